@@ -142,7 +142,7 @@ async def open_pages(settings: Settings, *, finished: bool = True) -> AsyncGener
 
 
 def make_source_access(settings: Settings) -> SourceAccess:
-    """Say what gets into sources behind a sign-in; the bot's own app reads SharePoint where no other is set."""
+    """Say what gets into sources behind a sign-in; the bot's app reads SharePoint unless another is set."""
     given = settings.sources.values()
     if not settings.sources.sharepoint_client_id:
         given |= {

@@ -29,13 +29,13 @@ class SourceSettings(Group):
     )
     confluence_tokens: SecretStr = Field(
         SecretStr(""),
-        description="Tokens for sources confluence+https://…, comma-separated: HOST=E-MAIL:TOKEN in the Cloud, "
-        "HOST=TOKEN (a personal access token) in Data Center.",
+        description="Tokens for sources confluence+https://…, comma-separated: HOST=E-MAIL:TOKEN in the "
+        "Cloud, HOST=TOKEN (a personal access token) in Data Center.",
     )
     confluence_open_groups: Words = Field(
         default=["confluence-users"],
-        description="Groups of Confluence that all its people belong to, comma-separated: a page that only some "
-        "may read is theirs where its space is open to one of these.",
+        description="Groups of Confluence that all its people belong to, comma-separated: a page that only "
+        "some may read is theirs where its space is open to one of these.",
     )
     sharepoint_tenant_id: str = Field(
         "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."

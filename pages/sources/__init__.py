@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pages.sources.added import add_source, drop_source, read_added_sources
-from pages.sources.items import Expect, Item, NewReaders, Problem, Remark, Removed, Unchanged
-from pages.sources.named import AT_ONCE, PageFolder, count_pages, read_source
+from pages.sources.items import AT_ONCE, Expect, Item, NewReaders, Problem, Remark, Removed, Unchanged
+from pages.sources.named import PageFolder, count_pages, read_source
 from pages.sources.plug import SourceAccess
 
 __all__ = [

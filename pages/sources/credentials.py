@@ -1,6 +1,7 @@
 """Tokens of hosts, as a setting has them: HOST=TOKEN or HOST=USER:TOKEN, with commas between.
 
-A token belongs to one host and is sent to no other. It stands in no message, no log and no argument of a process.
+A token belongs to one host and is sent to no other. It stands in no message, no log and no argument of a
+process.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def find_credential(setting: str, secret: str, site: str) -> Credential | None:
         pair = _PAIR.fullmatch(part)
         if pair is None:
             raise AddressRefused(
-                f"A part of the setting {setting} is not written as HOST=TOKEN or HOST=USER:TOKEN; please mend it."
+                f"A part of the setting {setting} is not written as HOST=TOKEN or HOST=USER:TOKEN; please "
+                f"mend it."
             )
         if pair["host"].lower() == site.lower():
             found = Credential(pair["user"] or "", pair["token"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 
@@ -40,3 +41,11 @@ def find_objects(value: object, *path: str) -> list[dict[str, Any]]:
     if not isinstance(found, list):
         return []
     return [cast("dict[str, Any]", one) for one in cast("list[object]", found) if isinstance(one, dict)]
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is, an empty one for anything else."""
+    try:
+        return find_object(json.loads(body))
+    except (ValueError, RecursionError):
+        return {}

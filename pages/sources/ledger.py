@@ -1,7 +1,8 @@
-"""What is remembered of a source between two looks at it: a small JSON file each, written whole or not at all.
+"""What is remembered of a source between two looks at it: a small JSON file each, written whole.
 
-`notes` are the service's own: a delta link, the id of a commit, what was listed. `refused` are documents that
-cannot be read as they are, by their address: [version, sentence]; they are not fetched again until they change.
+`notes` are the service's own: a delta link, the id of a commit, what was listed. `refused` are documents
+that cannot be read as they are, by their address: [version, sentence]; they are not fetched again until
+they change.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast

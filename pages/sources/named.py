@@ -43,7 +43,7 @@ from pages.kinds import TYPE_OF_SUFFIX
 from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
 from pages.parse.sitemaps import Sitemap, is_sitemap
-from pages.sources.items import AT_ONCE, Expect, Item, Problem, Unchanged, read_several
+from pages.sources.items import Expect, Item, Problem, Unchanged, read_several
 from pages.sources.plug import SourceAccess, Surroundings
 from pages.sources.plugged import read_plugged
 from pages.sources.registry import find_plug

@@ -27,8 +27,8 @@ from pages.sources.words import SourceWord
 class Document:
     """A document of a service, without its bytes.
 
-    `id` is the service's, `url` where people open it; `mark` differs when its bytes do; `size` in bytes, where
-    it is known.
+    `id` is the service's, `url` where people open it; `mark` differs when its bytes do; `size` in bytes,
+    where it is known.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Document:
 
 @dataclass(slots=True)
 class Listing:
-    """All documents of a source. Where `failure` is set, some are missing, and what is not there is not gone."""
+    """All documents of a source. With a `failure` some are missing: what is not there is not gone."""
 
     documents: list[Document] = field(default_factory=list[Document])
     problems: list[Problem] = field(default_factory=list[Problem])
@@ -54,8 +54,8 @@ class Listing:
 class SourceAccess:
     """What gets into services, from the settings; `folder` is where sources keep what they must remember.
 
-    `git_tokens` and `confluence_tokens` are as `pages.sources.credentials` reads them. No secret is shown when
-    this is printed.
+    `git_tokens` and `confluence_tokens` are as `pages.sources.credentials` reads them. No secret is shown
+    when this is printed.
     """
 
     folder: Path

@@ -1,11 +1,11 @@
 """Reads a source behind a sign-in: what its service lists, compared with the index, document by document.
 
-A page's validator in the index is its document's version: the recipe of `pages.parse`, the document's mark, and
-its readers. What has the same is left alone, what only other people may read now is told so without fetching it,
-everything else is fetched. Where fetching fails, new readers still count.
+A page's validator in the index is its document's version: the recipe of `pages.parse`, the document's mark,
+and its readers. What has the same is left alone, what only other people may read now is told so without
+fetching it, everything else is fetched. Where fetching fails, new readers still count.
 
-The list is kept before the first document is fetched. Whoever is killed meanwhile begins with that list the next
-time, and finds in the index which documents are read.
+The list is kept before the first document is fetched. Whoever is killed meanwhile begins with that list the
+next time, and finds in the index which documents are read.
 """
 
 from __future__ import annotations
@@ -48,16 +48,12 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
         listing = _check_listing(await service.list_documents(ledger), show_source(source), word.readers)
         await ledger.keep()
         around.expect(len(listing.documents))
-        for remark in listing.remarks:
-            yield Remark(show_source(source), remark)
-        for problem in listing.problems:
-            yield problem
-        reader = _DocumentReader(service, ledger, around)
+        for remark in (*(Remark(show_source(source), one) for one in listing.remarks), *listing.problems):
+            yield remark
         try:
-            async with aclosing(read_several(listing.documents, reader.read)) as found:
-                async for items in found:
-                    for item in items:
-                        yield item
+            async with aclosing(_read_documents(listing, _DocumentReader(service, ledger, around))) as items:
+                async for item in items:
+                    yield item
         finally:
             await ledger.keep()
     if listing.failure is not None:
@@ -66,6 +62,13 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
     for url in await asyncio.to_thread(around.listed):
         if url not in urls:
             yield Removed(url)
+
+
+async def _read_documents(listing: Listing, reader: _DocumentReader) -> AsyncGenerator[Item, None]:
+    async with aclosing(read_several(listing.documents, reader.read)) as found:
+        async for items in found:
+            for item in items:
+                yield item
 
 
 def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Listing:
@@ -83,7 +86,8 @@ def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Li
     if len(checked.documents) > MOST_DOCUMENTS:
         del checked.documents[MOST_DOCUMENTS:]
         checked.failure = PageUnreadable(
-            f"{source} has more than {MOST_DOCUMENTS:,} documents; the others are left out. Please name a part of it."
+            f"{source} has more than {MOST_DOCUMENTS:,} documents; the others are left out. Please name a "
+            f"part of it."
         )
     return checked
 

@@ -3,9 +3,9 @@
     rest = RestClient(fetcher, "https://example.atlassian.net/wiki", authorize, explain)
     async for page in rest.pages("/rest/api/content?limit=100", next_link): …
 
-Everything goes through `pages.fetch.client`, with its rules about addresses. The token is sent to the host of
-the base address only, whatever a link in a reply says. A service that asks for patience (429, 503, 504) gets it,
-as long as it says (Retry-After) within bounds.
+Everything goes through `pages.fetch.client`, with its rules about addresses. The token is sent to the host
+of the base address only, whatever a link in a reply says. A service that asks for patience (429, 503, 504)
+gets it, as long as it says (Retry-After) within bounds.
 """
 
 from __future__ import annotations
@@ -132,11 +132,12 @@ class RestClient:
             )
 
     async def _wait(self, reply: ApiReply) -> None:
-        delay_s = _read_delay(reply.headers.get("retry-after", ""))
+        delay_s = read_delay(reply.headers.get("retry-after", ""))
         self._waited_s += delay_s
         if delay_s > LONGEST_WAIT_S or self._waited_s > PATIENCE_S:
             raise PageUnreachable(
-                f"{self._base.site} asks for a longer pause ({delay_s:.0f} s); it is asked again at the next refresh."
+                f"{self._base.site} asks for a longer pause ({delay_s:.0f} s); it is asked again at the "
+                f"next refresh."
             )
         await pause(delay_s)
 
@@ -151,7 +152,8 @@ class RestClient:
     async def _parse(self, reply: ApiReply) -> Any:
         if reply.status != 200:  # noqa: PLR2004 - a redirect, mostly to a page to sign in
             raise ApiRefused(
-                f"{self._base.site} sent status {reply.status} where its API should answer; please look at the "
+                f"{self._base.site} sent status {reply.status} where its API should answer; please look at "
+                f"the "
                 f"source's address and its token.",
                 reply.status,
             )
@@ -159,7 +161,8 @@ class RestClient:
             return await asyncio.to_thread(json.loads, reply.body)
         except (ValueError, RecursionError):
             raise PageUnreadable(
-                f"{self._base.site} answered something else than its API does; please look at the source's address."
+                f"{self._base.site} answered something else than its API does; please look at the source's "
+                f"address."
             ) from None
 
 
@@ -173,7 +176,7 @@ def read_error_code(body: bytes) -> str:
     return code[:80] if isinstance(code, str) and code.isascii() and code.isprintable() else ""
 
 
-def _read_delay(header: str) -> float:
+def read_delay(header: str) -> float:
     """Return the seconds of a Retry-After, which may be a date (RFC 9110, 10.2.3)."""
     try:
         return max(0.0, float(header))

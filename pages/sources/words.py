@@ -1,4 +1,4 @@
-"""A source word of a service behind a sign-in: KIND+ADDRESS#OPTION=VALUE&…, as pip writes what it installs from.
+"""A source word of a service behind a sign-in: KIND+ADDRESS#OPTION=VALUE&…, as pip has them.
 
     git+https://github.com/example/handbook@main#subdirectory=docs
     confluence+https://example.atlassian.net/wiki/spaces/HR
@@ -101,6 +101,7 @@ def check_principal(name: str) -> str:
     """Return a principal. Raises PageUnreadable where it is not written as one."""
     if not is_principal(name):
         raise PageUnreadable(
-            f"“{name[:80]}” names no reader; it should look like entra:group:ID, or be everyone and stand alone."
+            f"“{name[:80]}” names no reader; it should look like entra:group:ID, or be everyone and stand "
+            f"alone."
         )
     return name

@@ -45,7 +45,7 @@ class Repository:
         return done.stdout.decode().strip()
 
     def commit(self, files: Mapping[str, str | bytes | tuple[str, str]], branch: str = "main") -> str:
-        """Make a commit of these files alone; (mode, content) is a link or a submodule. Paths are taken as given."""
+        """Make a commit of these files alone, paths as given; (mode, content) is a link or submodule."""
         tree = self._write_tree({path: self._write_file(one) for path, one in files.items()})
         parents = self.run("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}").split()
         made = self.run(

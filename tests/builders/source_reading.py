@@ -64,7 +64,7 @@ class SourceReader:
         return self.access.folder
 
     async def read(self, most: int | None = None) -> Shelf:
-        """Read it once; with `most`, it is left after so many items, as a process that is killed leaves it."""
+        """Read it once; with `most`, it is left after so many pages, as by a kill."""
         shelf = self.shelf
         shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
         fetcher = Fetcher(

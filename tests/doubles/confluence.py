@@ -1,9 +1,10 @@
 """A Confluence of our own, Cloud or Data Center: one space over HTTP, with what the documented API refuses.
 
-Written after developer.atlassian.com: Confluence Cloud REST API v1 (content search, content restrictions, group
-by id) and v2 (spaces, pages, blog posts, space permissions), Confluence Data Center REST API (content, space
-permissions) and its JSON-RPC service. It wants its token in every call (401), answers with links to the next page
-as the services do, and asks for patience with 429 and Retry-After. What else it does is set on it.
+Written after developer.atlassian.com: Confluence Cloud REST API v1 (content search, content restrictions,
+group by id) and v2 (spaces, pages, blog posts, space permissions), Confluence Data Center REST API
+(content, space permissions) and its JSON-RPC service. It wants its token in every call (401), answers with
+links to the next page as the services do, and asks for patience with 429 and Retry-After. What else it does
+is set on it.
 """
 
 from __future__ import annotations
@@ -71,9 +72,13 @@ class Confluence:
         if any(path.startswith(one) for one in self.forbidden):
             return web.json_response({"message": "Forbidden"}, status=403)
         found = self._cloud(request, path) if self.cloud else await self._data_center(request, path)
-        return web.json_response({"message": "Not found"}, status=404) if found is None else web.json_response(found)
+        return (
+            web.json_response({"message": "Not found"}, status=404)
+            if found is None
+            else web.json_response(found)
+        )
 
-    def _cloud(self, request: web.Request, path: str) -> Any:
+    def _cloud(self, request: web.Request, path: str) -> Any:  # noqa: PLR0911 - a path each
         match path.strip("/").split("/"):
             case ["api", "v2", "spaces"]:
                 known = [{"id": SPACE_ID, "key": SPACE}] if request.query["keys"] == SPACE else []
@@ -83,7 +88,11 @@ class Confluence:
             case ["api", "v2", "pages" | "blogposts" as kind, number]:
                 return self._body(kind.removesuffix("s"), number, request.query.get("body-format", ""))
             case ["rest", "api", "group", "by-id"]:
-                return {"type": "group", "id": request.query["id"], "name": request.query["id"].removeprefix("id-")}
+                return {
+                    "type": "group",
+                    "id": request.query["id"],
+                    "name": request.query["id"].removeprefix("id-"),
+                }
             case ["rest", "api", "content", "search"]:
                 assert request.query["cql"] == f'space = "{SPACE}" and type in (page, blogpost)'
                 return self._page(request, [self._describe(one) for one in self.contents.values()], "cursor")
@@ -91,7 +100,7 @@ class Confluence:
                 return self._restriction(number)
         return None
 
-    async def _data_center(self, request: web.Request, path: str) -> Any:
+    async def _data_center(self, request: web.Request, path: str) -> Any:  # noqa: PLR0911 - a path each
         match path.strip("/").split("/"):
             case ["rest", "api", "space", "HR"]:
                 return {"id": int(SPACE_ID), "key": SPACE}
@@ -99,7 +108,11 @@ class Confluence:
                 return [self._permission(*one) for one in self.subjects]
             case ["rpc", "json-rpc", "confluenceservice-v2"]:
                 assert (await request.json())["method"] == "getSpacePermissionSets"
-                return {"jsonrpc": "2.0", "id": 1, "result": [{"type": "VIEWSPACE", "spacePermissions": self._old()}]}
+                return {
+                    "jsonrpc": "2.0",
+                    "id": 1,
+                    "result": [{"type": "VIEWSPACE", "spacePermissions": self._old()}],
+                }
             case ["rest", "api", "content"]:
                 kind = request.query["type"]
                 listed = [self._describe(one) for one in self.contents.values() if one.type == kind]
@@ -157,12 +170,18 @@ class Confluence:
 
     def _permission(self, kind: str, name: str) -> dict[str, Any]:
         subject = {"group": {"type": "group", "name": name}, "user": {"type": "user", "userKey": name}}
-        found: dict[str, Any] = {"operation": {"targetType": "space", "operationKey": "read"}, "spaceKey": SPACE}
+        found: dict[str, Any] = {
+            "operation": {"targetType": "space", "operationKey": "read"},
+            "spaceKey": SPACE,
+        }
         return found | ({"subject": subject[kind]} if kind in subject else {})
 
     def _cloud_permission(self, kind: str, name: str) -> dict[str, Any]:
         number = f"id-{name}" if kind == "group" else name
-        return {"principal": {"type": kind, "id": number}, "operation": {"key": "read", "targetType": "space"}}
+        return {
+            "principal": {"type": kind, "id": number},
+            "operation": {"key": "read", "targetType": "space"},
+        }
 
     def _old(self) -> list[dict[str, Any]]:
         return [

@@ -1,8 +1,8 @@
-"""The address of a Confluence space, as a browser shows it: the site's base, the space, a page with those below.
+"""The address of a Confluence space, as a browser shows it: its site, its key, a page in it.
 
-    https://example.atlassian.net/wiki/spaces/HR
-    https://wiki.example.com/display/HR
-    https://example.com/confluence/spaces/HR/pages/12345/Leave      that page and what stands below it
+https://example.atlassian.net/wiki/spaces/HR
+https://wiki.example.com/display/HR
+https://example.com/confluence/spaces/HR/pages/12345/Leave      that page and what stands below it
 """
 
 from __future__ import annotations

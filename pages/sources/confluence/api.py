@@ -1,4 +1,4 @@
-"""Confluence's REST API, as far as pages are read by it: Cloud and Data Center differ, and are one thing here.
+"""Confluence's REST API, as far as pages are read by it: Cloud's and Data Center's, as one thing.
 
 | | Cloud | Data Center |
 |---|---|---|
@@ -41,7 +41,7 @@ class ConfluenceApi:
         self._rest = RestClient(fetcher, address.base, self._authorize, self._explain)
 
     async def check_space(self) -> str:
-        """Return the id of the space. Raises ApiRefused, PageUnreadable where there is none for this token."""
+        """Return the space's id. Raises ApiRefused, PageUnreadable where there is none for this token."""
         key = quote(self.address.space, safe="")
         if not self.address.is_cloud:
             return find_text(await self._rest.get_json(f"/rest/api/space/{key}"), "id")
@@ -92,7 +92,9 @@ class ConfluenceApi:
         if self.address.is_cloud:
             return [one async for one in self._cloud_permissions(space_id)]
         try:
-            found = await self._rest.get_json(f"/rest/api/space/{quote(self.address.space, safe='')}/permissions")
+            found = await self._rest.get_json(
+                f"/rest/api/space/{quote(self.address.space, safe='')}/permissions"
+            )
         except ApiRefused as refused:
             if refused.status != _NOT_FOUND:
                 raise
@@ -100,7 +102,9 @@ class ConfluenceApi:
         return [
             find_object(one, "subject") or {"type": "anonymous"}
             for one in find_objects({"all": found}, "all")
-            if _reads_space(find_text(one, "operation", "operationKey"), find_text(one, "operation", "targetType"))
+            if _reads_space(
+                find_text(one, "operation", "operationKey"), find_text(one, "operation", "targetType")
+            )
         ]
 
     async def _cloud_permissions(self, space_id: str) -> AsyncGenerator[dict[str, Any], None]:
@@ -108,11 +112,13 @@ class ConfluenceApi:
         async with aclosing(self._rest.pages(link, _next_link)) as found:
             async for page in found:
                 for one in find_objects(page, "results"):
-                    if _reads_space(find_text(one, "operation", "key"), find_text(one, "operation", "targetType")):
+                    if _reads_space(
+                        find_text(one, "operation", "key"), find_text(one, "operation", "targetType")
+                    ):
                         yield await self._name_principal(find_object(one, "principal"))
 
     async def _name_principal(self, principal: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a principal of the Cloud, which has groups by their ids, by the name that restrictions have."""
+        """Return a principal of the Cloud, groups by the names that restrictions have."""
         kind, number = find_text(principal, "type").lower(), find_text(principal, "id")
         if kind != "group":
             return {"type": kind, "accountId": number}
@@ -121,7 +127,12 @@ class ConfluenceApi:
 
     async def _old_permissions(self) -> list[dict[str, Any]]:
         """Ask as before 9.1: getSpacePermissionSets of the JSON-RPC service."""
-        asked = {"jsonrpc": "2.0", "method": "getSpacePermissionSets", "id": 1, "params": [self.address.space]}
+        asked = {
+            "jsonrpc": "2.0",
+            "method": "getSpacePermissionSets",
+            "id": 1,
+            "params": [self.address.space],
+        }
         found = await self._rest.post_json("/rpc/json-rpc/confluenceservice-v2", asked)
         return [
             _old_subject(one)
@@ -138,16 +149,18 @@ class ConfluenceApi:
         site, space = self.address.site.site, self.address.space
         if status == 401:  # noqa: PLR2004 - Unauthorized
             return (
-                f"{site} does not take the token in confluence_tokens: it is wrong or has expired. Please make "
+                f"{site} does not take the token in confluence_tokens: it is wrong or has expired. Please "
+                f"make "
                 f"a new one (in the Cloud: HOST=E-MAIL:TOKEN; in Data Center: HOST=TOKEN)."
             )
         if status == _FORBIDDEN:
             return (
-                f"{site} lets the account of the token not do that: it needs the permission to view the space "
+                f"{site} lets the account of the token not do that: it needs the permission to view the "
+                f"space "
                 f"{space}, and to administer it where its permissions are to be read."
             )
         if status == _NOT_FOUND:
-            return f"{site} has no space {space}, or the account of the token may not view it; please check both."
+            return f"{site} has no space {space}, or the token's account may not view it; please check both."
         return f"{site} answered with error {status}; it is asked again at the next refresh."
 
 

@@ -1,8 +1,9 @@
 """Who may read a page of Confluence: who may see its space, narrowed by the page and by every page above it.
 
-A page's own readers and those of the pages above it all have to let somebody in. Who is in which group is not
-known here, so that of different names only those in common are kept: what is not known to be allowed is closed.
-Where a space is open to a group that everybody with Confluence belongs to, restrictions alone decide.
+A page's own readers and those of the pages above it all have to let somebody in. Who is in which group is
+not known here, so that of different names only those in common are kept: what is not known to be allowed is
+closed. Where a space is open to a group that everybody with Confluence belongs to, restrictions alone
+decide.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def user_principals(user: Mapping[str, Any]) -> set[str]:
     return {f"confluence:user:{quote(name, safe=_NAMES)[:200]}" for name in names if name}
 
 
-def read_space_readers(subjects: Iterable[Mapping[str, Any]], open_groups: Iterable[str]) -> tuple[Readers, bool]:
+def read_space_readers(
+    subjects: Iterable[Mapping[str, Any]], open_groups: Iterable[str]
+) -> tuple[Readers, bool]:
     """Return who may see a space, and whether everybody with Confluence may."""
     principals: set[str] = set()
     is_open = False

@@ -1,8 +1,8 @@
 """A space of Confluence as a source: its pages and blog posts, or a page and what stands below it.
 
-Every look lists the whole space with its restrictions, which change without a new version of the page; the text
-is fetched where the version is new. What is not listed any more is gone. Attachments, comments and drafts are not
-read.
+Every look lists the whole space with its restrictions, which change without a new version of the page; the
+text is fetched where the version is new. What is not listed any more is gone. Attachments, comments and
+drafts are not read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from pages.sources.plugged import MOST_DOCUMENTS
 from pages.sources.words import SourceWord
 
 TOO_MANY = (
-    f"That space has more than {MOST_DOCUMENTS:,} pages; the others are left out. Please name a page of it: it "
+    f"That space has more than {MOST_DOCUMENTS:,} pages; the others are left out. Please name a page of "
+    f"it: it "
     f"is read with what stands below it."
 )
 
@@ -42,10 +43,13 @@ async def open_source(
     credential = find_credential("confluence_tokens", access.confluence_tokens, address.site.site)
     if credential is None:
         raise AddressRefused(
-            f"There is no token for {address.site.site}; please put one into the setting confluence_tokens, as "
+            f"There is no token for {address.site.site}; please put one into the setting "
+            f"confluence_tokens, as "
             f"{address.site.site}=" + ("E-MAIL:TOKEN." if address.is_cloud else "TOKEN.")
         )
-    yield ConfluenceSource(ConfluenceApi(address, credential, fetcher), access.confluence_open_groups, word.readers)
+    yield ConfluenceSource(
+        ConfluenceApi(address, credential, fetcher), access.confluence_open_groups, word.readers
+    )
 
 
 @dataclass(slots=True)
@@ -81,7 +85,9 @@ class ConfluenceSource:
         space, is_open = await self._read_space(space_id, listing)
         for one in contents.found.values():
             if self._is_wanted(one):
-                readers = self._given or combine(space, await self._restrictions(one, contents), is_open=is_open)
+                readers = self._given or combine(
+                    space, await self._restrictions(one, contents), is_open=is_open
+                )
                 listing.documents.append(self._describe(one, readers))
         self._remark(contents, listing)
         return listing
@@ -90,7 +96,8 @@ class ConfluenceSource:
         """Return the text of a page, as HTML."""
         text = await self._api.read_html(document.id, self._kinds.get(document.id, "page"))
         title = escape(document.title)
-        html = f"<html><head><title>{title}</title></head><body><main><h1>{title}</h1>{text}</main></body></html>"
+        main = f"<main><h1>{title}</h1>{text}</main>"
+        html = f"<html><head><title>{title}</title></head><body>{main}</body></html>"
         return Fetched(document.url, html.encode(), document.media_type, "utf-8")
 
     def _is_wanted(self, content: dict[str, Any]) -> bool:
@@ -118,12 +125,15 @@ class ConfluenceSource:
         try:
             subjects = await self._api.read_space_permissions(space_id)
         except PageRefused as refused:
-            listing.remarks.append(f"Its pages are closed to everybody, since nobody tells who may see them: {refused}")
+            listing.remarks.append(
+                f"Its pages are closed to everybody, since nobody tells who may see them: {refused}"
+            )
             return NOBODY, False
         readers, is_open = read_space_readers(subjects, self._open_groups)
         if readers == NOBODY:
             listing.remarks.append(
-                "Its pages are closed to everybody: its permissions name nobody whom I know how to name. Say who may "
+                "Its pages are closed to everybody: its permissions name nobody whom I know how to name. "
+                "Say who may "
                 "read them with #readers= behind the source."
             )
         return readers, is_open
@@ -152,12 +162,14 @@ class ConfluenceSource:
         closed = [one.title for one in listing.documents if one.readers == NOBODY]
         if contents.unknown:
             listing.remarks.append(
-                f"The restrictions of {len(contents.unknown)} pages cannot be read, so that these and what stands "
+                f"The restrictions of {len(contents.unknown)} pages cannot be read, so that these and what "
+                f"stands "
                 f"below them are closed to everybody. The account of the token needs to see them."
             )
         elif closed and len(closed) < len(listing.documents):
             listing.remarks.append(
-                f"{len(closed)} pages are closed to everybody, such as “{closed[0]}”: their restrictions and those of "
+                f"{len(closed)} pages are closed to everybody, such as “{closed[0]}”: their restrictions "
+                f"and those of "
                 f"the space or of pages above them name different groups, and who is in both is not known."
             )
 

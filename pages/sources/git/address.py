@@ -1,11 +1,11 @@
-"""The address of a Git repository in a source word: where git fetches, which branch, where people read a file.
+"""The address of a Git repository in a source word: where git fetches, which branch, where files are read.
 
     https://github.com/example/handbook@main        a token from the setting git_tokens, where there is one
     ssh://git@git.example.com/docs/handbook.git     the key in git_ssh_key, else those of the bot's user
     file:///srv/git/handbook.git                    only below a folder that the setting git_folders names
 
-Nothing of an address can be taken for an option by git or ssh: every part is checked, and stands behind `--` or
-in a place of its own.
+Nothing of an address can be taken for an option by git or ssh: every part is checked, and stands behind
+`--` or in a place of its own.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class GitAddress:
         return PurePosixPath(unquote(self.path)).name.removesuffix(".git") or "repository"
 
     def file_url(self, file: str, published: str) -> str:
-        """Return where people read a file: on the site that is published from it, at its host, or at the bot."""
+        """Return where people read a file: on a site published from it, at its host, or at the bot."""
         if published or not (found := self._at_host(file)):
             folder = PageFolder(Path("/", self.name), published or None)
             return folder.address(Path("/", self.name, file))
@@ -98,7 +98,8 @@ def parse_git_address(address: str, folders: tuple[str, ...]) -> GitAddress:
     if parts["scheme"] == "https":
         if user:
             raise AddressRefused(
-                "That Git address has a user's name in it; please put HOST=USER:TOKEN into the setting git_tokens."
+                "That Git address has a user's name in it; please put HOST=USER:TOKEN into the setting "
+                "git_tokens."
             )
         return GitAddress("https", parse_address(f"https://{authority}/"), "", parts["path"], ref)
     named = authority if authority.rpartition(":")[2].isdigit() else f"{authority}:22"
@@ -125,6 +126,7 @@ def _parse_local(authority: str, path: str, ref: str, folders: tuple[str, ...]) 
     real = Path(unquote(path)).resolve()
     if not any(real.is_relative_to(Path(folder).resolve()) for folder in folders):
         raise AddressRefused(
-            f"I may not read the repository {path} on this machine; name its folder in the setting git_folders."
+            f"I may not read the repository {path} on this machine; name its folder in the setting "
+            f"git_folders."
         )
     return GitAddress("file", None, "", str(real), ref)

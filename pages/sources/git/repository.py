@@ -4,11 +4,12 @@
     commit = await repository.fetch("main")
     for file in await repository.list_files(commit, "docs"): …
 
-Only the newest commit is fetched (shallow), without the contents of files (a partial clone, where the server
-knows that); then those of the files that are asked for. Nothing is ever checked out: no hook, no filter, no link
-and no path of a repository acts on this machine. git gets none of our environment and no configuration but what
-stands here, may speak one protocol, follows no redirect (a token would go with it), and is ended beyond a time
-and a size. A repository that git finds broken, such as after a `kill -9`, is fetched anew.
+Only the newest commit is fetched (shallow), without the contents of files (a partial clone, where the
+server knows that); then those of the files that are asked for. Nothing is ever checked out: no hook, no
+filter, no link and no path of a repository acts on this machine. git gets none of our environment and no
+configuration but what stands here, may speak one protocol, follows no redirect (a token would go with it),
+and is ended beyond a time and a size. A repository that git finds broken, such as after a `kill -9`, is
+fetched anew.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MOST_FILES = 200_000
 _HEAD = "refs/askpage/head"
 _BLOCK = 512  # bytes that `ulimit -f` counts in (POSIX)
 _BROKEN = re.compile(
-    r"\.lock'|bad object|corrupt|not a git repository: '|loose object|invalid object|missing (?:blob|tree|commit)"
+    r"\.lock'|bad object|corrupt|not a git repository: '|loose object|invalid object|missing (?:blob|tree)"
     r"|did not send all necessary objects|object file|packfile|unable to read|shallow file has changed"
 )
 _REASONS = (
@@ -45,7 +46,8 @@ _REASONS = (
             r"could not read Username|Authentication failed|error: 40[13]|Permission denied|publickey"
         ),
         SignInNeeded,
-        "{site} does not let me read that repository: the token in git_tokens (or the ssh key) is missing, has "
+        "{site} does not let me read that repository: the token in git_tokens (or the ssh key) is missing, "
+        "has "
         "expired, or has no right to read it (contents: read).",
     ),
     (
@@ -89,7 +91,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A file of a commit: its path, its mode (100644, 120000 for a link, 160000 for a submodule), its object."""
+    """A file of a commit: its path, its mode (120000 is a link, 160000 a submodule), its object."""
 
     path: str
     mode: str
@@ -146,7 +148,7 @@ class GitRepository:
         return (await self._run("rev-parse", "--verify", f"{_HEAD}^{{commit}}")).decode().strip()
 
     async def list_files(self, commit: str, folder: str) -> list[TreeFile]:
-        """Return the files of a commit's folder ("" for all). Raises PageRefused where there is no such folder."""
+        """Return the files of a commit's folder ("" for all). Raises PageUnreadable where there is none."""
         try:
             tree = await self._run("rev-parse", "--verify", "--end-of-options", f"{commit}:{folder}")
             said = await self._run("ls-tree", "-r", "-z", "--full-tree", tree.decode().strip())
@@ -157,7 +159,8 @@ class GitRepository:
         entries = [entry for entry in said.split(b"\0") if entry]
         if len(entries) > MOST_FILES:
             raise PageUnreadable(
-                f"That folder has more than {MOST_FILES:,} files; please name a smaller one with #subdirectory=."
+                f"That folder has more than {MOST_FILES:,} files; please name a smaller one with "
+                f"#subdirectory=."
             )
         return [_parse_entry(entry) for entry in entries]
 

@@ -1,8 +1,8 @@
 """A Git repository as a source: the files of one folder, at the newest commit of one branch.
 
 A file's mark is the id of its object, so that two commits differ in what is read again exactly where their
-contents do. Links and submodules are left out. Everybody may read a repository's pages, unless its source word
-says who (`readers=`): Git knows nobody.
+contents do. Links and submodules are left out. Everybody may read a repository's pages, unless its source
+word says who (`readers=`): Git knows nobody.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class GitSource:
         links = [one.path for one in files if one.mode not in _FILES]
         if links:
             listing.remarks.append(
-                f"{len(links)} links in it are left out, such as {links[0]!a}; please put the files themselves there."
+                f"{len(links)} links in it are left out, such as {links[0]!a}; please put the files "
+                f"themselves there."
             )
         ledger.notes["commit"] = commit
         return listing
@@ -149,7 +150,7 @@ def _find_home() -> str:
 
 
 def _write_config(config: list[tuple[str, str]]) -> dict[str, str]:
-    """Return git's configuration as its environment: arguments could be read by other users of the machine."""
+    """Return git's configuration as its environment: others on the machine can read arguments."""
     found = {"GIT_CONFIG_COUNT": str(len(config))}
     for at, (name, value) in enumerate(config):
         found |= {f"GIT_CONFIG_KEY_{at}": name, f"GIT_CONFIG_VALUE_{at}": value}

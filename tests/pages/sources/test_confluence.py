@@ -1,4 +1,4 @@
-"""A space of Confluence as a source, Cloud and Data Center: pages, deletions, restrictions, throttling, refusals."""
+"""A space of Confluence as a source, Cloud and Data Center: deletions, restrictions, throttling, faults."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ async def test_a_space_is_read_and_what_changed_or_vanished_there_is_so_here(
     assert {page.title for page in shelf.pages.values()} == {"Home", "Leave", "News"}
     assert "26 days" in shelf.texts["2"]
     assert {page.readers for page in shelf.pages.values()} == {USERS}
-    assert all(page.url.startswith("http://") and "/spaces/HR/pages/" in page.url for page in shelf.pages.values())
+    assert all(
+        page.url.startswith("http://") and "/spaces/HR/pages/" in page.url for page in shelf.pages.values()
+    )
 
     wiki.asked.clear()
     assert ((await reader.read()).unchanged, shelf.fetched) == (3, 0)
@@ -76,7 +78,9 @@ async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
     wiki.add(
         Content("4", "Pay", "<p>What the board earns in a year.</p>", groups=("board", "hr team")),
         Content("5", "Bonus", "<p>What the board may add to it.</p>", ancestors=("4",), groups=("hr team",)),
-        Content("6", "Kim", "<p>A page for Kim and nobody else.</p>", users=("kim-1",), hides_restrictions=True),
+        Content(
+            "6", "Kim", "<p>A page for Kim and nobody else.</p>", users=("kim-1",), hides_restrictions=True
+        ),
         Content("7", "Below", "<p>It stands below the pay.</p>", ancestors=("1", "4")),
         Content("8", "Both", "<p>Nobody is in both groups.</p>", ancestors=("4",), groups=("others",)),
     )
@@ -100,7 +104,7 @@ async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
 
 async def test_what_cannot_be_told_is_closed_and_said(wiki: Confluence, reader: SourceReader) -> None:
     wiki.add(Content("9", "Below a hidden page", "<p>Who may read this is not known.</p>", ancestors=("77",)))
-    wiki.forbidden.add(f"/api/v2/spaces/98306/permissions" if wiki.cloud else "/rest/api/space/HR/permissions")
+    wiki.forbidden.add("/api/v2/spaces/98306/permissions" if wiki.cloud else "/rest/api/space/HR/permissions")
     shelf = await reader.read()
     assert {page.readers for page in shelf.pages.values()} == {NOBODY}
     assert "administer it" in shelf.remarks[0]
@@ -202,20 +206,33 @@ async def test_links_of_a_hostile_service_stay_on_its_site(wiki: Confluence, rea
 @pytest.mark.parametrize(
     ("address", "base", "space", "page"),
     [
-        ("https://example.atlassian.net/wiki/spaces/HR/overview", "https://example.atlassian.net/wiki", "HR", ""),
+        (
+            "https://example.atlassian.net/wiki/spaces/HR/overview",
+            "https://example.atlassian.net/wiki",
+            "HR",
+            "",
+        ),
         ("https://wiki.example.com/display/HR", "https://wiki.example.com", "HR", ""),
         ("https://wiki.example.com/display/~kim/Notes", "https://wiki.example.com", "~kim", ""),
-        ("https://example.com/confluence/spaces/HR/pages/12/Leave", "https://example.com/confluence", "HR", "12"),
+        (
+            "https://example.com/confluence/spaces/HR/pages/12/Leave",
+            "https://example.com/confluence",
+            "HR",
+            "12",
+        ),
         ("https://wiki.example.com/spaces/viewspace.action?key=HR", "https://wiki.example.com", "HR", ""),
     ],
 )
-def test_a_space_is_known_by_the_address_in_the_browser(address: str, base: str, space: str, page: str) -> None:
+def test_a_space_is_known_by_the_address_in_the_browser(
+    address: str, base: str, space: str, page: str
+) -> None:
     found = parse_space_address(address)
     assert (found.base, found.space, found.page) == (base, space, page)
 
 
 @pytest.mark.parametrize(
-    "address", ["https://wiki.example.com/", "https://wiki.example.com/display/H%22R", "https://x/wiki/spaces/"]
+    "address",
+    ["https://wiki.example.com/", "https://wiki.example.com/display/H%22R", "https://x/wiki/spaces/"],
 )
 def test_another_address_is_no_space(address: str) -> None:
     with pytest.raises(AddressRefused, match="is the address of a space"):
@@ -227,7 +244,10 @@ def test_readers_are_as_closed_as_the_closest() -> None:
     assert read_space_readers([{"type": "anonymous"}, group], ()) == (EVERYONE, True)
     assert read_space_readers([{"type": "role", "id": "5"}], ()) == (NOBODY, False)
     assert read_restriction({}) == EVERYONE
-    assert read_restriction({"user": {"results": [], "size": 0}, "group": {"results": [], "size": 0}}) == EVERYONE
+    assert (
+        read_restriction({"user": {"results": [], "size": 0}, "group": {"results": [], "size": 0}})
+        == EVERYONE
+    )
     assert read_restriction({"user": {"results": [{}], "size": 1}}) == NOBODY
     staff, board = Readers(frozenset({"g:staff"})), Readers(frozenset({"g:board"}))
     assert combine(staff, [EVERYONE, board], is_open=True) == board

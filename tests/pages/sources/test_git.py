@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.fetch.client import FetchLimits
+from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import AddressRefused
 from pages.readers import EVERYONE, Readers
 from pages.sources import SourceAccess
@@ -152,8 +152,6 @@ async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
 
 
 async def test_a_source_behind_a_sign_in_needs_what_the_settings_give(reader: SourceReader) -> None:
-    from pages.fetch.client import Fetcher
-
     async with Fetcher(FetchLimits()) as fetcher:
         with pytest.raises(Exception, match="askpage pages add"):
             await anext(read_source(reader.source, fetcher=fetcher, known=lambda _: None))
