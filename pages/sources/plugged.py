@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from core.records import Page
-from pages.fetched import PageRefused, PageUnreadable
+from pages.fetched import PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import PageEntry
 from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
@@ -32,6 +32,8 @@ from pages.sources.words import parse_word, show_source
 
 MOST_DOCUMENTS = 10_000
 """Most documents of one source that are read."""
+LONGEST_LIST_S = 3600.0
+"""Longest time to list a source, seconds; a service may ask for patience many times."""
 
 
 async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> AsyncGenerator[Item, None]:
@@ -45,8 +47,7 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
         )
     ledger = await asyncio.to_thread(open_ledger, access.folder, source, around.expect)
     async with plug.load()(word, access, around.fetcher) as service:
-        listing = _check_listing(await service.list_documents(ledger), show_source(source), word.readers)
-        await ledger.keep()
+        listing = _check_listing(await _list_documents(service, ledger), show_source(source), word.readers)
         around.expect(len(listing.documents))
         for remark in (*(Remark(show_source(source), one) for one in listing.remarks), *listing.problems):
             yield remark
@@ -69,6 +70,19 @@ async def _read_documents(listing: Listing, reader: _DocumentReader) -> AsyncGen
         async for items in found:
             for item in items:
                 yield item
+
+
+async def _list_documents(service: Source, ledger: Ledger) -> Listing:
+    """Return what there is, and keep what is remembered of it, also when it does not come to its end."""
+    try:
+        async with asyncio.timeout(LONGEST_LIST_S):
+            return await service.list_documents(ledger)
+    except TimeoutError:
+        raise PageUnreachable(
+            f"It takes longer than {LONGEST_LIST_S / 60:g} minutes to list; that goes on at the next refresh."
+        ) from None
+    finally:
+        await ledger.keep()
 
 
 def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Listing:
@@ -151,12 +165,16 @@ class _DocumentReader:
             raise PageUnreadable(sentence)
         limit = self.around.fetcher.limits.max_bytes
         if document.size is not None and document.size > limit:
-            raise PageUnreadable(
-                f"{document.title} is larger than {limit / 1_000_000:g} MB; please split it."
-            )
-        fetched = replace(await self.service.read_document(document), url=document.url, etag=version.etag)
-        page = await self.around.fetcher.sandbox.extract(
-            fetched, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S
-        )
+            raise _refuse_size(document, limit)
+        fetched = await self.service.read_document(document)
+        if len(fetched.body) > limit:
+            raise _refuse_size(document, limit)
+        named = replace(fetched, url=document.url, etag=version.etag)
+        sandbox = self.around.fetcher.sandbox
+        page = await sandbox.extract(named, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
         self.ledger.refused.pop(document.url, None)
         return replace(page, readers=document.readers)
+
+
+def _refuse_size(document: Document, limit: int) -> PageUnreadable:
+    return PageUnreadable(f"{document.title} is larger than {limit / 1_000_000:g} MB; please split it.")

@@ -30,7 +30,8 @@ PATIENCE_S = 600.0
 """Longest time that is waited for a service during one look at a source, seconds."""
 _USUAL_WAIT_S = 5.0
 _TRIES = 6
-_BUSY = frozenset({429, 503, 504})
+_BUSY = frozenset({429, 502, 503, 504})
+_UNAUTHORIZED = 401
 
 Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
 """Returns the headers that a call carries; True: the ones before were refused, new ones are needed."""
@@ -103,22 +104,28 @@ class RestClient:
             link = next_link(page)
 
     async def _call(self, call: ApiCall) -> ApiReply:
-        renewed = False
-        for tried in range(_TRIES):
+        renewing = renewed = False
+        for _ in range(_TRIES):
             self._count_call()
-            given = {**call.headers, **await self._authorize(renewed and tried == 1)}
+            given = {**call.headers, **await self._authorize(renewing)}
             reply = await self._send(ApiCall(call.url, call.method, given, json=call.json))
-            if reply.status == 401 and not renewed:  # noqa: PLR2004 - Unauthorized: its token may have expired
+            if reply.status in _BUSY:
+                await self._wait(reply)
+            elif reply.status == _UNAUTHORIZED and not renewed:  # the token may have expired meanwhile
                 renewed = True
-                continue
-            if reply.status not in _BUSY:
+            else:
                 return self._check(reply)
-            await self._wait(reply)
+            renewing = reply.status == _UNAUTHORIZED
         raise PageUnreachable(f"{self._base.site} is busy right now; it is asked again at the next refresh.")
 
     async def _send(self, call: ApiCall) -> ApiReply:
+        """Make one call, once more where the connection broke: of thousands of calls one may."""
         try:
-            return await self._fetcher.send(call)
+            try:
+                return await self._fetcher.send(call)
+            except PageUnreachable:
+                await pause(_USUAL_WAIT_S)
+                return await self._fetcher.send(call)
         except AddressRefused as refused:
             raise AddressRefused(
                 f"{refused} A source's host in your own network has to be named in the setting allowed_sites."

@@ -34,7 +34,10 @@ MOST_BYTES = 1_000_000_000
 """Largest file that git may write, a pack of what it fetched."""
 MOST_FILES = 200_000
 """Most files of the folder that are looked at."""
+MOST_PACKS = 60
+"""Packs after which a copy is made anew: each look adds up to two, and git prunes none of a partial clone."""
 _HEAD = "refs/askpage/head"
+_NOT_INSTALLED = 127  # what a shell says of a command that it does not find
 _BLOCK = 512  # bytes that `ulimit -f` counts in (POSIX)
 _BROKEN = re.compile(
     r"\.lock'|bad object|corrupt|not a git repository: '|loose object|invalid object|missing (?:blob|tree)"
@@ -68,7 +71,7 @@ _REASONS = (
         "The ssh key of {site} is not known here; please add it to the file in the setting git_known_hosts.",
     ),
     (
-        re.compile(r"redirect"),
+        re.compile(r"redirect|error: 30[1-8]"),
         PageUnreachable,
         "{site} sends git on to another address; please write that one into the source.",
     ),
@@ -137,6 +140,8 @@ class GitRepository:
             raise PageUnreadable(f"git cannot read that repository: {broken}") from None
 
     async def _fetch(self, ref: str) -> str:
+        if await asyncio.to_thread(_has_many_packs, self._folder):
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         if not await asyncio.to_thread((self._folder / "HEAD").is_file):
             await asyncio.to_thread(self._folder.mkdir, 0o700, parents=True, exist_ok=True)
             await self._run("init", "--quiet", "--bare", "--template=", ".")
@@ -198,7 +203,7 @@ class GitRepository:
         """Run git here and return what it says. Raises _Broken, PageRefused."""
         process = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", f'ulimit -f {MOST_BYTES // _BLOCK} && exec git "$@"', "git"),
-            *(*_SETTINGS, *arguments),
+            *(*SETTINGS, *arguments),
             cwd=self._folder,
             env=_build_environment(self._remote, self._folder),
             stdin=asyncio.subprocess.PIPE,
@@ -222,6 +227,8 @@ class GitRepository:
     def _explain(self, said: str, status: int) -> Exception:
         if status in {-signal.SIGXFSZ, 128 + signal.SIGXFSZ} or "File too large" in said:
             return PageUnreadable(f"That repository is larger than {MOST_BYTES / 1e9:g} GB; please split it.")
+        if status == _NOT_INSTALLED:
+            return PageUnreachable("There is no git on this machine; please install it to read Git sources.")
         for pattern, kind, sentence in _REASONS:
             if pattern.search(said):
                 return kind(sentence.format(site=self._remote.site))
@@ -230,7 +237,7 @@ class GitRepository:
         return PageUnreachable(f"{self._remote.site} cannot be reached by git; please try again later.")
 
 
-_SETTINGS = (
+SETTINGS = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
     *("-c", "credential.helper=", "-c", "http.followRedirects=false", "-c", "http.proxy="),
     *("-c", "protocol.allow=never", "-c", "transfer.bundleURI=false", "-c", "core.askPass=true"),
@@ -251,6 +258,11 @@ def _build_environment(remote: Remote, folder: Path) -> dict[str, str]:
         "LC_ALL": "C",
         **remote.environment,
     }
+
+
+def _has_many_packs(folder: Path) -> bool:
+    """Tell whether so much was fetched that what is gone by now had better go here, too."""
+    return sum(1 for _ in folder.glob("objects/pack/*.pack")) > MOST_PACKS
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -64,9 +64,7 @@ class GitSource:
         )
         listing.documents = [self._describe(one, sizes.get(one.object_id)) for one in regular]
         listing.problems = [
-            Problem(
-                self._address.file_url("", ""), f"{one.path!a} is no plain name of a file; please rename it."
-            )
+            Problem(self._address.url, f"{one.path!a} is no plain name of a file; please rename it.")
             for one in files
             if one.mode in _FILES and not _is_plain(one.path)
         ]
@@ -121,7 +119,7 @@ async def _open_remote(address: GitAddress, access: SourceAccess, fetcher: Fetch
         checked = await fetcher.check_address(
             replace(address.host, port=443)
         )  # the rules name ports of the web
-        command = _build_ssh_command(address.host.host, checked[0], access)
+        command = build_ssh_command(address.host.host, checked[0], access)
         return Remote(
             address.url, address.host.host, "ssh", {"GIT_SSH_COMMAND": command, "HOME": _find_home()}
         )
@@ -134,7 +132,7 @@ async def _open_remote(address: GitAddress, access: SourceAccess, fetcher: Fetch
     return Remote(address.url, address.host.site, "https", _write_config(config))
 
 
-def _build_ssh_command(host: str, checked: str, access: SourceAccess) -> str:
+def build_ssh_command(host: str, checked: str, access: SourceAccess) -> str:
     """Return ssh as git is to run it: to the checked address, which has to show the host's key."""
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"HostName={checked}", f"HostKeyAlias={host}"]
     options += ["ProxyCommand=none", "ForwardAgent=no", "ConnectTimeout=20"]
