@@ -49,7 +49,7 @@ from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
 from pages.index.sqlite import FileIndex
 from pages.library import Library
-from pages.sources import read_added_sources
+from pages.sources import SourceAccess, read_added_sources
 
 
 def forgetting(settings: Settings) -> ForgetExamples:
@@ -127,13 +127,32 @@ async def open_pages(settings: Settings, *, finished: bool = True) -> AsyncGener
     index = await _open_index(settings, embedder, finished=finished)
     try:
         async with Fetcher(limits) as fetcher:
-            library = Library(index, fetcher, public_url=site_url(settings, settings.port))
+            library = Library(
+                index,
+                fetcher,
+                public_url=site_url(settings, settings.port),
+                access=make_source_access(settings),
+            )
             try:
                 yield PageServices(index, library, embedder)
             finally:
                 await library.close()
     finally:
         await index.close()
+
+
+def make_source_access(settings: Settings) -> SourceAccess:
+    """Say what gets into sources behind a sign-in; the bot's app reads SharePoint unless another is set."""
+    given = settings.sources.values()
+    if not settings.sources.sharepoint_client_id:
+        given |= {
+            "sharepoint_client_id": settings.app_id,
+            "sharepoint_client_secret": settings.app_password.get_secret_value(),
+        }
+    given["sharepoint_tenant_id"] = settings.sources.sharepoint_tenant_id or settings.app_tenant_id
+    return SourceAccess(
+        settings.index_dir, **given, graph_url=settings.graph_url, login_url=settings.login_url
+    )
 
 
 async def _open_index(settings: Settings, embedder: Embeds, *, finished: bool) -> Indexes:

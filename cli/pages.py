@@ -104,7 +104,9 @@ def _print_problems(report: RefreshReport) -> None:
 @with_settings
 def pages_add(
     settings: Settings,
-    source: Annotated[str, typer.Argument(help="A folder, file, URL or sitemap; FOLDER=URL.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder, file, URL or sitemap; FOLDER=URL; git+https://… and the like.")
+    ],
 ) -> None:
     """Read a source into the index, now and at every refresh from now on."""
     report = asyncio.run(_add(settings, source))

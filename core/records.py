@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from core.readers import EVERYONE, Readers
+
 
 class Channel(StrEnum):
     """Where a question was asked.
@@ -70,7 +72,7 @@ class Page:
     mean equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were
     left out when the page was read, because its readers may not see them; `left_out` says in sentences what
     else was left out and why, `unread` what its readers see and could not be read, such as scanned pages. An
-    index keeps none of these.
+    index keeps none of these. `readers` says who may read it.
     """
 
     url: str
@@ -82,6 +84,7 @@ class Page:
     doubtful: int = 0
     left_out: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    readers: Readers = EVERYONE
 
 
 @dataclass(frozen=True, slots=True)

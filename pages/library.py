@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,7 +28,18 @@ from pages.fetch.page_reader import read_page, refuse_route
 from pages.fetched import AddressRefused, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import Indexes, PageEntry
 from pages.index.priority import step_aside
-from pages.sources import Problem, Unchanged, count_pages, read_source
+from pages.sources import (
+    NewReaders,
+    Problem,
+    Remark,
+    Removed,
+    SourceAccess,
+    Unchanged,
+    count_pages,
+    read_source,
+)
+from pages.sources.ledger import drop_ledger
+from pages.sources.words import show_source
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +74,7 @@ class RefreshReport:
     problems: list[Problem] = field(default_factory=list[Problem])
     doubtful: dict[str, int] = field(default_factory=dict[str, int])
     unread: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    noted: list[Remark] = field(default_factory=list[Remark])
 
     @property
     def doubt(self) -> str:
@@ -89,6 +101,43 @@ class RefreshReport:
             yield self.doubt
         for url, sentences in self.unread.items():
             yield f"{url}: {' '.join(sentences)}"
+        for remark in self.noted:
+            yield f"{remark.url}: {remark.sentence}"
+
+
+@dataclass(slots=True)
+class _Taking:
+    """What one source has named so far: pages, pages that could not be read, pages that it says are gone."""
+
+    report: RefreshReport
+    seen: set[str] = field(default_factory=set[str])
+    failed: set[str] = field(default_factory=set[str])
+    gone: set[str] = field(default_factory=set[str])
+
+    def count(self, item: Page | Unchanged | NewReaders | Removed, outcome: str) -> None:
+        """Count what became of a page."""
+        if not isinstance(item, Removed):
+            self.seen.add(item.url)
+        if isinstance(item, Page | Unchanged):
+            self.report.note(item)
+        if outcome:
+            setattr(self.report, outcome, getattr(self.report, outcome) + 1)
+
+    def note(self, item: Problem | Remark) -> str:
+        """Note what could not be read, or what an operator should know; return the outcome, "" for none."""
+        if isinstance(item, Remark):
+            self.report.noted.append(item)
+            return ""
+        self.report.problems.append(item)
+        (self.gone if item.gone else self.failed).add(item.url)
+        return "problems"
+
+    def find_left(self, source: str, urls: Collection[str]) -> set[str]:
+        """Return the pages that stay, of those that a source named before."""
+        if 2 * sum(url in self.gone for url in urls) > len(urls):
+            self.report.problems.append(Problem(source, MANY_GONE))
+            return self.seen | self.failed | self.gone
+        return self.seen | self.failed
 
 
 class Library:
@@ -101,13 +150,18 @@ class Library:
         *,
         public_url: str = "",
         max_age_s: float = 300.0,
+        access: SourceAccess | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`public_url` is where people reach the bot's own pages; a fetched page is fresh for `max_age_s`."""
+        """`public_url` is where people reach the bot's own pages; a fetched page is fresh for `max_age_s`.
+
+        `access` is what sources behind a sign-in need.
+        """
         self._index = index
         self._fetcher = fetcher
         self._public_url = public_url.rstrip("/")
         self._max_age = timedelta(seconds=max_age_s)
+        self._access = access
         self._now = now
         self._fetching: dict[str, asyncio.Task[Page]] = {}
         # where redirects ended, by the address that was asked for
@@ -192,6 +246,8 @@ class Library:
 
     async def forget_source(self, source: str) -> int:
         """Forget the pages that only this source named; return how many they were."""
+        if self._access is not None:
+            await asyncio.to_thread(drop_ledger, self._access.folder, source)
         return await self._remove([entry for entry in await self.pages() if entry.source == source], _nobody)
 
     async def forget_pasted(self) -> None:
@@ -292,9 +348,7 @@ class Library:
     async def _refresh_one(
         self, source: str, report: RefreshReport, tell: RefreshProgress, expect: Expect | None
     ) -> None:
-        seen: set[str] = set()
-        failed: set[str] = set()
-        gone: set[str] = set()
+        taking = _Taking(report)
         try:
             async for item in read_source(
                 source,
@@ -302,32 +356,27 @@ class Library:
                 known=self._index.entry,
                 listed=partial(self._urls_of, source),
                 expect=partial(expect or _expect_nothing, source),
+                access=self._access,
             ):
                 await asyncio.to_thread(step_aside)
-                if isinstance(item, Problem):
-                    report.problems.append(item)
-                    (gone if item.gone else failed).add(item.url)
-                    tell(item.url, "problems")
-                    continue
-                seen.add(item.url)
-                report.note(item)
-                outcome = await self._take(item, source)
-                setattr(report, outcome, getattr(report, outcome) + 1)
-                tell(item.url, outcome)
+                if isinstance(item, Page | Unchanged | NewReaders | Removed):
+                    outcome = await self._take(item, source)
+                    taking.count(item, outcome)
+                else:
+                    outcome = taking.note(item)
+                if outcome:
+                    tell(item.url, outcome)
         except (PageRefused, OSError) as error:
-            report.problems.append(Problem(source, str(error)))
-            tell(source, "problems")
+            shown = show_source(source)
+            report.problems.append(Problem(shown, str(error)))
+            tell(shown, "problems")
             if isinstance(error, PageGone):
                 report.removed += await self._remove(await self._alone(source), tell)
             return
-        if seen:
+        if taking.seen:
             entries = [entry for entry in await self.pages() if entry.source == source]
-            if 2 * sum(entry.url in gone for entry in entries) > len(entries):
-                report.problems.append(Problem(source, MANY_GONE))
-                failed |= gone
-            report.removed += await self._remove(
-                [entry for entry in entries if entry.url not in seen | failed], tell
-            )
+            left = taking.find_left(source, {entry.url for entry in entries})
+            report.removed += await self._remove([entry for entry in entries if entry.url not in left], tell)
 
     def _urls_of(self, source: str) -> list[str]:
         return [entry.url for entry in self._index.entries() if entry.source == source]
@@ -337,14 +386,29 @@ class Library:
         entry = await self._entry(ssrf.parse_address(source).url)
         return [entry] if entry is not None and entry.source == source else []
 
-    async def _take(self, item: Page | Unchanged, source: str) -> str:
+    async def _take(self, item: Page | Unchanged | NewReaders | Removed, source: str) -> str:
+        """Bring the index up to date with a page; return the outcome, "" for none."""
         if isinstance(item, Unchanged):
             await self._index.touch(item.url, source=source, fetched_at=self._now())
             return "unchanged"
-        known = await self._entry(item.url) is not None
+        entry = await self._entry(item.url)
+        if isinstance(item, Removed):
+            known = entry is not None and entry.source == source
+            return "removed" if known and await self._index.remove(item.url) else ""
+        if isinstance(item, NewReaders):
+            return await self._open_to(item, source)
         if await self._index.add(item, source=source):
-            return "changed" if known else "added"
+            return "changed" if entry is not None else "added"
         return "unchanged"
+
+    async def _open_to(self, item: NewReaders, source: str) -> str:
+        """Keep who may read a page from now on; its text stays."""
+        page = await self._index.page(item.url)
+        if page is None:
+            return ""
+        kept = replace(page, readers=item.readers, etag=item.etag, fetched_at=self._now())
+        await self._index.add(kept, source=source)
+        return "changed"
 
     async def _remove(self, entries: Sequence[PageEntry], tell: RefreshProgress) -> int:
         for entry in entries:

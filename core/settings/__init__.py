@@ -59,6 +59,7 @@ from core.settings.operation import (
     TeamsPackageSettings,
     TelemetrySettings,
 )
+from core.settings.sources import SourceSettings
 
 _CONFIG = SettingsConfigDict(
     env_prefix="ASKPAGE_", env_file=".env", extra="ignore", frozen=True, validate_default=True
@@ -103,9 +104,10 @@ class Settings(BaseSettings):
     pages: Words = Field(
         default=["docs"],
         description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
-        "published.",
+        "published; git+https://…, confluence+https://…, sharepoint+https://….",
     )
     fetch: FetchSettings
+    sources: SourceSettings
     passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
 
     # Answers

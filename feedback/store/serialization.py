@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -72,6 +72,8 @@ def adapter(kind: type[T]) -> TypeAdapter[T]:
 def _encode_value(value: object, without: Collection[str] = ()) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, frozenset):
+        return sorted(cast("frozenset[str]", value))
     if is_dataclass(value):
         return {one.name: getattr(value, one.name) for one in fields(value) if one.name not in without}
     raise RecordInvalid(f"{type(value).__name__} cannot be kept")

@@ -27,6 +27,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.packing import unpack
 from pages.fetch.sign_in import is_sign_in
 from pages.fetch.ssrf import (
@@ -223,8 +224,47 @@ class Fetcher:
                 return NotModified(address.url)
             _check_status(address, response.status)
             content_type = _content_type(address, response)
-            body = await self._read(address, response, content_type)
+            body = await self._read(address, response, content_type, self.limits.max_bytes)
             return Fetched(address.url, body, content_type, response.charset, _validator(response))
+
+    async def check_address(self, address: Address) -> list[str]:
+        """Return the network addresses of a host, for another program that is to connect to these alone.
+
+        Raises AddressRefused, PageUnreachable.
+        """
+        self._check_site(address)
+        return await self._gate.admit(address)
+
+    async def send(self, call: ApiCall) -> ApiReply:
+        """Make one call of a service's API, whatever its reply says.
+
+        Redirects are not followed: what the call carries is for this host. Raises PageRefused.
+        """
+        address = parse_address(call.url)
+        self._check_site(address)
+        try:
+            async with asyncio.timeout(call.timeout_s):
+                if parse_ip_literal(address.host):
+                    await self._gate.admit(address)
+                async with self._open_session().request(
+                    call.method,
+                    URL(address.url, encoded=True),
+                    headers={"Accept": "application/json", **call.headers},
+                    data=call.form,
+                    json=call.json,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=call.timeout_s),
+                ) as response:
+                    declared = response.content_type.lower() if "Content-Type" in response.headers else ""
+                    body = await self._read(address, response, "application/gzip", call.most_bytes)
+                    headers = {name.lower(): value for name, value in response.headers.items()}
+                    return ApiReply(response.status, headers, body, declared)
+        except TimeoutError:
+            raise PageUnreachable(
+                f"{address.site} took longer than {call.timeout_s:g} seconds; please try again later."
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _explain_errors(error, address) from None
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -261,8 +301,9 @@ class Fetcher:
             f"{', '.join(sites[:5]) or 'no site'}."
         )
 
-    async def _read(self, address: Address, response: aiohttp.ClientResponse, content_type: str) -> bytes:
-        limit = self.limits.max_bytes
+    async def _read(
+        self, address: Address, response: aiohttp.ClientResponse, content_type: str, limit: int
+    ) -> bytes:
         if response.content_length is not None and response.content_length > limit:
             raise refuse_too_large(address.site, limit)
         body = bytearray()

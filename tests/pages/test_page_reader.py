@@ -238,7 +238,7 @@ async def test_robots_txt_is_kept_to_and_ones_own_site_is_not_asked(
     async def sleep(delay_s: float) -> None:
         waits.append(delay_s)
 
-    monkeypatch.setattr("pages.sources.pause", sleep)
+    monkeypatch.setattr("pages.sources.items.pause", sleep)
     items, _ = await crawl(site, "/map.xml")
     assert paths(site, items) == ["/a", "/b"]
     assert waits == [0.3]

@@ -306,8 +306,8 @@ async def test_a_lost_part_of_a_sitemap_is_told_after_the_rest(site: Site) -> No
 
 
 async def test_sitemaps_without_end_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.sources.MOST_SITEMAPS", 5)
-    monkeypatch.setattr("pages.sources.MOST_PAGES", 3)
+    monkeypatch.setattr("pages.sources.named.MOST_SITEMAPS", 5)
+    monkeypatch.setattr("pages.sources.named.MOST_PAGES", 3)
     for number in range(20):
         site.answers[f"/m{number}.xml"] = site.index(f"/m{number + 1}.xml")
         site.answers[f"/p{number}"] = "<p>x"

@@ -6,6 +6,7 @@
     https://example.com/leave       one page, of any of these kinds
     https://example.com/sitemap.xml every page that the sitemap names on that host
     https://example.com/feed.atom   every page that the feed (RSS, Atom) names there, now and before
+    git+https://…, confluence+https://…, sharepoint+https://…     see `pages.sources.registry`
 
 One bad page is a `Problem` and never stops the others. When a part of the source itself cannot be read (no
 such folder, a sitemap that is gone), the rest is still given, and then PageRefused is raised: what did not
@@ -15,20 +16,16 @@ A page of a published folder (FOLDER=URL) is known under its public address: `gu
 URL/guide/leave/, `index.md` → the folder's own address; other kinds keep their names, and a `permalink` in
 the front matter wins. An unpublished one is known under a root-relative address that the bot serves itself:
 `docs/asking.md` → /site/docs/asking.
-
-Sources that were added by command, beside those in the settings, are a small JSON list under the index's
-folder.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import re
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +33,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from core.files import write_durably
 from core.records import Page
 from pages.fetch.client import Fetcher
 from pages.fetch.page_reader import Known, fetch_new, read_page, refuse_route
@@ -47,9 +43,13 @@ from pages.kinds import TYPE_OF_SUFFIX
 from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
 from pages.parse.sitemaps import Sitemap, is_sitemap
+from pages.sources.items import Expect, Item, Problem, Unchanged, read_several
+from pages.sources.plug import SourceAccess, Surroundings
+from pages.sources.plugged import read_plugged
+from pages.sources.registry import find_plug
 
 _MARKDOWN = frozenset({".md", ".markdown"})
-_NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
+NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
 _PERMALINK = re.compile(r"/?(?:[^/:{}?#\\\s][^:{}?#\\\s]*)?")
 
 
@@ -90,7 +90,7 @@ def find_files(root: Path) -> Iterator[Path]:
     """
     failures: list[OSError] = []
     for here, folders, files in os.walk(root, onerror=failures.append):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NOT_PAGES)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_PAGES)
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in TYPE_OF_SUFFIX:
                 yield Path(here, name)
@@ -134,39 +134,6 @@ def _read(file: Path, max_bytes: int) -> bytes:
     return body
 
 
-FILE = "sources.json"
-
-
-def read_added_sources(folder: Path) -> list[str]:
-    """Return the added sources, oldest first."""
-    path = folder / FILE
-    return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
-
-
-def add_source(folder: Path, source: str) -> None:
-    """Remember a source; one that is known already stays where it is."""
-    known = read_added_sources(folder)
-    if source not in known:
-        _write(folder, [*known, source])
-
-
-def drop_source(folder: Path, source: str) -> bool:
-    """Forget a source; False when it was not added."""
-    known = read_added_sources(folder)
-    if source not in known:
-        return False
-    _write(folder, [word for word in known if word != source])
-    return True
-
-
-def _write(folder: Path, sources: Sequence[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_durably(folder / FILE, json.dumps(list(sources), ensure_ascii=False, indent=2))
-
-
-AT_ONCE = 4
-"""Most requests to a site at the same time."""
-
 MOST_PAGES = 10_000
 MOST_SITEMAPS = 50
 
@@ -174,36 +141,12 @@ _URL = re.compile(r"https?://", re.IGNORECASE)
 _PUBLISHED = re.compile(r"(?P<folder>.+?)=(?P<base>https?://.+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A page that is known, and is still as it was."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A page that could not be read; `sentence` says why, and what to do.
-
-    `gone`: its site says that there is none.
-    """
-
-    url: str
-    sentence: str
-    gone: bool = False
-
-
-Item = Page | Unchanged | Problem
-Expect = Callable[[int], None]
-"""Told how many pages a source has, as soon as that is known."""
-
-
 def count_pages(source: str) -> int:
     """Return how many pages a folder or file has, 0 for an address: its pages are known once it is read.
 
     Waits for the disk.
     """
-    path, _ = _split_local(source)
+    path, _ = (None, None) if find_plug(source) else _split_local(source)
     if path is None:
         return 0
     return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
@@ -216,13 +159,18 @@ async def read_source(
     known: Known,
     listed: Callable[[], Sequence[str]] = tuple,
     expect: Expect = lambda _: None,
+    access: SourceAccess | None = None,
 ) -> AsyncGenerator[Item, None]:
     """Yield what a source names. Raises PageRefused for the source itself; see above.
 
-    `listed` gives the pages that the source has named before, in a thread.
+    `listed` gives the pages that the source has named before, in a thread. `access` is what a source behind
+    a sign-in needs.
     """
-    path, base = _split_local(source)
-    if path is None:
+    plug = find_plug(source)
+    path, base = (None, None) if plug else _split_local(source)
+    if plug is not None:
+        items = read_plugged(source, plug, Surroundings(fetcher, known, listed, expect, access))
+    elif path is None:
         items = _read_url(source, _Site(fetcher, known, listed, expect))
     else:
         items = _read_folder(path, parse_address(base).url if base else None, fetcher, known)
@@ -354,7 +302,7 @@ async def _crawl(start: str, urls: Sequence[str], site: _Site) -> AsyncGenerator
         if url in robots.closed:
             yield Problem(url, say_closed(url))
     open_urls = [url for url in urls if url not in robots.closed]
-    async with aclosing(_several(open_urls, site.read, robots.delay_s)) as items:
+    async with aclosing(read_several(open_urls, site.read, robots.delay_s)) as items:
         async for item in items:
             yield item
 
@@ -431,29 +379,3 @@ def _on_host(host: str, base: str, links: Iterable[str], problems: list[Problem]
             )
         )
     return here
-
-
-async def pause(delay_s: float) -> None:
-    """Wait as long as a site wants between two requests."""
-    await asyncio.sleep(delay_s)
-
-
-async def _several(
-    urls: Iterable[str], read: Callable[[str], Awaitable[Item]], delay_s: float
-) -> AsyncGenerator[Item, None]:
-    """Read pages, a few at a time or with a pause between them, and yield them as they come."""
-    waiting = iter(urls)
-    under_way = {asyncio.ensure_future(read(url)) for url in islice(waiting, 1 if delay_s else AT_ONCE)}
-    try:
-        while under_way:
-            done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            more = list(islice(waiting, len(done)))
-            if more and delay_s:
-                await pause(delay_s)
-            under_way |= {asyncio.ensure_future(read(url)) for url in more}
-            for task in done:
-                yield task.result()
-    finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)

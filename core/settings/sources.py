@@ -1,0 +1,51 @@
+"""What gets into sources behind a sign-in: a group of settings."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from core.settings.group import Group, Words
+
+
+class SourceSettings(Group):
+    """Tokens and rules of sources: `pages.sources.plug.SourceAccess`."""
+
+    git_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Tokens of Git hosts for sources git+https://…: HOST=TOKEN or HOST=USER:TOKEN, "
+        "comma-separated; each is sent to its host alone.",
+    )
+    git_folders: Words = Field(
+        default=[],
+        description="Folders of this machine whose Git repositories may be sources (git+file:///…), "
+        "comma-separated.",
+    )
+    git_ssh_key: str = Field(
+        "",
+        description="File with the private key for sources git+ssh://…; empty: the keys of the bot's user.",
+    )
+    git_known_hosts: str = Field(
+        "", description="File with the keys of ssh's hosts; empty: known_hosts of the bot's user."
+    )
+    confluence_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Tokens for sources confluence+https://…, comma-separated: HOST=E-MAIL:TOKEN in the "
+        "Cloud, HOST=TOKEN (a personal access token) in Data Center.",
+    )
+    confluence_open_groups: Words = Field(
+        default=["confluence-users"],
+        description="Groups of Confluence that all its people belong to, comma-separated: a page that only "
+        "some may read is theirs where its space is open to one of these.",
+    )
+    sharepoint_tenant_id: str = Field(
+        "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."
+    )
+    sharepoint_client_id: str = Field(
+        "", description="The app that reads SharePoint and OneDrive; empty: the bot's own, app_id."
+    )
+    sharepoint_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of that app.")
+    sharepoint_groups: Words = Field(
+        default=[],
+        description="Who is in groups of SharePoint, which Microsoft Graph does not tell, comma-separated: "
+        "NAME=entra:group:ID, or NAME=everyone.",
+    )

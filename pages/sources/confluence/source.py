@@ -1,0 +1,188 @@
+"""A space of Confluence as a source: its pages and blog posts, or a page and what stands below it.
+
+Every look lists the whole space with its restrictions, which change without a new version of the page; the
+text is fetched where the version is new. What is not listed any more is gone. Attachments, comments and
+drafts are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from pages.fetch.client import Fetcher
+from pages.fetch.ssrf import join_url, parse_address
+from pages.fetched import AddressRefused, Fetched, PageRefused, PageUnreadable
+from pages.readers import NOBODY, Readers
+from pages.sources.confluence.address import SpaceAddress, parse_space_address
+from pages.sources.confluence.api import ConfluenceApi
+from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
+from pages.sources.credentials import find_credential
+from pages.sources.foreign import find, find_object, find_objects, find_text
+from pages.sources.ledger import Ledger
+from pages.sources.plug import Document, Listing, SourceAccess
+from pages.sources.plugged import MOST_DOCUMENTS
+from pages.sources.words import SourceWord
+
+TOO_MANY = (
+    f"That space has more than {MOST_DOCUMENTS:,} pages; the others are left out. Please name a page of "
+    f"it: it "
+    f"is read with what stands below it."
+)
+
+
+@asynccontextmanager
+async def open_source(
+    word: SourceWord, access: SourceAccess, fetcher: Fetcher
+) -> AsyncGenerator[ConfluenceSource]:
+    """Open a space; nothing is asked yet. Raises PageRefused."""
+    address = parse_space_address(word.address)
+    credential = find_credential("confluence_tokens", access.confluence_tokens, address.site.site)
+    if credential is None:
+        raise AddressRefused(
+            f"There is no token for {address.site.site}; please put one into the setting "
+            f"confluence_tokens, as "
+            f"{address.site.site}=" + ("E-MAIL:TOKEN." if address.is_cloud else "TOKEN.")
+        )
+    yield ConfluenceSource(
+        ConfluenceApi(address, credential, fetcher), access.confluence_open_groups, word.readers
+    )
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What was listed, by its id; and the restrictions of pages, listed or asked for one by one."""
+
+    found: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    restrictions: dict[str, Readers] = field(default_factory=dict[str, Readers])
+    unknown: set[str] = field(default_factory=set[str])
+
+
+class ConfluenceSource:
+    """See the module. `given` are the readers that the source word says."""
+
+    def __init__(self, api: ConfluenceApi, open_groups: tuple[str, ...], given: Readers | None) -> None:
+        self._api = api
+        self._open_groups = open_groups
+        self._given = given
+        self._kinds: dict[str, str] = {}
+
+    async def list_documents(self, ledger: Ledger) -> Listing:
+        """Return the space's pages, with their readers."""
+        listing = Listing()
+        space_id = await self._api.check_space()
+        contents = _Contents()
+        async with aclosing(self._api.list_contents()) as listed:
+            async for some in listed:
+                contents.found.update((find_text(one, "id"), one) for one in some if find_text(one, "id"))
+                ledger.expect(len(contents.found))
+                if len(contents.found) > MOST_DOCUMENTS:
+                    listing.failure = PageUnreadable(TOO_MANY)
+                    break
+        space, is_open = await self._read_space(space_id, listing)
+        for one in contents.found.values():
+            if self._is_wanted(one):
+                readers = self._given or combine(
+                    space, await self._restrictions(one, contents), is_open=is_open
+                )
+                listing.documents.append(self._describe(one, readers))
+        self._remark(contents, listing)
+        return listing
+
+    async def read_document(self, document: Document) -> Fetched:
+        """Return the text of a page, as HTML."""
+        text = await self._api.read_html(document.id, self._kinds.get(document.id, "page"))
+        title = escape(document.title)
+        main = f"<main><h1>{title}</h1>{text}</main>"
+        html = f"<html><head><title>{title}</title></head><body>{main}</body></html>"
+        return Fetched(document.url, html.encode(), document.media_type, "utf-8")
+
+    def _is_wanted(self, content: dict[str, Any]) -> bool:
+        page = self._api.address.page
+        above = {find_text(one, "id") for one in find_objects(content, "ancestors")}
+        return not page or find_text(content, "id") == page or page in above
+
+    def _describe(self, content: dict[str, Any], readers: Readers) -> Document:
+        number = find_text(content, "id")
+        self._kinds[number] = find_text(content, "type")
+        title = find_text(content, "title") or number
+        return Document(
+            id=number,
+            url=_open_address(self._api.address, content),
+            title=title,
+            media_type="text/html",
+            mark=f"{find_text(content, 'type')} {find_text(content, 'version', 'number')}",
+            readers=readers,
+        )
+
+    async def _read_space(self, space_id: str, listing: Listing) -> tuple[Readers, bool]:
+        """Return who may see the space, and whether everybody may; nobody where that cannot be read."""
+        if self._given is not None:
+            return self._given, True
+        try:
+            subjects = await self._api.read_space_permissions(space_id)
+        except PageRefused as refused:
+            listing.remarks.append(
+                f"Its pages are closed to everybody, since nobody tells who may see them: {refused}"
+            )
+            return NOBODY, False
+        readers, is_open = read_space_readers(subjects, self._open_groups)
+        if readers == NOBODY:
+            listing.remarks.append(
+                "Its pages are closed to everybody: its permissions name nobody whom I know how to name. "
+                "Say who may "
+                "read them with #readers= behind the source."
+            )
+        return readers, is_open
+
+    async def _restrictions(self, content: dict[str, Any], contents: _Contents) -> list[Readers]:
+        above = [find_text(one, "id") for one in find_objects(content, "ancestors")]
+        return [await self._restriction(one, contents) for one in (*above, find_text(content, "id"))]
+
+    async def _restriction(self, number: str, contents: _Contents) -> Readers:
+        """Return whom a page's own restrictions name; a page that is not listed is asked for by itself."""
+        if number in contents.restrictions:
+            return contents.restrictions[number]
+        content = contents.found.get(number, {})
+        if isinstance(find(content, "restrictions", "read", "restrictions"), dict):
+            readers = read_restriction(find_object(content, "restrictions", "read", "restrictions"))
+        else:
+            try:
+                readers = read_restriction(await self._api.read_restrictions(number))
+            except PageRefused:
+                contents.unknown.add(number)
+                readers = NOBODY
+        contents.restrictions[number] = readers
+        return readers
+
+    def _remark(self, contents: _Contents, listing: Listing) -> None:
+        closed = [one.title for one in listing.documents if one.readers == NOBODY]
+        if contents.unknown:
+            listing.remarks.append(
+                f"The restrictions of {len(contents.unknown)} pages cannot be read, so that these and what "
+                f"stands "
+                f"below them are closed to everybody. The account of the token needs to see them."
+            )
+        elif closed and len(closed) < len(listing.documents):
+            listing.remarks.append(
+                f"{len(closed)} pages are closed to everybody, such as “{closed[0]}”: their restrictions "
+                f"and those of "
+                f"the space or of pages above them name different groups, and who is in both is not known."
+            )
+
+
+def _open_address(address: SpaceAddress, content: dict[str, Any]) -> str:
+    """Return where people open a page: the link that the service gives, where it stays on its site."""
+    number = find_text(content, "id")
+    plain = f"{address.base}/pages/viewpage.action?pageId={number}"
+    link = find_text(content, "_links", "webui")
+    if not link.startswith("/"):
+        return plain
+    try:
+        found = parse_address(join_url(address.base, address.base + link))
+    except AddressRefused:
+        return plain
+    return found.url if (found.host, found.port) == (address.site.host, address.site.port) else plain

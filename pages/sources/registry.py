@@ -1,0 +1,40 @@
+"""The services behind a sign-in that pages come from, one line each.
+
+To add one: a module with `open_source` (`pages.sources.plug`), a line here, its settings, a section in
+docs/pages.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+from pages.sources.plug import OpenSource
+from pages.sources.words import kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlug:
+    """A service: its module, imported where a source of it is read, and the options of its source words."""
+
+    module: str
+    options: frozenset[str] = frozenset()
+
+    def load(self) -> OpenSource:
+        """Import the module."""
+        opened: OpenSource = import_module(self.module).open_source
+        return opened
+
+
+PLUGS: Mapping[str, SourcePlug] = {
+    "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published"})),
+    "confluence": SourcePlug("pages.sources.confluence.source"),
+    "sharepoint": SourcePlug("pages.sources.sharepoint.source"),
+}
+"""By the kind of their source words."""
+
+
+def find_plug(source: str) -> SourcePlug | None:
+    """Return the service that a source word names, None for a folder, a file or a site."""
+    return PLUGS.get(kind_of(source))

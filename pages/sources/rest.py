@@ -1,0 +1,195 @@
+"""A client of one service's REST API: its token, its errors in sentences, its pace, its pages of results.
+
+    rest = RestClient(fetcher, "https://example.atlassian.net/wiki", authorize, explain)
+    async for page in rest.pages("/rest/api/content?limit=100", next_link): …
+
+Everything goes through `pages.fetch.client`, with its rules about addresses. The token is sent to the host
+of the base address only, whatever a link in a reply says. A service that asks for patience (429, 503, 504)
+gets it, as long as it says (Retry-After) within bounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from pages.fetch.calls import ApiCall, ApiReply
+from pages.fetch.client import Fetcher
+from pages.fetch.ssrf import join_url, parse_address
+from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable
+
+MOST_CALLS = 50_000
+"""Most calls for one look at a source: a service that lists without end is left."""
+LONGEST_WAIT_S = 120.0
+"""Longest pause that a service may ask for at once, seconds."""
+PATIENCE_S = 600.0
+"""Longest time that is waited for a service during one look at a source, seconds."""
+_USUAL_WAIT_S = 5.0
+_TRIES = 6
+_BUSY = frozenset({429, 502, 503, 504})
+_UNAUTHORIZED = 401
+
+Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
+"""Returns the headers that a call carries; True: the ones before were refused, new ones are needed."""
+
+
+class ApiRefused(PageUnreachable):
+    """The service refused a call; the message says what to do."""
+
+    def __init__(self, sentence: str, status: int, code: str = "", location: str = "") -> None:
+        super().__init__(sentence)
+        self.status, self.code, self.location = status, code, location
+
+
+Explain = Callable[[int, str], str]
+"""Status and code of an error → a sentence that says what to do."""
+
+
+async def pause(delay_s: float) -> None:
+    """Wait as long as a service asks for."""
+    await asyncio.sleep(delay_s)
+
+
+class RestClient:
+    """One look at one service; see the module."""
+
+    def __init__(self, fetcher: Fetcher, base: str, authorize: Authorize, explain: Explain) -> None:
+        self._fetcher = fetcher
+        self._base = parse_address(base)
+        self._authorize = authorize
+        self._explain = explain
+        self._calls = 0
+        self._waited_s = 0.0
+
+    def resolve(self, link: str) -> str:
+        """Return the address that a path or a link means. Raises PageUnreachable where it leaves the host."""
+        context = self._base.path_and_query.rstrip("/")
+        if link.startswith("/") and not (context and link.startswith(f"{context}/")):
+            link = context + link
+        found = parse_address(join_url(self._base.url, link))
+        if (found.scheme, found.host, found.port) != (self._base.scheme, self._base.host, self._base.port):
+            raise PageUnreachable(
+                f"{self._base.site} sends its reader on to another host, where its token must not go."
+            )
+        return found.url
+
+    async def get_json(self, link: str, headers: Mapping[str, str] | None = None) -> Any:
+        """Return what a path or a link gives, parsed. Raises ApiRefused, PageRefused."""
+        return await self._parse(await self.get(link, headers))
+
+    async def post_json(self, link: str, given: object) -> Any:
+        """Return the reply to a posted object, parsed. Raises ApiRefused, PageRefused."""
+        return await self._parse(await self._call(ApiCall(self.resolve(link), "POST", json=given)))
+
+    async def get(self, link: str, headers: Mapping[str, str] | None = None) -> ApiReply:
+        """Return what a path or a link gives; a redirect as such. Raises ApiRefused, PageRefused."""
+        return await self._call(ApiCall(self.resolve(link), headers=headers or {}))
+
+    async def pages(
+        self, link: str, next_link: Callable[[object], str], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the pages of a list, one after the other. Raises PageUnreadable where it goes in a circle."""
+        been: set[str] = set()
+        while link:
+            url = self.resolve(link)
+            if url in been:
+                raise PageUnreadable(f"{self._base.site} lists its pages in a circle; please tell its owner.")
+            been.add(url)
+            page = await self.get_json(url, headers)
+            yield page
+            link = next_link(page)
+
+    async def _call(self, call: ApiCall) -> ApiReply:
+        renewing = renewed = False
+        for _ in range(_TRIES):
+            self._count_call()
+            given = {**call.headers, **await self._authorize(renewing)}
+            reply = await self._send(ApiCall(call.url, call.method, given, json=call.json))
+            if reply.status in _BUSY:
+                await self._wait(reply)
+            elif reply.status == _UNAUTHORIZED and not renewed:  # the token may have expired meanwhile
+                renewed = True
+            else:
+                return self._check(reply)
+            renewing = reply.status == _UNAUTHORIZED
+        raise PageUnreachable(f"{self._base.site} is busy right now; it is asked again at the next refresh.")
+
+    async def _send(self, call: ApiCall) -> ApiReply:
+        """Make one call, once more where the connection broke: of thousands of calls one may."""
+        try:
+            try:
+                return await self._fetcher.send(call)
+            except PageUnreachable:
+                await pause(_USUAL_WAIT_S)
+                return await self._fetcher.send(call)
+        except AddressRefused as refused:
+            raise AddressRefused(
+                f"{refused} A source's host in your own network has to be named in the setting allowed_sites."
+            ) from None
+
+    def _count_call(self) -> None:
+        self._calls += 1
+        if self._calls > MOST_CALLS:
+            raise PageUnreadable(
+                f"{self._base.site} lists more than {MOST_CALLS:,} calls can tell; please name a part of it."
+            )
+
+    async def _wait(self, reply: ApiReply) -> None:
+        delay_s = read_delay(reply.headers.get("retry-after", ""))
+        self._waited_s += delay_s
+        if delay_s > LONGEST_WAIT_S or self._waited_s > PATIENCE_S:
+            raise PageUnreachable(
+                f"{self._base.site} asks for a longer pause ({delay_s:.0f} s); it is asked again at the "
+                f"next refresh."
+            )
+        await pause(delay_s)
+
+    def _check(self, reply: ApiReply) -> ApiReply:
+        if reply.status < 400:  # noqa: PLR2004 - where HTTP's errors begin
+            return reply
+        code = read_error_code(reply.body)
+        raise ApiRefused(
+            self._explain(reply.status, code), reply.status, code, reply.headers.get("location", "")
+        )
+
+    async def _parse(self, reply: ApiReply) -> Any:
+        if reply.status != 200:  # noqa: PLR2004 - a redirect, mostly to a page to sign in
+            raise ApiRefused(
+                f"{self._base.site} sent status {reply.status} where its API should answer; please look at "
+                f"the "
+                f"source's address and its token.",
+                reply.status,
+            )
+        try:
+            return await asyncio.to_thread(json.loads, reply.body)
+        except (ValueError, RecursionError):
+            raise PageUnreadable(
+                f"{self._base.site} answered something else than its API does; please look at the source's "
+                f"address."
+            ) from None
+
+
+def read_error_code(body: bytes) -> str:
+    """Return the code that an error names, as Microsoft Graph does ({"error": {"code": …}}), "" for none."""
+    try:
+        found = json.loads(body[:20_000])
+        code = found["error"]["code"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return ""
+    return code[:80] if isinstance(code, str) and code.isascii() and code.isprintable() else ""
+
+
+def read_delay(header: str) -> float:
+    """Return the seconds of a Retry-After, which may be a date (RFC 9110, 10.2.3)."""
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return _USUAL_WAIT_S

@@ -1,0 +1,115 @@
+"""Reads sources behind a sign-in as the library does, into a list of what they hold instead of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.records import Page
+from pages.fetch.client import Fetcher, FetchLimits, FixedResolver
+from pages.fetched import PageRefused
+from pages.index.base import PageEntry
+from pages.sources import NewReaders, Problem, Remark, Removed, SourceAccess, Unchanged, read_source
+
+HERE = "127.0.0.5"
+
+
+@dataclass
+class Shelf:
+    """What was read: pages by their address, and what was said while reading."""
+
+    pages: dict[str, Page] = field(default_factory=dict[str, Page])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    remarks: list[str] = field(default_factory=list[str])
+    unchanged: int = 0
+    fetched: int = 0
+    expected: int = 0
+    failure: str = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The pages' texts by the ends of their addresses."""
+        return {
+            url.rpartition("/")[2]: " ".join(section.text for section in page.sections)
+            for url, page in self.pages.items()
+        }
+
+    def known(self, url: str) -> PageEntry | None:
+        page = self.pages.get(url)
+        if page is None:
+            return None
+        return PageEntry(url, page.title, page.page_hash, datetime.now(UTC), 1, "source", page.etag)
+
+    def listed(self) -> list[str]:
+        return list(self.pages)
+
+    def expect(self, pages: int) -> None:
+        self.expected = pages
+
+
+@dataclass
+class SourceReader:
+    """Reads one source into `shelf`, again and again, with the state that it keeps in `folder`."""
+
+    source: str
+    access: SourceAccess
+    names: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
+    limits: FetchLimits = field(default_factory=FetchLimits)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    @property
+    def folder(self) -> Path:
+        return self.access.folder
+
+    async def read(self, most: int | None = None) -> Shelf:
+        """Read it once; with `most`, it is left after so many pages, as by a kill."""
+        shelf = self.shelf
+        shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
+        fetcher = Fetcher(
+            self.limits, resolver=FixedResolver(self.names), is_allowed_address=lambda ip: ip == HERE
+        )
+        async with fetcher:
+            items = read_source(
+                self.source,
+                fetcher=fetcher,
+                known=shelf.known,
+                listed=shelf.listed,
+                expect=shelf.expect,
+                access=self.access,
+            )
+            try:
+                async for item in items:
+                    self._take(item)
+                    if most is not None and shelf.fetched >= most:
+                        await items.aclose()
+                        break
+            except PageRefused as refused:
+                shelf.failure = str(refused)
+        return shelf
+
+    def _take(self, item: object) -> None:
+        shelf = self.shelf
+        if isinstance(item, Page):
+            shelf.pages[item.url] = item
+            shelf.fetched += 1
+        elif isinstance(item, Unchanged):
+            shelf.unchanged += 1
+        elif isinstance(item, NewReaders):
+            page = shelf.pages[item.url]
+            shelf.pages[item.url] = Page(
+                page.url,
+                page.title,
+                page.sections,
+                page.page_hash,
+                page.fetched_at,
+                item.etag,
+                readers=item.readers,
+            )
+        elif isinstance(item, Removed):
+            del shelf.pages[item.url]
+        elif isinstance(item, Problem):
+            shelf.problems.append(item)
+        elif isinstance(item, Remark):
+            shelf.remarks.append(item.sentence)

@@ -1,0 +1,256 @@
+"""A space of Confluence as a source, Cloud and Data Center: deletions, restrictions, throttling, faults."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pages.fetch.client import FetchLimits
+from pages.fetched import AddressRefused
+from pages.readers import EVERYONE, NOBODY, Readers
+from pages.sources import SourceAccess
+from pages.sources.confluence.address import parse_space_address
+from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
+from tests.builders.source_reading import HERE, SourceReader
+from tests.doubles.confluence import Confluence, Content, serve_on_loopback
+
+CLOUD, SERVER = "example.atlassian.net", "wiki.example.com"
+TOKEN = "tok-SECRET"  # noqa: S105
+USERS = Readers(frozenset({"confluence:group:confluence-users"}))
+
+
+@pytest.fixture(params=["cloud", "data center"])
+async def wiki(request: pytest.FixtureRequest) -> AsyncIterator[Confluence]:
+    if request.param == "cloud":
+        wiki = Confluence(True, "Basic a2ltQGV4YW1wbGUuY29tOnRvay1TRUNSRVQ=")
+    else:
+        wiki = Confluence(False, f"Bearer {TOKEN}", context="")
+    wiki.add(
+        Content("1", "Home", "<p>Welcome to the handbook of the company.</p>"),
+        Content("2", "Leave", "<p>Everyone gets 26 days of leave.</p>", ancestors=("1",)),
+        Content("3", "News", "<p>The office is closed on Friday.</p>", type="blogpost"),
+    )
+    async with serve_on_loopback(wiki.answer) as wiki.port:
+        yield wiki
+
+
+@pytest.fixture
+def reader(tmp_path: Path, wiki: Confluence) -> SourceReader:
+    site = f"{CLOUD if wiki.cloud else SERVER}:{wiki.port}"
+    user = "kim@example.com:" if wiki.cloud else ""
+    return SourceReader(
+        f"confluence+http://{site}{wiki.context}/spaces/HR",
+        SourceAccess(tmp_path, confluence_tokens=f"other.example.com=x, {site}={user}{TOKEN}"),
+        names={CLOUD: [HERE], SERVER: [HERE]},
+        limits=FetchLimits(allowed_sites=("*", site)),
+    )
+
+
+async def test_a_space_is_read_and_what_changed_or_vanished_there_is_so_here(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    shelf = await reader.read()
+    assert (shelf.failure, shelf.problems, shelf.remarks) == ("", [], [])
+    assert {page.title for page in shelf.pages.values()} == {"Home", "Leave", "News"}
+    assert "26 days" in shelf.texts["2"]
+    assert {page.readers for page in shelf.pages.values()} == {USERS}
+    assert all(
+        page.url.startswith("http://") and "/spaces/HR/pages/" in page.url for page in shelf.pages.values()
+    )
+
+    wiki.asked.clear()
+    assert ((await reader.read()).unchanged, shelf.fetched) == (3, 0)
+    assert not [one for one in wiki.asked if one.endswith(("pages/2", "content/2"))]
+
+    wiki.add(replace(wiki.contents["2"], version=2, html="<p>Everyone gets 28 days of leave.</p>"))
+    del wiki.contents["3"]
+    await reader.read()
+    assert (shelf.fetched, shelf.unchanged, sorted(shelf.texts)) == (1, 1, ["1", "2"])
+    assert "28 days" in shelf.texts["2"]
+
+
+async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    wiki.add(
+        Content("4", "Pay", "<p>What the board earns in a year.</p>", groups=("board", "hr team")),
+        Content("5", "Bonus", "<p>What the board may add to it.</p>", ancestors=("4",), groups=("hr team",)),
+        Content(
+            "6", "Kim", "<p>A page for Kim and nobody else.</p>", users=("kim-1",), hides_restrictions=True
+        ),
+        Content("7", "Below", "<p>It stands below the pay.</p>", ancestors=("1", "4")),
+        Content("8", "Both", "<p>Nobody is in both groups.</p>", ancestors=("4",), groups=("others",)),
+    )
+    shelf = await reader.read()
+    board, team = "confluence:group:board", "confluence:group:hr%20team"
+    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
+    assert readers["2"] == USERS
+    assert readers["4"] == readers["7"] == Readers(frozenset({board, team}))
+    assert readers["5"] == Readers(frozenset({team}))
+    assert readers["6"] == Readers(frozenset({"confluence:user:kim-1"}))
+    assert readers["8"] == NOBODY
+    assert "such as “Both”" in shelf.remarks[0]
+
+    wiki.add(replace(wiki.contents["4"], groups=("board",)))  # no new version of the page
+    await reader.read()
+    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
+    assert shelf.fetched == 0
+    assert readers["4"] == readers["7"] == Readers(frozenset({board}))
+    assert readers["5"] == NOBODY
+
+
+async def test_what_cannot_be_told_is_closed_and_said(wiki: Confluence, reader: SourceReader) -> None:
+    wiki.add(Content("9", "Below a hidden page", "<p>Who may read this is not known.</p>", ancestors=("77",)))
+    wiki.forbidden.add("/api/v2/spaces/98306/permissions" if wiki.cloud else "/rest/api/space/HR/permissions")
+    shelf = await reader.read()
+    assert {page.readers for page in shelf.pages.values()} == {NOBODY}
+    assert "administer it" in shelf.remarks[0]
+    assert "restrictions of 1 pages cannot be read" in shelf.remarks[1]
+
+    reader.source += "#readers=everyone"
+    await reader.read()
+    assert {page.readers for page in shelf.pages.values()} == {EVERYONE}
+    assert shelf.remarks == []
+
+
+async def test_a_service_that_asks_for_patience_gets_it(
+    wiki: Confluence, reader: SourceReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def wait(delay_s: float) -> None:
+        waited.append(delay_s)
+
+    monkeypatch.setattr("pages.sources.rest.pause", wait)
+    wiki.busy = ["3", "Mon, 01 Jan 2024 00:00:00 GMT", "soon"]
+    shelf = await reader.read()
+    assert (len(shelf.pages), waited) == (3, [3.0, 0.0, 5.0])
+
+    wiki.busy = ["100000"]
+    assert "longer pause" in (await reader.read()).failure
+    assert len(shelf.pages) == 3
+
+    wiki.busy = ["1"] * 50
+    assert "is busy" in (await reader.read()).failure
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"authorization": "Bearer another"}, "is wrong or has expired"),
+        ({"forbidden": {"/rest/api/content", "/api/v2/spaces"}}, "permission to view the space HR"),
+        ({"endless": True}, "in a circle|more than 10 pages"),
+        ({"next_host": "http://evil.example.com", "at_a_time": 1}, "token must not go"),
+    ],
+)
+async def test_a_fault_is_one_sentence_without_the_token_and_nothing_is_forgotten(
+    fault: dict[str, object],
+    sentence: str,
+    wiki: Confluence,
+    reader: SourceReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pages.sources.rest.MOST_CALLS", 60)
+    await reader.read()
+    for name, value in fault.items():
+        setattr(wiki, name, value)
+    shelf = await reader.read()
+    assert any(one in shelf.failure for one in [*sentence.split("|"), "more than 60 calls"])
+    assert TOKEN not in shelf.failure
+    assert len(shelf.pages) == 3
+
+
+async def test_a_token_is_for_one_host_and_a_redirect_does_not_get_it(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    reader.access = replace(reader.access, confluence_tokens=f"other.example.com={TOKEN}")
+    assert "put one into the setting confluence_tokens" in (await reader.read()).failure
+    assert wiki.asked == []
+    assert TOKEN not in repr(reader.access)
+
+
+async def test_a_part_of_a_space_is_a_page_with_what_stands_below_it(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    reader.source += "/pages/1/Home"
+    assert sorted((await reader.read()).texts) == ["1", "2"]
+
+
+async def test_the_old_service_tells_who_may_see_a_space(wiki: Confluence, reader: SourceReader) -> None:
+    wiki.has_permissions_api = False
+    wiki.subjects = [("user", "kim"), ("group", "staff")]
+    shelf = await reader.read()
+    assert {page.readers for page in shelf.pages.values()} == {
+        Readers(frozenset({"confluence:user:kim", "confluence:group:staff"}))
+    }
+
+
+async def test_links_of_a_hostile_service_stay_on_its_site(wiki: Confluence, reader: SourceReader) -> None:
+    wiki.contents.clear()
+    wiki.add(
+        Content("1", "Out", "<p>Its link leads to another host.</p>", webui="//evil.example.com/x"),
+        Content("2", "Script", "<p>Its link is a script of a kind.</p>", webui="javascript:alert(1)"),
+        Content("3", "<b>Bold</b>", "<p>Its title has tags, which are no tags.</p>", webui="/../../x\\y"),
+    )
+    shelf = await reader.read()
+    assert len(shelf.pages) == 3
+    assert {parse_space_address(reader.source.partition("+")[2]).site.site} == {
+        url.split("/")[2] for url in shelf.pages
+    }
+    assert "<b>Bold</b>" in {page.title for page in shelf.pages.values()}
+
+
+@pytest.mark.parametrize(
+    ("address", "base", "space", "page"),
+    [
+        (
+            "https://example.atlassian.net/wiki/spaces/HR/overview",
+            "https://example.atlassian.net/wiki",
+            "HR",
+            "",
+        ),
+        ("https://wiki.example.com/display/HR", "https://wiki.example.com", "HR", ""),
+        ("https://wiki.example.com/display/~kim/Notes", "https://wiki.example.com", "~kim", ""),
+        (
+            "https://example.com/confluence/spaces/HR/pages/12/Leave",
+            "https://example.com/confluence",
+            "HR",
+            "12",
+        ),
+        ("https://wiki.example.com/spaces/viewspace.action?key=HR", "https://wiki.example.com", "HR", ""),
+    ],
+)
+def test_a_space_is_known_by_the_address_in_the_browser(
+    address: str, base: str, space: str, page: str
+) -> None:
+    found = parse_space_address(address)
+    assert (found.base, found.space, found.page) == (base, space, page)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://wiki.example.com/", "https://wiki.example.com/display/H%22R", "https://x/wiki/spaces/"],
+)
+def test_another_address_is_no_space(address: str) -> None:
+    with pytest.raises(AddressRefused, match="is the address of a space"):
+        parse_space_address(address)
+
+
+def test_readers_are_as_closed_as_the_closest() -> None:
+    group = {"type": "group", "name": "staff"}
+    assert read_space_readers([{"type": "anonymous"}, group], ()) == (EVERYONE, True)
+    assert read_space_readers([{"type": "role", "id": "5"}], ()) == (NOBODY, False)
+    assert read_restriction({}) == EVERYONE
+    assert (
+        read_restriction({"user": {"results": [], "size": 0}, "group": {"results": [], "size": 0}})
+        == EVERYONE
+    )
+    assert read_restriction({"user": {"results": [{}], "size": 1}}) == NOBODY
+    staff, board = Readers(frozenset({"g:staff"})), Readers(frozenset({"g:board"}))
+    assert combine(staff, [EVERYONE, board], is_open=True) == board
+    assert combine(staff, [board], is_open=False) == NOBODY
+    assert combine(staff, [EVERYONE], is_open=False) == staff
+    assert combine(NOBODY, [EVERYONE], is_open=False) == NOBODY
