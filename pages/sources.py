@@ -37,6 +37,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from core.files import write_durably
+from core.readers import Readers
 from core.records import Page
 from pages.fetch.client import Fetcher
 from pages.fetch.page_reader import Known, fetch_new, read_page, refuse_route
@@ -176,9 +177,10 @@ _PUBLISHED = re.compile(r"(?P<folder>.+?)=(?P<base>https?://.+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A page that is known, and is still as it was."""
+    """A page that is known, and is still as it was; `readers` where the source says anew who may read it."""
 
     url: str
+    readers: Readers | None = None
 
 
 @dataclass(frozen=True, slots=True)
