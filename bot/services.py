@@ -31,7 +31,9 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
 from bot.dialogs.rulings.take_back import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
-from core.records import Question, VerifiedAnswer
+from bot.page_invites import Operators, PageInvites
+from bot.page_passes import Gate, Page, PagePasses
+from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.privacy.keys import pseudonym
@@ -52,6 +54,7 @@ class ServiceDependencies:
     the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
+    `operators` may see the admin page, by the ids that the directory has of them.
     """
 
     known: Known
@@ -67,6 +70,7 @@ class ServiceDependencies:
     key_before: bytes = b""
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
+    operators: frozenset[str] = frozenset()
 
 
 class Services:
@@ -88,6 +92,10 @@ class Services:
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self.desk = desk
+        self.known = around.known
+        self.passes = PagePasses(CardSigner(key), desk.documents)
+        self.reviewer_gates: dict[str, Gate] = {}
+        self.operators = Operators(around.operators)
         seals = CardSigner(key, around.key_before)
         known = around.known
         self.view = AnswerView(
@@ -126,9 +134,11 @@ class Services:
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)
 
-    def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
+    def handlers(self, asking: Asking, reviewers: Reviewers, channel: Channel = Channel.TEAMS) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""
         self.messages.asking = asking
+        self.reviewer_gates[str(channel)] = reviewers
+        gates: Mapping[Page, Gate] = {"reviews": reviewers, "admin": self.operators}
         return Handlers(
             asking=asking,
             messages=self.messages,
@@ -137,6 +147,7 @@ class Services:
             reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
+            pages=PageInvites(self.passes, gates, self.card_sync.site_url),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )
