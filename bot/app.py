@@ -67,6 +67,7 @@ from bot.web.pages import about_routes, open_route, site_routes
 from bot.web.reviews.routes import reviews_routes
 from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
+from feedback.metrics.failures import FailureCounts
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import read_standing
@@ -245,6 +246,7 @@ class BotBuilder:
             talking=Talking(self._shelf.public_pages, self._examples),
             limits=read_limits(settings),
         )
+        asking.on_failed = FailureCounts(self._store.documents).count
         reading.yield_to(lambda: asking.under_way > 0)
         reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._shelf))
         return asking

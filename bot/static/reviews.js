@@ -234,6 +234,7 @@ function announce(sentence) {
 let pending = "";
 
 async function go() {
+  const one = location.hash.match(/^#review=([\w%-]+)$/);
   const wanted = location.hash === "#verified" ? "verified" : "queue";
   if (wanted !== view) {
     chosen = 0;
@@ -248,6 +249,18 @@ async function go() {
   const keep = pending;
   pending = "";
   await read(keep);
+  if (one) await showOne(decodeURIComponent(one[1]));
+}
+
+/** Show a review that a link names, also one that does not wait. */
+async function showOne(id) {
+  const at = rows.findIndex((row) => row.id === id);
+  if (at >= 0) return choose(at, true);
+  await loading;
+  const body = await attempt(() => get(`queue/${encodeURIComponent(id)}`));
+  if (!body) return;
+  for (const button of $("list").querySelectorAll("[aria-current]")) button.removeAttribute("aria-current");
+  show(body, true);
 }
 
 window.addEventListener("hashchange", go);

@@ -18,11 +18,14 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
+from bot.web.dashboard_asking import AskingQuery, describe_asking
 from bot.web.dashboard_learning import describe_learning
 from core.records import Answer, Review
 from feedback.metrics import daily
+from feedback.metrics.askers import Asked, read_asked
 from feedback.metrics.daily import Group, Rated, Records, Worst
 from feedback.metrics.daily_cache import FRESH_S, DailyCache
+from feedback.metrics.failures import read_failures
 from feedback.metrics.learning import Learning, measure
 from feedback.metrics.timeline import (
     FEW,
@@ -125,6 +128,7 @@ class DashboardData:
         self._book = DailyCache(store, desk, fresh_s)
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._learned: dict[str, tuple[float, Learning]] = {}
+        self._asked: tuple[float, Asked] | None = None
         self._turn = asyncio.Lock()
 
     async def read(self, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
@@ -147,6 +151,7 @@ class DashboardData:
             "choices": _choices(span.timeline),
             "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
             "figures": _figures(drawn),
+            "asking": await self._asking(span, query, now, questions=questions),
             "learning": describe_learning(await self._learning(span, now), questions=questions),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),
@@ -202,6 +207,18 @@ class DashboardData:
                 learned = await measure(self._store, self._desk, span.timeline, now)
                 self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
             return learned
+
+    async def _asking(self, span: _Span, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
+        async with self._turn:
+            until, asked = self._asked or (0.0, None)
+            if asked is None or until <= time.monotonic():
+                asked = await read_asked(self._store, now)
+                self._asked = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, asked)
+        begin = span.timeline.begin
+        first, last = begin.astimezone(UTC).date(), now.astimezone(UTC).date()
+        failures = await read_failures(self._desk.documents, first, last, query.channel)
+        wanted = AskingQuery(begin, query.wants, questions)
+        return await describe_asking(asked, wanted, failures, self._desk, now)
 
     async def _standing_now(self) -> RolloutState:
         try:
@@ -330,6 +347,7 @@ def _describe_rated(rated: Rated, answer: Answer, review: Review | None) -> dict
         "likes": rated.likes,
         "dislikes": rated.dislikes,
         "review": str(ruling.ruling) if ruling else "waiting" if review else None,
+        "answer_id": answer.id if review else None,
     }
 
 
