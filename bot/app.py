@@ -54,17 +54,22 @@ from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
 from bot.instance import open_instance
+from bot.page_passes import Visitor
 from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
 from bot.web.activities import REVIEWER, directory_id
+from bot.web.chat_page import PEOPLE
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
+from bot.web.door import PageDoor
 from bot.web.pages import about_routes, open_route, site_routes
+from bot.web.reviews.routes import reviews_routes
 from core import telemetry
 from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
+from feedback.metrics.failures import FailureCounts
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository
@@ -186,14 +191,9 @@ class BotBuilder:
         ratings = self._learn_ratings(answering, services, known)
         asking = self._asking(answering, services, known, reading)
         app = web.Application(client_max_size=1_000_000)
-        local = self._for_this_machine(app, services.desk)
+        local = self._for_this_machine(app, services)
         self._open_channels(self._channel_context(asking, services, reading), app, local)
-        app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
-        is_restricted = self._shelf.access.is_restricted
-        opened = services.looking.on_opened
-        app.add_routes([open_route(store, opened, site_url(settings, port), is_restricted)])
-        app.add_routes(DataDownload(services.links, services.privacy).routes())
-        app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
+        self._add_routes(app, services, port)
         try:
             await services.privacy.catch_up()
             await services.reviewing.catch_up()
@@ -216,6 +216,16 @@ class BotBuilder:
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep, services)
+
+    def _add_routes(self, app: web.Application, services: Services, port: int) -> None:
+        settings = self._settings
+        app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
+        is_restricted, opened = self._shelf.access.is_restricted, services.looking.on_opened
+        app.add_routes([open_route(self._store, opened, site_url(settings, port), is_restricted)])
+        app.add_routes(DataDownload(services.links, services.privacy).routes())
+        on_the_port = find_local_page(settings) is LocalPage.ON_THE_PORT
+        app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
+        app.add_routes(self._reviews(services, local=on_the_port))
 
     def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
@@ -267,6 +277,7 @@ class BotBuilder:
             limits=read_limits(settings),
         )
         asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access
+        asking.on_failed = FailureCounts(self._store.documents).count
         reading.yield_to(lambda: asking.under_way > 0)
         reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._shelf))
         return asking
@@ -317,7 +328,7 @@ class BotBuilder:
 
     # For browsers
 
-    def _for_this_machine(self, app: web.Application, desk: ReviewRepository) -> web.Application | None:
+    def _for_this_machine(self, app: web.Application, services: Services) -> web.Application | None:
         """Return where the chat page is served: in the one application, or on a port of its own, or nowhere.
 
         Once people elsewhere are to reach the port, a request that comes from this machine may be anybody's:
@@ -328,7 +339,9 @@ class BotBuilder:
             return app if where is LocalPage.ON_THE_PORT else None
         local = web.Application()
         viewer = site_routes(self._shelf.page, self._shelf.public_pages, local=True)
-        local.add_routes([*viewer, *dashboard_routes(self._figures(desk), DashboardAccess(local=True))])
+        figures = self._figures(services.desk)
+        local.add_routes([*viewer, *dashboard_routes(figures, DashboardAccess(local=True))])
+        local.add_routes(self._reviews(services, local=True))
         return local
 
     @property
@@ -357,6 +370,16 @@ class BotBuilder:
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
         return dashboard_routes(self._figures(desk), doors)
+
+    def _reviews(self, services: Services, *, local: bool) -> list[web.RouteDef]:
+        """Return the reviewers' page; a browser here is Robin, where Robin's word counts."""
+        robin = None
+        if local and self._trusts_local_reviewers:
+            [name] = [one["name"] for one in PEOPLE if one["id"] == REVIEWER]
+            directory = directory_id(REVIEWER)
+            robin = Visitor(self._keys.pseudonym(directory), directory, name, str(Channel.LOCAL))
+        door = PageDoor("reviews", services.passes, services.reviewer_gates, robin)
+        return reviews_routes(door, services.review_actions, services.known)
 
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)

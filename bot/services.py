@@ -31,9 +31,11 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
 from bot.dialogs.rulings.take_back import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
+from bot.page_invites import Operators, PageInvites
+from bot.page_passes import Gate, Page, PagePasses
 from bot.readers.access import PageAccess
 from bot.readers.audiences import Audiences
-from core.records import Question, VerifiedAnswer
+from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.privacy.keys import pseudonym
@@ -55,6 +57,7 @@ class ServiceDependencies:
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     `audiences` know who reads what is said where.
+    `operators` may see the admin page, by the ids that the directory has of them.
     """
 
     known: Known
@@ -71,6 +74,7 @@ class ServiceDependencies:
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     audiences: Audiences = field(default_factory=lambda: Audiences(PageAccess()))
+    operators: frozenset[str] = frozenset()
 
 
 class Services:
@@ -92,15 +96,18 @@ class Services:
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self.desk = desk
+        self.known = around.known
+        self.passes = PagePasses(CardSigner(key), desk.documents)
+        self.reviewer_gates: dict[str, Gate] = {}
+        self.operators = Operators(around.operators)
         seals = CardSigner(key, around.key_before)
-        known = around.known
         self.view = AnswerView(
-            around.site_url, seals, around.opens_url, around.capabilities, known.get_public
+            around.site_url, seals, around.opens_url, around.capabilities, around.known.get_public
         )
         self.audiences = self.view.audiences = around.audiences
-        self.reviewing = Reviewing(desk, store, known, review_rules, around.look_again)
+        self.reviewing = Reviewing(desk, store, self.known, review_rules, around.look_again)
         self.reviewing.access = self.audiences.access
-        self.paraphrases = LearnsParaphrases(store, desk.documents, known)
+        self.paraphrases = LearnsParaphrases(store, desk.documents, self.known)
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         self.previews = RulingPreviews(store, desk, around.known)
@@ -117,12 +124,8 @@ class Services:
             self.privacy.memories.append(partial(forget_waiting, around.later))
         self.privacy.is_restricted = self.audiences.access.is_restricted
         self.links = DataLinks(seals)
-        self._privacy_handler = PrivacyHandler(
-            self.privacy,
-            self.links,
-            seals,
-            PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here),
-        )
+        place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
+        self._privacy_handler = PrivacyHandler(self.privacy, self.links, seals, place)
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
         queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
         taking_back = TakingBack(
@@ -131,12 +134,13 @@ class Services:
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
-        self.privacy.memories.append(self.paraphrases.forget_person)
-        self.privacy.memories.append(self.audiences.forget_people)
+        self.privacy.memories += [self.paraphrases.forget_person, self.audiences.forget_people]
 
-    def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
+    def handlers(self, asking: Asking, reviewers: Reviewers, channel: Channel = Channel.TEAMS) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""
         self.messages.asking = asking
+        self.reviewer_gates[str(channel)] = reviewers
+        gates: Mapping[Page, Gate] = {"reviews": reviewers, "admin": self.operators}
         return Handlers(
             asking=asking,
             messages=self.messages,
@@ -145,6 +149,7 @@ class Services:
             reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
+            pages=PageInvites(self.passes, gates, self.card_sync.site_url),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )

@@ -26,6 +26,7 @@ HOW = (
 FOR_REVIEWERS = (
     "“queue” shows what waits for a review.",
     "“verified answers” lists what is served, to edit or withdraw it; add “about WORDS” to search.",
+    "“reviews page” gives you a link to all of this in your browser.",
     "“reviewers here” brings the cards to this chat or channel, “reviewers stop” ends that.",
 )
 

@@ -42,7 +42,7 @@ MAX_PAGES = 2
 DETAIL_CHARACTERS = 300
 NAME_CHARACTERS = 80
 COMMENT_CHARACTERS = 200
-_WHY = {
+WHY = {
     ReviewReason.THUMB_DOWN: "somebody disliked it",
     ReviewReason.FEW_STARS: "it got few stars",
     ReviewReason.EXPERT: "somebody asked for an expert",
@@ -53,7 +53,7 @@ _WHY = {
     ReviewReason.STALE: "the page has changed since it was verified",
     ReviewReason.CONFLICT: "the same question was answered otherwise since",
 }
-_SAID = {
+SAID = {
     AnswerKind.ANSWERED: "The bot’s answer",
     AnswerKind.QUOTED: "The bot quoted",
     AnswerKind.DECLINED: "The bot declined",
@@ -102,38 +102,41 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
     head = "Reviewed" if review.ruling else "Please review"
     body = (
         title(head),
-        small_print("Why: " + "; ".join(_WHY[reason] for reason in review.reasons)),
+        small_print("Why: " + "; ".join(WHY[reason] for reason in review.reasons)),
         *_state(view),
         heading("Question"),
         line(question),
         *_draw_preview(view),
-        heading(_SAID[answer.kind]),
+        heading(SAID[answer.kind]),
         _words(answer, room),
         *_stands_on(answer, site_url, room),
         *_draw_feedback(view.feedback, room),
         *_draw_skips(review),
-        small_print(_describe_details(view)),
+        small_print(describe_details(view)),
     )
     return Card(body, list_actions(view), f"{head}: {question}")
 
 
 def _draw_preview(view: ReviewView) -> list[Paragraph]:
-    """Draw whom a correction would serve: counts alone, nobody's words."""
+    said = describe_preview(view)
+    return [small_print(said)] if said else []
+
+
+def describe_preview(view: ReviewView) -> str:
+    """Tell whom a correction would serve, in counts alone: nobody's words. "" where that is not known."""
     preview = view.preview
     if preview is None or not preview.looked_at or view.review.ruling:
-        return []
+        return ""
     time = "day" if preview.days == 1 else f"{preview.days} days"
     words = "in these or nearly these words"
     if not preview.count:
-        return [
-            small_print(f"None of the {preview.looked_at:,} other questions of the last {time} is {words}.")
-        ]
+        return f"None of the {preview.looked_at:,} other questions of the last {time} is {words}."
     questions = "question" if preview.count == 1 else "questions"
     served = f"A correction answers {preview.count:,} other {questions} of the last {time} {words}"
     if not preview.right:
-        return [small_print(f"{served}; none was rated right.")]
+        return f"{served}; none was rated right."
     were = "was" if preview.right == 1 else "were"
-    return [small_print(f"{served}; {preview.right:,} {were} rated right and would change.")]
+    return f"{served}; {preview.right:,} {were} rated right and would change."
 
 
 def _words(answer: Answer, room: _Room) -> Element:
@@ -149,7 +152,7 @@ def _words(answer: Answer, room: _Room) -> Element:
 def _state(view: ReviewView) -> list[Element]:
     review, ruling = view.review, view.review.ruling
     if ruling is not None:
-        return [line(f"✓ {_describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
+        return [line(f"✓ {describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
     drawn: list[Element] = []
     if view.has_ruled:
         drawn.append(line("You have ruled. A second reviewer is asked now.", bold=True, color="Accent"))
@@ -158,10 +161,10 @@ def _state(view: ReviewView) -> list[Element]:
         drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
     elif review.proposal is not None:
         drawn.append(
-            line(f"{_describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")
+            line(f"{describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")
         )
         drawn += _draw_ruling(review.proposal)
-    if _is_held(view):
+    if is_held(view):
         name = clip_text(review.claimed_name, NAME_CHARACTERS)
         drawn.append(line(f"{name} has claimed this for now", color="Warning"))
     if review.verdicts and not view.has_ruled:
@@ -177,7 +180,7 @@ def _draw_change(view: ReviewView) -> list[Element]:
     name = clip_text(change.reviewer_name, NAME_CHARACTERS)
     drawn: list[Element] = [line(f"{name} {CHANGED[change.kind]}", bold=True, color="Warning")]
     if change.before is not None and not view.review.blind:
-        drawn.append(small_print(f"Before: {_describe_verdict(change.before)}"))
+        drawn.append(small_print(f"Before: {describe_verdict(change.before)}"))
     if change.reason:
         drawn.append(small_print(f"Why: {clip_text(change.reason, COMMENT_CHARACTERS)}"))
     return drawn
@@ -191,7 +194,8 @@ def _draw_doubt(view: ReviewView) -> list[Element]:
     return [line(ask, bold=True, color="Warning"), source(view.doubt, None)]
 
 
-def _describe_verdict(verdict: Verdict) -> str:
+def describe_verdict(verdict: Verdict) -> str:
+    """Return who ruled what, and when."""
     name = clip_text(verdict.reviewer_name, NAME_CHARACTERS)
     return f"{name} {RULED[verdict.ruling]}, {day(verdict.given_at)}"
 
@@ -221,21 +225,30 @@ def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
 
 
 def _draw_feedback(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]:
+    said = describe_feedback(feedback, room.comments)
+    if not said:
+        return []
+    counts, *written = said
+    return [heading("What people said"), line(counts), *(line(one, size="Small") for one in written)]
+
+
+def describe_feedback(feedback: Sequence[Feedback], most: int) -> list[str]:
+    """Return how often what was said, then at most so many of the reasons and comments, the newest first."""
     words = [
         word for word in feedback if word.withdrawn_at is None and word.kind is not FeedbackKind.IMPLICIT
     ]
     if not words:
         return []
     counted = Counter(_name(word) for word in words)
-    drawn = [heading("What people said"), line(", ".join(f"{n} × {name}" for name, n in counted.items()))]
+    said = [", ".join(f"{n} × {name}" for name, n in counted.items())]
     written = [word for word in words if word.comment or word.reasons]
-    for word in written[-room.comments :][::-1]:
+    for word in written[-most:][::-1]:
         reasons = clip_text(
             ", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS
         )
         quote = f"“{clip_text(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
-        drawn.append(line(" – ".join(part for part in (reasons, quote) if part), size="Small"))
-    return drawn
+        said.append(" – ".join(part for part in (reasons, quote) if part))
+    return said
 
 
 def _name(word: Feedback) -> str:
@@ -260,7 +273,7 @@ def _draw_skips(review: Review) -> list[Paragraph]:
     return [small_print(f"Skipped: {clip_text(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
 
 
-def _describe_details(view: ReviewView) -> str:
+def describe_details(view: ReviewView) -> str:
     """Return what only whoever looks for a fault needs: times, the model, the versions of the pages."""
     answer, review = view.answer, view.review
     question = answer.question
@@ -268,7 +281,7 @@ def _describe_details(view: ReviewView) -> str:
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
     pages = [f"{page_hash} of {day(one.fetched_at)}" for page_hash, one in versions.items()]
     ruled = f"ruled {when(review.ruling.given_at)}" if review.ruling else ""
-    held = f"claimed until {when(review.claimed_until)}" if _is_held(view) and review.claimed_until else ""
+    held = f"claimed until {when(review.claimed_until)}" if is_held(view) and review.claimed_until else ""
     parts = [
         f"answered {when(answer.answered_at)}",
         ruled,
@@ -282,6 +295,7 @@ def _describe_details(view: ReviewView) -> str:
     return clip_text("Details: " + " · ".join(part for part in parts if part), DETAIL_CHARACTERS)
 
 
-def _is_held(view: ReviewView) -> bool:
+def is_held(view: ReviewView) -> bool:
+    """Tell whether somebody has claimed the review."""
     until = view.review.claimed_until
     return until is not None and until > view.now

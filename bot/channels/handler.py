@@ -113,13 +113,14 @@ class Handlers:
     reviews: ReviewHandler
     privacy: PrivacyHandler
     models: ModelHandler
+    pages: Commands
     recognise: Recognise
     pseudonym: Callable[[str], str]
 
     @property
     def commands(self) -> Sequence[Commands]:
         """In the order in which they are asked."""
-        return (self.reviews, self.models, self.privacy)
+        return (self.reviews, self.models, self.pages, self.privacy)
 
     def find_actions(self, verb: str) -> CardActions:
         """Return who does what a button of this verb says."""

@@ -108,6 +108,7 @@ class Asking:
         self._store = store
         self._answerer = answerer
         self._timeout_s = timeout_s
+        self.on_failed: Callable[[Question, str], Awaitable[None]] = _tell_nobody
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._questions: dict[str, Question] = {}
         self.find_audience: FindAudience = find_nobody
@@ -228,22 +229,26 @@ class Asking:
                 return await self._respond(work, answer)
         except Stopped as stopped:
             log.info("the asker stopped an answer")
-            events.answer_failed(question, "stopped")
+            await self._note_failed(question, "stopped")
             await self._note_stopped(question)
             return stopped.message_id
         except Undeliverable as gone:
             log.warning("answer not deliverable, question closed: %s", gone)
-            events.answer_failed(question, "undeliverable")
+            await self._note_failed(question, "undeliverable")
         except OSError:
             log.exception("answer not delivered; it is kept and tried again at the next start")
-            events.answer_failed(question, "not_delivered")
+            await self._note_failed(question, "not_delivered")
             return None
         except Exception as error:
             log.exception("a question failed")
             telemetry.record_error(error)
-            events.answer_failed(question, "error")
+            await self._note_failed(question, "error")
             return await _try_to_say(work.reply, WENT_WRONG)
         return ""
+
+    async def _note_failed(self, question: Question, why: str) -> None:
+        events.answer_failed(question, why)
+        await self.on_failed(question, why)
 
     async def _note_delivered(self, question: Question, message_id: str) -> None:
         if self._afterwards is None or not message_id:
@@ -272,17 +277,21 @@ class Asking:
 
     async def _respond(self, work: _Work, answer: Answer | None) -> str:
         if work.refusal is not None:
-            return await work.say(work.refusal.reason, work.refusal.sentence)
+            await self._note_failed(work.question, work.refusal.reason)
+            return await work.say(work.refusal.sentence)
         if answer is None:
             excuse = await self._write(work)
             if work.best is None:
-                return await work.say(*excuse)
+                why, sentence = excuse
+                await self._note_failed(work.question, why)
+                return await work.say(sentence)
             with telemetry.span("store"):
                 answer = await self._store.add_answer(work.best)  # the one on record is the one to send
         if answer.stopped:  # what was on screen when this process ended
             return ""
         if not self.access.may_see(current_audience(), answer):
-            return await work.say("closed", CLOSED)
+            await self._note_failed(work.question, "closed")
+            return await work.say(CLOSED)
         with telemetry.span("send"):
             message_id = await work.reply.answer(answer)
         events.answer_sent(answer, work.before, resumed=work.resumed)
@@ -371,10 +380,12 @@ class _Work:
         if item.kind is AnswerKind.QUOTED:
             await self.reply.preview(item)
 
-    async def say(self, why: str, sentence: str) -> str:
+    async def say(self, sentence: str) -> str:
         """Say something in place of an answer; nothing for a sentence of ""."""
-        events.answer_failed(self.question, why)
         return await self.reply.say(sentence) if sentence else ""
+
+
+async def _tell_nobody(_: Question, __: str) -> None: ...
 
 
 async def forget_question(store: FeedbackStore, question_id: str) -> str | None:

@@ -63,7 +63,7 @@ class SlackChannel:
         self.api = SlackApi(self.installations.token, SlackPace(config.pace), config.api_url)
         self.connector = SlackConnector(self.api)
         self._streams = Streams(set())
-        handlers = services.handlers(asking, self._reviewers())
+        handlers = services.handlers(asking, self._reviewers(), Channel.SLACK)
         self._reviews = handlers.reviews
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)

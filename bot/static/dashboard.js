@@ -1,7 +1,9 @@
 // The dashboard: what is chosen, when it is read, and the panels. Cards are in figures.js, plots in plot.js.
 
+import { countKinds, showAsking, showOutcome } from "./asking.js";
 import { element } from "./element.js";
-import { CARDS, Card, UNITS, duration } from "./figures.js";
+import { exportButtons, save } from "./export.js";
+import { CARDS, Card, UNITS, duration, glance } from "./figures.js";
 import { showLearning } from "./learning.js";
 import { Plot } from "./plot.js";
 
@@ -148,11 +150,16 @@ function show(body) {
   for (const radio of $("filters").elements.range) radio.checked = radio.value === body.range.name;
   for (const name of ["channel", "version", "site"]) offer(name, body.choices[name], params.get(name) ?? "");
   for (const card of cards) card.set(data, times(body));
+  const kinds = countKinds(data);
+  $("card-answers").querySelector(".value").append(" ", element("small", {}, `${kinds.answered} answered, ${kinds.quoted} quoted, ${kinds.declined} declined`));
   const answered = body.figures.answers.now?.value ?? 0;
   const filtered = Object.values(body.chosen).some(Boolean);
   $("empty").hidden = answered > 0;
   $("empty").textContent = filtered ? "No answers match what you chose." : "Nobody has asked anything in this time. Ask something on the chat page or in Teams, and it shows here.";
   $("cards").hidden = answered === 0;
+  $("save-all").disabled = false;
+  showOutcome(data);
+  showAsking(data);
   showFresh(body);
   showNow(data);
   showLearning(data, CHANNELS);
@@ -228,7 +235,7 @@ function showVersions(data) {
     const few = name !== "answers" && point.n < data.few;
     const bounds = point.low === undefined || name === "ignore_rate" ? "" : ` · ${Math.round(point.low * 100)}–${Math.round(point.high * 100)}`;
     const basis = name === "answers" ? null : element("small", {}, `n ${point.n}${bounds}`);
-    return element("td", { "data-few": String(few), "data-figure": name, "data-value": point.value }, UNITS[unit].text(point.value), basis);
+    return element("td", { "data-few": String(few), "data-figure": name, "data-value": point.value }, glance(point, unit), basis);
   };
   const rows = data.versions.map((version) =>
     element(
@@ -242,6 +249,9 @@ function showVersions(data) {
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Version"), ...COLUMNS.map(([, title]) => element("th", { scope: "col" }, title)))),
     element("tbody", {}, ...rows),
   );
+  const heads = ["version", "status", "share", ...COLUMNS.flatMap(([name]) => [name, `${name}_n`])];
+  const plain = () => data.versions.map(({ name, status, share: part, figures }) => [name, status, part, ...COLUMNS.flatMap(([figure]) => [figures[figure]?.value ?? null, figures[figure]?.n ?? 0])]);
+  $("versions-export").replaceChildren(exportButtons("versions", "By model version", () => ({ heads, rows: plain() })));
 }
 
 function standing({ status, share: part }) {
@@ -260,13 +270,15 @@ function showWorst(body) {
       element(
         "div",
         {},
-        element("p", { class: "asked" }, one.question),
+        element("p", { class: "asked" }, one.answer_id ? element("a", { href: `/reviews#review=${encodeURIComponent(one.answer_id)}` }, one.question) : one.question),
         element("p", { class: "answered" }, one.answer),
         element("p", { class: "where" }, [`${one.n} ${one.n === 1 ? "person" : "people"}`, new Date(one.at).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }), CHANNELS[one.channel] ?? one.channel, one.site, one.version, `review: ${RULINGS[one.review] ?? "none"}`].join(" · ")),
       ),
     ),
   );
   $("worst-list").replaceChildren(rows.length ? element("ol", {}, ...rows) : element("p", { class: "none" }, "Nobody has rated an answer badly in this time."));
+  const names = ["question", "answer", "at", "channel", "site", "version", "mean", "n", "stars", "likes", "dislikes", "review"];
+  $("worst-export").replaceChildren(rows.length ? exportButtons("worst-rated", "Worst-rated questions", () => ({ heads: names, rows: body.worst.map((one) => names.map((name) => one[name])) })) : "");
 }
 
 const waiting = new Plot("Reviews that wait", (bucket) => {
@@ -291,6 +303,7 @@ function showReviews(body, when) {
     read: (bucket) => `${when.long(Date.parse(body.at[bucket]))}: ${points[bucket] ? `${points[bucket].value} waited` : "not known"}`,
   });
   $("reviews-reading").textContent = "";
+  $("reviews-export").replaceChildren(exportButtons("reviews", "Reviews that wait", () => ({ heads: ["time", "waiting"], rows: body.at.map((at, bucket) => [at, waited[bucket]]) })));
 }
 
 const fact = (name, value) => [element("div", {}, element("dt", {}, name), element("dd", {}, value))];
@@ -310,7 +323,13 @@ function showJobs(body) {
     ),
   );
   $("jobs-body").replaceChildren(rows.length ? element("ul", { class: "runs" }, ...rows) : element("p", { class: "none" }, "No job has run yet."));
+  const names = ["name", "outcome", "ended_at", "seconds", "next_at", "error"];
+  $("jobs-export").replaceChildren(rows.length ? exportButtons("jobs", "Jobs", () => ({ heads: names, rows: body.jobs.map((job) => names.map((name) => job[name])) })) : "");
 }
+
+$("save-all").disabled = true;
+$("save-all").addEventListener("click", () => save("askpage-dashboard.json", "application/json", `${JSON.stringify({ address: location.href, ...shown }, null, 1)}\n`));
+$("print").addEventListener("click", () => print());
 
 choose(new URLSearchParams(location.search));
 read();

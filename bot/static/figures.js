@@ -1,6 +1,7 @@
 // One card a figure: its value with the number that it rests on, how it has changed, its plot, and the plot as a table.
 
 import { element } from "./element.js";
+import { exportButtons } from "./export.js";
 import { Plot } from "./plot.js";
 
 const LOCALE = "en-GB";
@@ -37,10 +38,11 @@ export const CARDS = [
   { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Right, rightly quoted or rightly declined, in a random sample." },
   { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of what was answered in that sample; quotations are counted apart." },
   { name: "satisfaction", title: "Satisfaction", unit: "stars", of: "ratings", what: "Mean stars, 1 to 5." },
+  { name: "liked_share", title: "Thumbs up", unit: "share", of: "thumbs", what: "Thumbs up, of all thumbs." },
   { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "The median, and what 95 of 100 stay below." },
   { name: "first_token_p50_s", second: "first_token_p95_s", title: "Time to first token", unit: "seconds", of: "answers", what: "Until the model’s first word." },
   { name: "ignore_rate", title: "Ignore rate", unit: "share", of: "answers", what: "Nothing happened for 30 minutes." },
-  { name: "answers", title: "Questions answered", unit: "count", of: "", what: "By the version that answered." },
+  { name: "answers", title: "Questions", unit: "count", of: "", what: "Answered, quoted or declined; by the version that did." },
   { name: "time_on_tool_s", title: "Time on tool", unit: "duration", of: "sessions", what: "Mean length of a session." },
   { name: "verified_share", title: "Verified share", unit: "share", of: "answers", what: "Answers that a reviewer stands for." },
   { name: "answered_share", title: "Answered", unit: "share", of: "answers", what: "In the model’s or a reviewer’s words." },
@@ -49,10 +51,19 @@ export const CARDS = [
   { name: "quote_precision", title: "Quoted rightly", unit: "share", zoom: true, of: "judged", what: "Right, of what was quoted in the random sample." },
 ];
 
+const FEWEST = 5;
+
+/** A figure at a glance. A share of a few is its interval: one judgement says almost nothing, and not "100 %". */
+export function glance(point, unit) {
+  if (unit !== "share" || point.n >= FEWEST || point.low === undefined) return UNITS[unit].text(point.value);
+  return `${Math.round(point.low * 100)}–${Math.round(point.high * 100)} %`;
+}
+
 /** A value with its count: "83 % (77–88 %), 150 judged". */
 export function said(point, unit, of) {
   if (!point) return "nothing known";
   const bounds = point.low === undefined ? "" : ` (${Math.round(point.low * 100)}–${Math.round(point.high * 100)} %)`;
+  if (unit === "share" && point.n < FEWEST && bounds) return `${glance(point, unit)}${of ? `, ${whole.format(point.n)} ${of}` : ""}`;
   return `${UNITS[unit].text(point.value)}${bounds}${of ? `, ${whole.format(point.n)} ${of}` : ""}`;
 }
 
@@ -65,7 +76,7 @@ export class Card {
     this.basis = element("p", { class: "basis" });
     this.reading = element("p", { class: "reading" });
     this.table = element("table", {});
-    this.more = element("details", { class: "as-table" }, element("summary", {}, "Table", element("span", { class: "unseen" }, ` of ${spec.title}`)), element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${spec.title} as a table` }, this.table));
+    this.more = element("details", { class: "as-table" }, element("summary", {}, "Table", element("span", { class: "unseen" }, ` of ${spec.title}`)), element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${spec.title} as a table` }, this.table), exportButtons(spec.name, spec.title, () => this.rows()));
     this.more.addEventListener("toggle", () => this.fill());
     this.node = element(
       "article",
@@ -87,8 +98,10 @@ export class Card {
     const figure = data.figures[spec.name];
     const second = spec.second ? data.figures[spec.second] : null;
     const unit = UNITS[spec.unit];
+    this.node.dataset.value = figure.now?.value ?? "";
+    this.node.dataset.n = figure.now?.n ?? "";
     this.value.replaceChildren(
-      figure.now ? unit.text(figure.now.value) : "–",
+      figure.now ? glance(figure.now, spec.unit) : "–",
       ...(second?.now ? [element("small", {}, `p95 ${unit.text(second.now.value)}`)] : []),
     );
     this.node.dataset.few = String(isFew(figure.now, data, spec));
@@ -134,6 +147,23 @@ export class Card {
     this.reading.dataset.live = String(bucket !== null);
   }
 
+  /** The plot as plain values: a row for each point of time. */
+  rows() {
+    const { spec, data } = this;
+    const names = [spec.name, spec.second].filter(Boolean);
+    const versions = spec.name === "answers" ? data.versions : [];
+    const heads = ["time", ...names.flatMap((name) => [name, `${name}_n`, `${name}_low`, `${name}_high`]), ...versions.map(({ name }) => name)];
+    const rows = data.at.map((at, bucket) => [
+      at,
+      ...names.flatMap((name) => {
+        const point = data.figures[name].points[bucket];
+        return [point?.value ?? null, point?.n ?? 0, point?.low ?? null, point?.high ?? null];
+      }),
+      ...versions.map(({ answers }) => answers[bucket] ?? 0),
+    ]);
+    return { heads, rows };
+  }
+
   /** Fill the table when somebody looks at it. */
   fill() {
     if (!this.more.open || !this.data) return;
@@ -165,7 +195,7 @@ const isFew = (now, data, spec) => Boolean(spec.of) && (now?.n ?? 0) < data.few;
 function basis(now, data, { unit, of, name }) {
   if (!now) return ["accuracy", "precision", "quote_precision"].includes(name) ? "No random sample has been judged here yet." : "Nothing yet.";
   if (!of) return "";
-  const bounds = now.low === undefined ? "" : `${Math.round(now.low * 100)}–${Math.round(now.high * 100)} % · `;
+  const bounds = now.low === undefined || now.n < FEWEST ? "" : `${Math.round(now.low * 100)}–${Math.round(now.high * 100)} % · `;
   const few = now.n < data.few ? " · too few to rely on" : "";
   return `${UNITS[unit] === UNITS.share ? bounds : ""}${whole.format(now.n)} ${of}${few}`;
 }

@@ -1,6 +1,7 @@
 // What corrections do: how soon they reach people, how many they reach, and how accuracy goes with reviews.
 
 import { element } from "./element.js";
+import { exportButtons } from "./export.js";
 import { UNITS, duration, said } from "./figures.js";
 
 const CHANGED = { approved: "approved", corrected: "corrected", not_on_page: "not on the page" };
@@ -12,7 +13,7 @@ const TABLES = [
 /** Show it; `channels` names channels for people. What stands open stays open. */
 export function showLearning({ learning, few, span }, channels) {
   document.getElementById("learning").hidden = false;
-  document.getElementById("learning-figures").replaceChildren(lag(learning, channels, few), reach(learning, few), points(learning, span));
+  document.getElementById("learning-figures").replaceChildren(lag(learning, channels, few), reach(learning, few), points(learning, span), calibration(learning, few));
   const lists = document.getElementById("learning-lists");
   const open = [...lists.querySelectorAll("details[open]")].map(({ id }) => id);
   lists.replaceChildren(...TABLES.filter(([name]) => learning[name]?.length).map((spec) => list(spec, learning, open)));
@@ -45,6 +46,7 @@ function lag({ lag: all, lags, reached, unserved, rulings, kept }, channels, few
     "From a ruling to the first answer that has it. Most of it is until somebody asks again.",
     reached ? `Reached somebody: ${said(reached, "share", "rulings")}. ${unserved} of ${rulings} reached nobody yet, and have no lag.` : "No ruling in this time.",
     rows.length ? table : null,
+    rows.length ? exportButtons("correction-lag", "Correction lag", () => ({ heads: ["channel", "p50_s", "p95_s", "n"], rows: Object.entries(lags).map(([channel, one]) => [channel, one.p50_s, one.p95_s, one.n]) })) : null,
     kept.n ? `Kept, and ready to be served: ${time(kept.p50_s)} after the ruling (p95 ${time(kept.p95_s)}, ${kept.n} rulings).` : null,
   );
 }
@@ -80,6 +82,20 @@ function points({ points: { value, low, high, n, reviews, unknown } }, span) {
   );
 }
 
+function calibration({ calibration: { n, gap, brier, bins } }, few) {
+  const basis = "Answered and quoted in the random sample: whether the bot is right as often as it is sure.";
+  if (!n) return figure("calibration", "Calibration", "–", "", true, basis, "Nothing of it is judged yet.");
+  const rows = bins.map((one) => element("tr", {}, element("th", { scope: "row" }, `${Math.round(one.begin * 100)}–${Math.round(one.end * 100)} % sure`), element("td", {}, UNITS.share.text(one.confidence)), element("td", {}, said(one.right, "share", "")), element("td", {}, String(one.right.n))));
+  const table = element(
+    "table",
+    { "aria-label": "Calibration" },
+    element("thead", {}, element("tr", {}, ...["Said", "Mean", "Right", "Judged"].map((head) => element("th", { scope: "col" }, head)))),
+    element("tbody", {}, ...rows),
+  );
+  const plain = () => ({ heads: ["from", "to", "confidence", "right", "right_low", "right_high", "n"], rows: bins.map((one) => [one.begin, one.end, one.confidence, one.right.value, one.right.low, one.right.high, one.right.n]) });
+  return figure("calibration", "Calibration", `${Math.round(gap * 100)} points apart`, `Brier ${brier.toFixed(2)}`, n < few, basis, `${n} judged.`, table, exportButtons("calibration", "Calibration", plain));
+}
+
 function list([name, title, heads, cells], learning, open) {
   const id = `learning-${name}`;
   const count = name === "idle" ? `: ${learning.idle_count}` : "";
@@ -94,9 +110,11 @@ function list([name, title, heads, cells], learning, open) {
       { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
       element("table", {}, element("thead", {}, element("tr", {}, ...["Question", "Ruling", ...heads].map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows)),
     ),
+    exportButtons(`learning-${name}`, title, () => ({ heads: PLAIN, rows: learning[name].map((one) => PLAIN.map((key) => one[key])) })),
     more,
   );
 }
 
+const PLAIN = ["question", "ruling", "at", "served", "same", "other", "down", "wrong"];
 const time = (value) => (value === null ? "–" : value < 1 ? "under 1 s" : duration(value));
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;

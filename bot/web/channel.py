@@ -32,7 +32,7 @@ class WebChannel:
         services, trusted = context.services, context.trusts_local_reviewers
         config = ChannelConfig(Channel.LOCAL, context.examples, PACE, shows_reviewers_cards=True)
         reviewers = Reviewers([directory_id(REVIEWER)] if trusted else [])
-        self._handler = ActivityHandler(services.handlers(context.asking, reviewers), config)
+        self._handler = ActivityHandler(services.handlers(context.asking, reviewers, Channel.LOCAL), config)
         people = [person for person in PEOPLE if trusted or person["id"] != REVIEWER]
         self._page = ChatPage(
             self._handler,

@@ -18,11 +18,14 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
+from bot.web.dashboard_asking import AskingQuery, describe_asking
 from bot.web.dashboard_learning import CLOSED, describe_learning
 from core.records import Answer, Review
 from feedback.metrics import daily
+from feedback.metrics.askers import Asked, read_asked
 from feedback.metrics.daily import Group, Rated, Records, Worst
 from feedback.metrics.daily_cache import FRESH_S, DailyCache
+from feedback.metrics.failures import read_failures
 from feedback.metrics.learning import Learning, measure
 from feedback.metrics.timeline import (
     FEW,
@@ -129,6 +132,7 @@ class DashboardData:
         self._book = DailyCache(store, desk, fresh_s)
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._learned: dict[str, tuple[float, Learning]] = {}
+        self._asked: tuple[float, Asked] | None = None
         self._turn = asyncio.Lock()
         self.is_restricted: IsRestricted = lambda _, __: False
 
@@ -152,9 +156,8 @@ class DashboardData:
             "choices": _choices(span.timeline),
             "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
             "figures": _figures(drawn),
-            "learning": describe_learning(
-                await self._learning(span, now), await self._list_closed(span, now), questions=questions
-            ),
+            "asking": await self._asking(span, query, now, questions=questions),
+            "learning": await self._describe_learning(span, now, questions=questions),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),
             "jobs": None if self._jobs is None else [_job(run) for run in await self._jobs()],
@@ -210,15 +213,28 @@ class DashboardData:
                 self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
             return learned
 
-    async def _list_closed(self, span: _Span, now: datetime) -> frozenset[str]:
-        """Return the answers, of those whose questions are told, that not everyone may see."""
+    async def _is_closed(self, answer_id: str) -> bool:
+        """Tell whether an answer comes from a page that not everyone may read, or is gone."""
+        answer = await self._store.answer(answer_id)
+        return answer is None or self.is_restricted(answer, await self._desk.review(answer_id))
+
+    async def _describe_learning(self, span: _Span, now: datetime, *, questions: bool) -> dict[str, Any]:
         learned = await self._learning(span, now)
-        closed: list[str] = []
-        for one in (*learned.top, *learned.idle):
-            answer = await self._store.answer(one.answer_id)
-            if answer is None or self.is_restricted(answer, await self._desk.review(one.answer_id)):
-                closed.append(one.answer_id)
-        return frozenset(closed)
+        told = {one.answer_id for one in (*learned.top, *learned.idle)} if questions else set[str]()
+        closed = frozenset([one for one in told if await self._is_closed(one)])
+        return describe_learning(learned, closed, questions=questions)
+
+    async def _asking(self, span: _Span, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
+        async with self._turn:
+            until, asked = self._asked or (0.0, None)
+            if asked is None or until <= time.monotonic():
+                asked = await read_asked(self._store, now)
+                self._asked = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, asked)
+        begin = span.timeline.begin
+        first, last = begin.astimezone(UTC).date(), now.astimezone(UTC).date()
+        failures = await read_failures(self._desk.documents, first, last, query.channel)
+        wanted = AskingQuery(begin, query.wants, questions)
+        return await describe_asking(asked, wanted, failures, self._desk, self._is_closed, now)
 
     async def _standing_now(self) -> RolloutState:
         try:
@@ -350,6 +366,7 @@ def _describe_rated(rated: Rated, answer: Answer, review: Review | None) -> dict
         "likes": rated.likes,
         "dislikes": rated.dislikes,
         "review": str(ruling.ruling) if ruling else "waiting" if review else None,
+        "answer_id": answer.id if review else None,
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
+from feedback.metrics.calibration import Calibration
 from feedback.metrics.learning import Lag, Learning, Points, RulingReach
 from feedback.metrics.timeline import Value
 
@@ -38,8 +39,26 @@ def describe_learning(found: Learning, closed: Collection[str] = (), *, question
         "wrong": _describe_share(found.wrong),
         "points": _describe_points(found.points),
         "idle_count": found.idle_count,
+        "calibration": _describe_calibration(found.calibration),
         "top": _describe_rulings(found.top, closed) if questions else None,
         "idle": _describe_rulings(found.idle, closed) if questions else None,
+    }
+
+
+def _describe_calibration(found: Calibration) -> dict[str, Any]:
+    return {
+        "n": found.judged,
+        "gap": found.gap,
+        "brier": found.brier,
+        "bins": [
+            {
+                "begin": one.begin,
+                "end": one.end,
+                "confidence": one.confidence,
+                "right": _describe_share(one.right),
+            }
+            for one in found.bins
+        ],
     }
 
 

@@ -34,6 +34,8 @@ FILES = {
     "figures.js": "text/javascript",
     "learning.js": "text/javascript",
     "element.js": "text/javascript",
+    "asking.js": "text/javascript",
+    "export.js": "text/javascript",
     "logo.svg": "image/svg+xml",
 }
 _LONGEST = 200

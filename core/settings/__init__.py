@@ -229,6 +229,11 @@ class Settings(BaseSettings):
         False,
         description="Let whoever opens that chat page review what people in Teams and Slack get.",
     )
+    operators: Words = Field(
+        default=[],
+        description="Who may see and use /admin: Entra object ids, or slack:T…:U…, comma-separated; they say "
+        "“admin page” to the bot. Whoever opens the chat page on this machine may, too.",
+    )
     site_for_everyone: bool = Field(
         False,
         description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine "

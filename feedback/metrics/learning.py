@@ -14,13 +14,15 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from core.records import Review, Ruling
+from core.records import AnswerKind, Review, Ruling
+from feedback.metrics.calibration import Calibration, calibrate
 from feedback.metrics.daily import Records, find_reviewed_text, sum_up
+from feedback.metrics.definitions import is_right
 from feedback.metrics.reach import Reach, Served
 from feedback.metrics.statistics import Weighted
 from feedback.metrics.timeline import (
@@ -38,6 +40,8 @@ from feedback.store.base import moment
 from feedback.store.rows import every
 
 TOP = 10
+CALIBRATED = 500
+"""So many judged answers of the sample are compared with their confidence at most."""
 """So many rulings are named: those that served most, and the newest corrections that served nobody."""
 LEAST_REVIEWS = 20
 """Of fewer reviews between the earlier and the later half of a sample nothing is said: what a hundred of them
@@ -121,6 +125,7 @@ class Learning:
     idle_count: int = 0
     top: Sequence[RulingReach] = ()
     idle: Sequence[RulingReach] = ()
+    calibration: Calibration = field(default_factory=partial(calibrate, ()))
 
 
 async def measure(store: Records, desk: ReviewRepository, timeline: Timeline, now: datetime) -> Learning:
@@ -157,7 +162,21 @@ async def measure(store: Records, desk: ReviewRepository, timeline: Timeline, no
         idle_count=len(idle),
         top=await _list_top(store, desk, total),
         idle=await _list_idle(store, desk, idle),
+        calibration=calibrate(await _read_confidences(store, settled)),
     )
+
+
+async def _read_confidences(store: Records, settled: Sequence[Review]) -> list[tuple[float, bool]]:
+    """Return how sure the bot was of the newest judged answers of the sample, and whether it was right."""
+    judged = [one for one in settled if one.weight > 0 and is_right(one) is not None]
+    judged = sorted(judged, key=lambda one: one.settled_at or one.opened_at)[-CALIBRATED:]
+    found: list[tuple[float, bool]] = []
+    for review in judged:
+        answer = await store.answer(review.answer_id)
+        if answer is None or answer.confidence is None or answer.kind is AnswerKind.DECLINED:
+            continue
+        found.append((answer.confidence, is_right(review) is True))
+    return found
 
 
 async def measure_days(store: Records, desk: ReviewRepository, count: int, now: datetime) -> Learning:

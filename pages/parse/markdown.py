@@ -21,9 +21,10 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.subscript import sub_plugin
 from mdit_py_plugins.superscript import superscript_plugin
 
+from core.readers import EVERYONE, Readers
 from pages.fetched import PageUnreadable
 from pages.parse.markdown_dialects import explain, rewrite_dialects, rewrite_words
-from pages.readers import EVERYONE, Readers, read_front_matter
+from pages.readers import read_front_matter
 
 LONGEST = 400_000
 """Longest Markdown text, characters; hostile text takes the parser up to 0.1 ms for each."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from core.readers import Readers
 from core.records import Page
-from pages.readers import Readers
 
 AT_ONCE = 4
 """Most requests to a site at the same time."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from core.readers import Readers
 from pages.fetch.client import Fetcher
 from pages.fetch.page_reader import Known
 from pages.fetched import Fetched, PageRefused
-from pages.readers import Readers
 from pages.sources.items import Expect, Problem
 from pages.sources.ledger import Ledger
 from pages.sources.words import SourceWord

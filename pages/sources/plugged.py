@@ -18,12 +18,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from core.readers import Readers
 from core.records import Page
 from pages.fetched import PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import PageEntry
 from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
-from pages.readers import Readers
 from pages.sources.items import Item, NewReaders, Problem, Remark, Removed, Unchanged, read_several
 from pages.sources.ledger import Ledger, open_ledger
 from pages.sources.plug import Document, Listing, Source, Surroundings

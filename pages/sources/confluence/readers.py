@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pages.readers import EVERYONE, NOBODY, Readers
+from core.readers import EVERYONE, NOBODY, Readers
 from pages.sources.foreign import find_object, find_objects, find_text
 
 _NAMES = "".join(chr(code) for code in range(33, 127) if chr(code) not in ",%")

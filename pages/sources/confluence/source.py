@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from core.readers import NOBODY, Readers
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
 from pages.fetched import AddressRefused, Fetched, PageRefused, PageUnreadable
-from pages.readers import NOBODY, Readers
 from pages.sources.confluence.address import SpaceAddress, parse_space_address
 from pages.sources.confluence.api import ConfluenceApi
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from core.readers import EVERYONE
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import parse_address
 from pages.fetched import Fetched, PageUnreadable
 from pages.kinds import TYPE_OF_SUFFIX
-from pages.readers import EVERYONE
 from pages.sources.credentials import find_credential
 from pages.sources.git.address import GitAddress, check_subdirectory, parse_git_address
 from pages.sources.git.repository import GitRepository, Remote, TreeFile

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
+from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetched import PageRefused, PageUnreachable, PageUnreadable
-from pages.readers import EVERYONE, NOBODY, Readers
 from pages.sources.foreign import find, find_number, find_object, find_objects, find_text
 from pages.sources.ledger import Ledger
 from pages.sources.rest import ApiRefused

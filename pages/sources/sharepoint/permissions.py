@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from core.readers import EVERYONE, Readers
 from pages.fetched import AddressRefused
-from pages.readers import EVERYONE, Readers
 from pages.sources.foreign import find, find_object, find_objects, find_text
 from pages.sources.words import check_principal
 

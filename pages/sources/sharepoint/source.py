@@ -11,11 +11,11 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from core.readers import NOBODY, Readers
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import parse_address
 from pages.fetched import Fetched, PageRefused, PageUnreadable
 from pages.kinds import TYPE_OF_SUFFIX
-from pages.readers import NOBODY, Readers
 from pages.sources.foreign import find_text
 from pages.sources.ledger import Ledger
 from pages.sources.plug import Document, Listing, SourceAccess

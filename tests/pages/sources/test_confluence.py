@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetch.client import FetchLimits
 from pages.fetched import AddressRefused
-from pages.readers import EVERYONE, NOBODY, Readers
 from pages.sources import SourceAccess
 from pages.sources.confluence.address import parse_space_address
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers

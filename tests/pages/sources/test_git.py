@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from core.readers import EVERYONE, Readers
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import AddressRefused
-from pages.readers import EVERYONE, Readers
 from pages.sources import SourceAccess
 from pages.sources.git.address import check_subdirectory, parse_git_address
 from pages.sources.ledger import own_folder

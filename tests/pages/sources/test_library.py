@@ -1,4 +1,4 @@
-"""Sources behind a sign-in in the library: searched, forgotten when they are gone, removed with what they left."""
+"""Sources behind a sign-in in the library: searched, forgotten when they are gone, removed whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.readers import EVERYONE, Readers, reading_as
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
-from pages.readers import EVERYONE, Readers
 from pages.sources import SourceAccess
 from pages.sources.ledger import open_ledger, own_folder
 from tests.builders.git_repositories import Repository
@@ -87,7 +87,8 @@ async def test_other_readers_are_kept_without_a_change_of_the_text(
 ) -> None:
     source = f"git+{repository.url}#readers=entra:group:a"
     await library.refresh([source])
-    before = await library.ensure("/site/handbook/leave")
+    with reading_as({"entra:group:a"}):
+        before = await library.ensure("/site/handbook/leave")
     assert before.readers == Readers(frozenset({"entra:group:a"}))
     report = await library.refresh([source.replace("entra:group:a", "everyone")])
     assert (report.changed, report.unchanged) == (2, 0)

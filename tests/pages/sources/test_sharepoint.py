@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetch.client import FetchLimits
 from pages.fetched import AddressRefused
-from pages.readers import EVERYONE, NOBODY, Readers
 from pages.sources import SourceAccess
 from pages.sources.sharepoint.address import parse_site_address
 from pages.sources.sharepoint.permissions import ReaderNames, parse_group_names, read_permissions

@@ -1,0 +1,66 @@
+// How a page that only some people may see talks to the bot: with the pass of a link, or from this machine.
+
+import { element } from "./element.js";
+
+const config = JSON.parse(document.querySelector("meta[name=askpage]").content);
+const page = location.pathname.split("/")[1];
+const KEPT = `askpage-${page}-pass`;
+
+/** Something that a person should read: `message` is a sentence, `status` and `code` tell the kinds apart. */
+export class Failed extends Error {
+  constructor(message, status, code) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+async function request(path, options = {}) {
+  const pass = sessionStorage.getItem(KEPT);
+  const headers = { ...(options.body ? { "Content-Type": "application/json" } : {}) };
+  if (pass) headers.Authorization = `Bearer ${pass}`;
+  else if (config.token) headers["X-Askpage-Token"] = config.token;
+  let response;
+  try {
+    response = await fetch(`/${page}/${path}`, { cache: "no-store", credentials: "omit", ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Failed("askpage cannot be reached. Is it still running?", 0, "unreachable");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (response.ok) return body;
+  if (response.status === 401) sessionStorage.removeItem(KEPT);
+  throw new Failed(body.error?.message ?? "That did not work.", response.status, body.error?.code ?? "failed");
+}
+
+export const get = (path, options) => request(path, options);
+export const post = (path, body) => request(path, { method: "POST", body: JSON.stringify(body) });
+
+/** Name a press, so that the same one twice is one. */
+export const nameOfPress = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+
+/** Come in with the link that the address has; the address forgets it at once. */
+export async function enter() {
+  const link = new URLSearchParams(location.hash.slice(1)).get("link");
+  if (!link) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  sessionStorage.setItem(KEPT, (await request("pass", { method: "POST", body: JSON.stringify({ link }) })).pass);
+}
+
+/** Say what is wrong where a page has its place for that, or nothing. */
+export function say(sentence, kind = "problem") {
+  const place = document.getElementById("said");
+  place.hidden = !sentence;
+  place.dataset.kind = kind;
+  place.replaceChildren(sentence ? element("span", {}, sentence) : "");
+}
+
+export const when = (at) => new Date(at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+export const day = (at) => new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+export const many = (count, one, several = `${one}s`) => `${count.toLocaleString("en-GB")} ${count === 1 ? one : several}`;
+
+export function ago(at) {
+  const hours = (Date.now() - Date.parse(at)) / 3_600_000;
+  if (hours < 1) return "just now";
+  return hours < 48 ? `${Math.round(hours)} h` : `${Math.round(hours / 24)} days`;
+}

@@ -1,0 +1,163 @@
+"""What a reviewer does on the page, done as in chat: the same deeds, checks, and outbox (`ReviewActions`).
+
+A press is named by the page, so that the same one twice is one. What several questions have in common is
+ruled on for each of them by itself: of each the reviewer hears what became of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, spans, to_reviewed
+from bot.channels.incoming import BadAction
+from bot.channels.review_actions import ReviewAction, ReviewActions
+from bot.dialogs.review import GONE, Refused
+from bot.page_passes import Visitor
+from bot.web.access import RefusedError
+from core.records import Citation, Review
+
+_RULINGS = frozenset({"review.approve", "review.correct", "review.not_on_page", "review.reject"})
+VERBS = _RULINGS | {"review.claim", "review.skip", "review.undo", "review.edit", "review.withdraw"}
+MOST_AT_ONCE = 50
+SAMPLED = "It was drawn at random, so it is judged by itself: accuracy is computed from it."
+NO_SUCH_PLACE = "The place is not among what was found for this question: open it and choose one."
+KEPT = "The store is away: your decision is kept and done once it is back."
+_PRESS = re.compile(r"[0-9a-f-]{16,40}")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What was pressed, as the page sent it; `name` names the press."""
+
+    verb: str
+    answer_id: str
+    round: int
+    name: str
+    text: str = ""
+    span: str = ""
+    note: str = ""
+    sure: bool = False
+
+
+def parse_press(body: Json) -> Press:
+    """Read a press. Raises RefusedError for what no page of ours sends."""
+    texts = {name: body.get(name, "") for name in ("verb", "answer", "press", "text", "span", "note")}
+    round_ = body.get("round", 0)
+    if not all(isinstance(one, str) for one in texts.values()) or not isinstance(round_, int):
+        raise RefusedError(400, "This is no press of the page.", "bad_request")
+    if texts["verb"] not in VERBS or not texts["answer"] or not _PRESS.fullmatch(texts["press"]):
+        raise RefusedError(400, "This page has no such action.", "bad_request")
+    return Press(
+        texts["verb"],
+        texts["answer"],
+        round_,
+        texts["press"],
+        texts["text"].strip()[:CORRECTION_CHARACTERS],
+        texts["span"][:NOTE_CHARACTERS],
+        texts["note"].strip()[:NOTE_CHARACTERS],
+        body.get("sure") is True,
+    )
+
+
+def parse_bulk(body: Json) -> tuple[Press, Sequence[tuple[str, int]]]:
+    """Read a ruling for several reviews, each (answer id, round). Raises RefusedError."""
+    others = body.get("others")
+    if not isinstance(others, list) or len(cast("list[Any]", others)) > MOST_AT_ONCE:
+        raise RefusedError(400, f"At most {MOST_AT_ONCE} can be ruled on at once.", "bad_request")
+    lead = parse_press(body)
+    if lead.verb not in _RULINGS:
+        raise RefusedError(400, "This is done for one review at a time.", "bad_request")
+    parsed: list[tuple[str, int]] = []
+    for one in cast("list[Json]", others):
+        press = parse_press(one | {"verb": lead.verb, "press": lead.name})
+        parsed.append((press.answer_id, press.round))
+    return lead, parsed
+
+
+class Presses:
+    """Does what permitted reviewers press."""
+
+    def __init__(self, actions: ReviewActions) -> None:
+        self._actions = actions
+
+    async def perform(self, press: Press, visitor: Visitor) -> tuple[Review | None, Citation | None]:
+        """Do it: return the review as it is then, or the sentence of the page that speaks against it.
+
+        Both None: the store is away, and it is done later. Raises RefusedError where it cannot be done.
+        """
+        if press.verb in {"review.correct", "review.edit"} and not press.text:
+            raise RefusedError(400, "Please write the right answer first.", "bad_request")
+        if press.verb == "review.skip" and not press.note:
+            raise RefusedError(400, "Please say why you skip it.", "bad_request")
+        wish = _build_wish(press, visitor)
+        try:
+            doubt = None if press.sure else await self._actions.find_doubt(wish)
+            return (None, doubt) if doubt else (await self._actions.perform(wish), None)
+        except Refused as refused:
+            self._actions.reviewing.wake()
+            raise RefusedError(409, str(refused), "refused") from refused
+        except BadAction as bad:
+            raise RefusedError(400, str(bad), "bad_request") from bad
+
+    async def perform_all(
+        self, lead: Press, others: Sequence[tuple[str, int]], visitor: Visitor
+    ) -> list[tuple[str, str]]:
+        """Do the same for several; return (answer id, what hinders it: "" where it is done) of each."""
+        answer, review = await self._read(lead.answer_id)
+        place = dict(spans(to_reviewed(answer, review))).get(lead.span) if answer else None
+        told: list[tuple[str, str]] = []
+        for answer_id, round_ in ((lead.answer_id, lead.round), *others):
+            press = replace(lead, answer_id=answer_id, round=round_)
+            told.append((answer_id, await self._perform_one(press, place, visitor)))
+        return told
+
+    async def _perform_one(self, press: Press, place: Citation | None, visitor: Visitor) -> str:
+        answer, review = await self._read(press.answer_id)
+        if answer is None or review is None:
+            return GONE
+        if review.blind:
+            return SAMPLED
+        if place is not None:
+            found = [value for value, one in spans(to_reviewed(answer, review)) if _is_same(one, place)]
+            if not found:
+                return NO_SUCH_PLACE
+            press = replace(press, span=found[0])
+        try:
+            done, doubt = await self.perform(press, visitor)
+        except RefusedError as refused:
+            return str(refused)
+        if doubt is not None:
+            return f"This stands on the page: “{doubt.quote}”. Open it to decide."
+        return "" if done else KEPT
+
+    async def _read(self, answer_id: str) -> tuple[Any, Review | None]:
+        return await self._actions.store.answer(answer_id), await self._actions.reviewing.desk.review(
+            answer_id
+        )
+
+
+def _is_same(one: Citation, other: Citation) -> bool:
+    return (one.url, one.quote) == (other.url, other.quote)
+
+
+def _build_wish(press: Press, visitor: Visitor) -> ReviewAction:
+    return ReviewAction(
+        verb=press.verb,
+        answer_id=press.answer_id,
+        round=press.round,
+        person=visitor.person,
+        name=visitor.name,
+        at=datetime.now(UTC).isoformat(),
+        source=f"reviews page {press.name} {press.answer_id}",
+        place="",
+        text=press.text,
+        span=press.span,
+        note=press.note,
+        channel=visitor.channel,
+    )

@@ -1,0 +1,121 @@
+"""The routes of `/reviews`: the queue and the verified answers, for reviewers in a browser.
+
+Whoever reads is written into the audit trail first, as in chat; where that fails, nothing is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot.channels.review_actions import ReviewActions
+from bot.dialogs.review import GONE, Known
+from bot.page_passes import Visitor
+from bot.web.access import RefusedError, read_object
+from bot.web.door import PageDoor
+from bot.web.reviews.presses import KEPT, Presses, parse_bulk, parse_press
+from bot.web.reviews.served import ServedAnswers, ServedQuery
+from bot.web.reviews.waiting import WaitingReviews
+from feedback.privacy.audit import AuditAction
+
+_LONGEST = 200
+_MOST = 99_999
+NO_MORE = "This verified answer is not served any more."
+
+
+def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list[web.RouteDef]:
+    """Return the page, its files, and what it reads and sends."""
+    page = ReviewsPage(actions, known)
+    reads = {
+        "queue": page.list_waiting,
+        "queue/{answer}": page.show_waiting,
+        "verified": page.list_served,
+        "verified/{answer}": page.show_served,
+    }
+    return door.routes(reads, {"press": page.press, "press-all": page.press_all})
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewsPage:
+    """Serves reviewers who were let in."""
+
+    actions: ReviewActions
+    known: Known
+
+    async def list_waiting(self, _: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Send the queue."""
+        await self.actions.reviewing.audit.write(visitor.person, AuditAction.READ_QUEUE)
+        listed = await WaitingReviews(self.actions, self.known).list(visitor.person)
+        return web.json_response(listed | {"me": visitor.name})
+
+    async def show_waiting(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Send one review."""
+        answer_id = request.match_info["answer"]
+        await self._record_opening(answer_id, visitor)
+        described = await WaitingReviews(self.actions, self.known).describe(answer_id, visitor.person)
+        if described is None:
+            raise RefusedError(404, GONE, "gone")
+        return web.json_response(described)
+
+    async def list_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Send a page of the verified answers."""
+        await self.actions.reviewing.audit.write(visitor.person, AuditAction.READ_VERIFIED)
+        listed = await ServedAnswers(self.actions, self.known).list(parse_query(request))
+        return web.json_response(listed | {"me": visitor.name})
+
+    async def show_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Send one verified answer."""
+        answer_id = request.match_info["answer"]
+        await self._record_opening(answer_id, visitor)
+        served = ServedAnswers(self.actions, self.known)
+        described = await served.describe(answer_id, self.actions.card_sync.site_url)
+        if described is None:
+            raise RefusedError(404, NO_MORE, "gone")
+        return web.json_response(described)
+
+    async def press(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Do what was pressed, and send the review as it is then."""
+        press = parse_press(await read_object(request))
+        review, doubt = await Presses(self.actions).perform(press, visitor)
+        if review is None and doubt is None:
+            return web.json_response({"done": True, "said": KEPT, "review": None})
+        waiting = WaitingReviews(self.actions, self.known)
+        described = await waiting.describe(press.answer_id, visitor.person, doubt)
+        return web.json_response({"done": doubt is None, "said": "", "review": described})
+
+    async def press_all(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Rule on several reviews alike, and send what became of each."""
+        lead, others = parse_bulk(await read_object(request))
+        told = await Presses(self.actions).perform_all(lead, others, visitor)
+        return web.json_response({"told": [{"id": name, "hindered": why} for name, why in told]})
+
+    async def _record_opening(self, answer_id: str, visitor: Visitor) -> None:
+        answer = await self.actions.store.answer(answer_id)
+        asker = answer.question.asker if answer else ""
+        await self.actions.reviewing.audit.write(
+            visitor.person, AuditAction.OPENED, answer_id=answer_id, person=asker
+        )
+
+
+def parse_query(request: web.Request) -> ServedQuery:
+    """Read which verified answers are asked for; what makes no sense is left open."""
+    said = {
+        name: request.query.get(name, "").strip()[:_LONGEST] for name in ("about", "page", "reviewer", "use")
+    }
+    number = _read_number(request.query.get("number", ""))
+    return ServedQuery(
+        said["about"],
+        said["page"],
+        said["reviewer"],
+        _read_number(request.query.get("newer_than", "")),
+        _read_number(request.query.get("older_than", "")),
+        said["use"],
+        max(1, number or 1),
+    )
+
+
+def _read_number(text: str) -> int | None:
+    """Return a count of days or pages; None for anything else."""
+    written = text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST))
+    return int(text) if written else None
