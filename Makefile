@@ -3,8 +3,8 @@
 PYTHON ?= python3
 # cpu or gpu: which ONNX Runtime is installed
 RUNTIME ?= cpu
-# In how many processes the tests run, a file's tests in one of them
-TEST_PROCESSES ?= 2
+# In how many processes the tests run, a file's tests in one of them: one more than two cores, since some tests wait
+TEST_PROCESSES ?= 3
 # tests/conftest.py says which file comes first
 SPREAD := --dist loadfile --no-loadscope-reorder
 VENV := .venv

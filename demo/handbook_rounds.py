@@ -153,7 +153,7 @@ class HandbookStage:
     def _find_span(self, answer: Answer, review: Review, correction: Correction | None) -> str:
         """Return which place that the card offers holds the correction's, "" for none."""
         place = correction.place if correction else None
-        offered = spans(to_reviewed(answer, review)) if place else ()
+        offered = spans(to_reviewed(answer, review.passages)) if place else ()
         return next(
             (value for value, one in offered if place and place.url == one.url and place.quote in one.quote),
             "",

@@ -23,7 +23,7 @@ from bot.cards.elements import (
     name_place,
 )
 from bot.cards.near_quote import find_near_quote
-from core.records import Answer, AnswerKind, Citation, Feedback, Review
+from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Review
 from core.text import clip_text
 from model.answering.grounding import cite
 
@@ -92,11 +92,9 @@ class ReviewView:
         return self.review.settled_at is None and self.reader != "" and self.reader in given
 
 
-def to_reviewed(answer: Answer, review: Review | None) -> Answer:
-    """Return the answer with the passages that its reviewers look at."""
-    if review is None or not review.passages:
-        return answer
-    return replace(answer, passages=review.passages, citations=())
+def to_reviewed(answer: Answer, passages: Sequence[Passage]) -> Answer:
+    """Return the answer with the passages that its reviewers look at: those of its review, if it has any."""
+    return replace(answer, passages=tuple(passages), citations=()) if passages else answer
 
 
 def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:

@@ -256,7 +256,7 @@ class CardSync:
     def view_review(self, review: Review, answer: Answer, words: Sequence[Feedback], seal: str) -> ReviewView:
         """Return what a reviewer's card shows of a review now."""
         preview = None if review.ruling else self._hooks.preview(answer.id)
-        seen = to_reviewed(answer, review)
+        seen = to_reviewed(answer, review.passages)
         return ReviewView(review, seen, words, seal, datetime.now(UTC), preview)
 
     async def say(self, stored: str, sentence: str) -> None:

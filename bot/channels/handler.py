@@ -295,9 +295,8 @@ class ActivityHandler:
             if reply.card is not None and (action.verb.startswith("privacy.") or reply.refused):
                 self._show(reply.card, incoming, connector)
                 return
-            said = (
-                str(reply.body["value"]) if reply.body["type"] == MESSAGE_TYPE else "Thank you, it is kept."
-            )
+            is_said = reply.content.get("type") == MESSAGE_TYPE
+            said = str(reply.content["value"]) if is_said else "Thank you, it is kept."
         except BadAction as bad:
             said = str(bad)
         except StoreUnavailable:

@@ -160,7 +160,7 @@ class CardAction:
     """A button of one of our cards: its meaning, the answer that it is about, and the inputs beside it.
 
     `round` is -1 where the card has none; of a card about somebody's data it is when that was made, in
-    milliseconds. `inputs` is all that came, as it came: read it with `text_input`.
+    milliseconds. `inputs` is all that came, its texts without what no store takes: read it with `text_input`.
     """
 
     verb: str
@@ -174,7 +174,7 @@ class CardAction:
         given = self.inputs.get(name, "")
         if not isinstance(given, str):
             raise BadAction(f"“{name}” has to be text.")
-        text = to_text(given).strip()
+        text = given.strip()
         if len(text) > limit:
             raise BadAction(f"That is too long: at most {limit:,} characters, please.")
         return text
@@ -410,7 +410,8 @@ def parse_action(verb: object, data: Json) -> CardAction:
         raise BadAction("This card has no such action.")
     if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(seal) > MAX_ID_CHARACTERS:
         raise BadAction("This card has no such action.")
-    return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, data)
+    inputs = {name: to_text(given) if isinstance(given, str) else given for name, given in data.items()}
+    return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, inputs)
 
 
 def _parse_form(feedback: object) -> Json:

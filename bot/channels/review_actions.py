@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from uuid import uuid4
 
 from bot.cards.near_quote import find_near_quote
@@ -85,13 +84,16 @@ class ReviewActions:
 
     async def perform(self, wish: ReviewAction) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        if wish.verb != "review.claim":
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
-        try:
-            return await self._do(wish)
-        except StoreUnavailable as error:
-            log.info("a review was not claimed: %s", error)
-            raise Refused(NO_CLAIM) from error
+        claims = wish.verb == "review.claim"
+        if claims or not self._later.has_entries:
+            try:
+                return await self._do(wish)
+            except StoreUnavailable as error:
+                log.info("the store is away from a reviewer: %s", error)
+                if claims:
+                    raise Refused(NO_CLAIM) from error
+        await self._later.keep(WISH, asdict(wish))
+        return None
 
     async def _do(self, wish: ReviewAction) -> Review:
         at = datetime.fromisoformat(wish.at)
@@ -131,14 +133,14 @@ class ReviewActions:
             return None  # the ruling says what is wrong with it
         if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
             return None
-        return find_near_quote(to_reviewed(answer, review))
+        return find_near_quote(to_reviewed(answer, review.passages))
 
     async def _find_span(self, wish: ReviewAction) -> Citation | None:
         """Return the place on the page that a correction stands on."""
         answer, review = await self._read(wish)
         if answer is None:
             raise Refused(GONE)
-        known = dict(spans(to_reviewed(answer, review)))
+        known = dict(spans(to_reviewed(answer, review.passages if review else ())))
         if wish.span and wish.span not in known:
             raise BadAction("Please choose one of the places that the card offers.")
         return known.get(wish.span)

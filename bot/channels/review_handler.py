@@ -168,17 +168,19 @@ class ReviewHandler:
         try:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
-                return asking(await self._draw(incoming, action, person, doubt))
+                return asking(await self._draw(incoming, action, person, doubt=doubt))
             review = await self._actions.perform(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
-        return await self._answer_press(incoming, action, person) if review else saying(COUNTS_LATER)
+        return await self._answer_press(incoming, action, person, review) if review else saying(COUNTS_LATER)
 
-    async def _answer_press(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def _answer_press(
+        self, incoming: Incoming, action: CardAction, person: str, review: Review
+    ) -> InvokeReply:
         """Show what a press has led to."""
         try:
-            return showing(await self._draw(incoming, action, person))
+            return showing(await self._draw(incoming, action, person, review))
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
 
@@ -190,7 +192,7 @@ class ReviewHandler:
             person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
         )
         review = await self._desk.review(action.answer_id)
-        seen = to_reviewed(answer, review) if answer else None
+        seen = to_reviewed(answer, review.passages if review else ()) if answer else None
         card = await self._verified.draw_one(seen, incoming) if seen else None
         return showing(card) if card else saying(NO_MORE, refused=True)
 
@@ -225,15 +227,22 @@ class ReviewHandler:
         return await self._card_sync.audiences.find(incoming.conversation, incoming.directory_id)
 
     async def _draw(
-        self, incoming: Incoming, action: CardAction, person: str, doubt: Citation | None = None
+        self,
+        incoming: Incoming,
+        action: CardAction,
+        person: str,
+        review: Review | None = None,
+        doubt: Citation | None = None,
     ) -> Card:
-        """Return the card that a press leads to, as things are now. Raises BadAction."""
-        answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
+        """Return the card that a press leads to; without a review, as things are now. Raises BadAction."""
+        answer = await self._store.answer(action.answer_id)
+        review = review or await self._desk.review(action.answer_id)
         if answer is None or review is None:
             raise BadAction(GONE)
-        seen = to_reviewed(answer, review)
-        if action.verb in _OF_VERIFIED and (card := await self._verified.draw_one(seen, incoming)):
-            return card
+        if action.verb in _OF_VERIFIED:
+            seen = to_reviewed(answer, review.passages)
+            if card := await self._verified.draw_one(seen, incoming):
+                return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
         view = replace(view, reader=person if incoming.personal else "", doubt=doubt)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from core import telemetry
-from core.records import Answer, Feedback, Question, Review, ReviewReason, VerifiedAnswer
+from core.records import Answer, Feedback, Question, ReviewReason, VerifiedAnswer
 from feedback.analytics import events
 from feedback.store.base import FeedbackStore, StoreError
 
@@ -74,13 +74,6 @@ async def feedback_given(
 def review_opened(answer: Answer, reason: ReviewReason, round_: int) -> None:
     """An answer waits for a reviewer."""
     telemetry.event("review_opened", **events.of_answer(answer), reason=reason, round=round_)
-
-
-def review_ruled(answer: Answer, review: Review) -> None:
-    """Reviewers decided."""
-    if review.ruling is None or review.settled_at is None:
-        return
-    telemetry.event("review_ruled", **events.review_ruled(answer, review))
 
 
 def verified_served(answer: Answer, verified: VerifiedAnswer) -> None:

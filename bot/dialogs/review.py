@@ -40,6 +40,7 @@ from core.records import (
     VerifiedAnswer,
 )
 from core.text import CHANGED, RULED
+from feedback.analytics.events import review_ruled
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import LATER, drop_overruled, forget_past_round, read_standing
@@ -269,7 +270,7 @@ class Reviewing:
         with telemetry.span("ruling"):
             review = await self.change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
-                events.review_ruled(answer, review)
+                telemetry.event("review_ruled", **review_ruled(answer, review))
         return review
 
     def _settle_if_enough(self, review: Review, now: datetime) -> Review:
@@ -292,7 +293,7 @@ class Reviewing:
         telemetry.link(answer.question.trace)
         seen = replace(answer, passages=review.passages or answer.passages)
         verified = build_verified_answer(seen, verdict, review.settled_at or verdict.given_at)
-        await forget_past_round(self.desk, review)
+        await forget_past_round(self.desk, review.answer_id, review.round)
         if verified is None:
             await self.unpublish(review)
             return answer
@@ -308,6 +309,8 @@ class Reviewing:
 
     async def _follow_change(self, review: Review) -> None:
         """Serve what holds where a ruling was taken back or edited while it was about to be served."""
+        if await self.desk.read_review_version(review.answer_id) == review.version:
+            return
         now = await self.desk.review(review.answer_id)
         if now is not None and now.round != review.round:
             await self.follow(now)

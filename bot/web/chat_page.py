@@ -289,8 +289,9 @@ class ChatPage:
             raise
         answer = {"id": activity["id"], "status": 200, "body": None}
         if result is not None:
-            answer.update(status=result.status, body=result.body)
-            await self._refresh(chat, activity, to_object(result.body))
+            body = result.body
+            answer.update(status=result.status, body=body)
+            await self._refresh(chat, activity, to_object(body))
         return web.json_response(answer)
 
     async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:

@@ -53,7 +53,7 @@ class VerifiedDesk:
         answer = await self.store.answer(review.answer_id)
         if answer is None:
             raise StoreError("The question that this answers was deleted.")
-        return to_reviewed(answer, review)
+        return to_reviewed(answer, review.passages)
 
 
 @asynccontextmanager

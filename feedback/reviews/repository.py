@@ -105,6 +105,11 @@ class ReviewRepository:
         document = await self._documents.get("review", answer_id, answer_id)
         return _parse_review(document) if document else None
 
+    async def read_review_version(self, answer_id: str) -> int | None:
+        """Return which version the review of an answer has now: the same one is the same review."""
+        document = await self._documents.get("review", answer_id, answer_id)
+        return document.version if document else None
+
     async def reviews(
         self, state: str, limit: int, after: tuple[str, str] = ("", "")
     ) -> tuple[Sequence[Review], tuple[str, str]]:
@@ -208,8 +213,9 @@ class ReviewRepository:
 
     async def put_verified(self, verified: VerifiedAnswer) -> None:
         """Keep or replace the verified answer that a review ended with."""
-        state = STALE if verified.stale_at else LIVE
-        await self._put_verified(verified.answer_id, to_json(verified), state)
+        name, state = verified.answer_id, STALE if verified.stale_at else LIVE
+        now = moment(datetime.now(UTC))
+        await self._documents.put(Document("verified", name, to_json(verified), name, state=state, order=now))
 
     async def read_verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
@@ -218,7 +224,8 @@ class ReviewRepository:
 
     async def drop_verified(self, answer_id: str) -> None:
         """Record that a new ruling took the verified answer back, so that other processes hear of it."""
-        await self._put_verified(answer_id, "", DROPPED)
+        now = moment(datetime.now(UTC))
+        await self._documents.put(Document("verified", answer_id, "", answer_id, state=DROPPED, order=now))
 
     async def list_verified_since(
         self, place: str
@@ -256,12 +263,6 @@ class ReviewRepository:
             Wanted("verified", state=STALE, after=after, limit=limit)
         )
         return [from_json(VerifiedAnswer, document.body) for document in found], _last(found, after)
-
-    async def _put_verified(self, answer_id: str, body: str, state: str) -> None:
-        changed_at = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document("verified", answer_id, body, answer_id, state=state, order=changed_at)
-        )
 
     # What is on screen
 

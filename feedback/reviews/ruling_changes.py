@@ -100,18 +100,18 @@ async def write_past_round(desk: ReviewRepository, review: Review, kind: ChangeK
     await desk.keep_round(build_past_round(review, kind), anew=True)
 
 
-async def forget_past_round(desk: ReviewRepository, review: Review) -> None:
+async def forget_past_round(desk: ReviewRepository, answer_id: str, round_: int) -> None:
     """Forget that a round has ended which has not: whoever was about to end it was killed, or too slow.
 
     Who ends it in this moment writes it anew, so it has another version then, and stays.
     """
-    name = f"{review.answer_id}|{review.round}"
-    kept = await desk.documents.get("past_review", name, review.answer_id)
+    name = f"{answer_id}|{round_}"
+    kept = await desk.documents.get("past_review", name, answer_id)
     if kept is None:
         return
-    now = await desk.review(review.answer_id)
-    if now is not None and now.round == review.round:
-        await desk.documents.remove("past_review", name, review.answer_id, version=kept.version)
+    now = await desk.review(answer_id)
+    if now is not None and now.round == round_:
+        await desk.documents.remove("past_review", name, answer_id, version=kept.version)
 
 
 async def read_standing(desk: ReviewRepository, answer_id: str) -> VerifiedAnswer | None:

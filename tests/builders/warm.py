@@ -60,12 +60,19 @@ def warm_reading(warm_reader: str) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def warm_trainer() -> Iterator[str]:
     """A Python that trains, exports and compares warm; without bitsandbytes, which only 4 bits need."""
-    libraries = ("!bitsandbytes", "model.training.trainer", "model.training.export_check", "mlflow.tracking")
+    libraries = (
+        "jobs.update_model",
+        "feedback.examples.build",
+        "!bitsandbytes",
+        "model.training.trainer",
+        "model.training.export_check",
+        "mlflow.tracking",
+    )
     libraries += ("onnxruntime_genai.models.builder", "transformers.models.llama.modeling_llama")
     libraries += ("transformers.models.auto.tokenization_auto", "peft", "model.evaluation.compare")
     libraries += ("torch.distributed.run",)
     modules = ("model.qlora_update", "model.registry.export_onnx", "model.evaluation.gate")
-    modules += ("torch.distributed.run", "tests.processes.tiny_llama")
+    modules += ("torch.distributed.run", "tests.processes.tiny_llama", "tests.processes.update_run")
     with serve_warm(modules, libraries) as python:
         yield python
 

@@ -55,7 +55,8 @@ from tests.builders.examples import LATER, Store, corrected, either_store, keep,
 from tests.doubles.learners import Rules, learn, make_learner, shuffled, topic_of, voice
 from tests.needs import ROOT
 
-pytest_plugins = ["tests.builders.model_folders"]
+pytest_plugins = ["tests.builders.warm", "tests.builders.model_folders"]
+pytestmark = pytest.mark.usefixtures("warm_training")
 
 LEAVE, HOURS, MONEY = (
     "How many days of leave has team {}?",

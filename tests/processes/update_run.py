@@ -56,4 +56,5 @@ async def main(folder: Path, words: str) -> None:
 
 
 if __name__ == "__main__":
+    sys.executable = os.environ.get("PYTHON_EXEC", sys.executable)  # noqa: TID251 - what its steps start with
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2] if sys.argv[2:] else ""))
