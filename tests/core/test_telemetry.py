@@ -192,7 +192,7 @@ async def test_where_nobody_listens_no_word_is_looked_up_to_be_told(monkeypatch:
         assert looked == [answer.id]
 
 
-async def test_another_search_head_is_told_once_and_named_with_each_answer_from_then_on(told: Recording) -> None:
+async def test_another_search_head_is_told_once_and_named_with_each_answer_after_it(told: Recording) -> None:
     head = "head-0123456789ab"
     async with a_world() as world:
         await world.ask("how long is the leave?", id="1")
