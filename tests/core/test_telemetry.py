@@ -190,3 +190,20 @@ async def test_where_nobody_listens_no_word_is_looked_up_to_be_told(monkeypatch:
         with recording():
             await world.parts.rating.give(answer, Word(FeedbackKind.THUMB, "like"), said)
         assert looked == [answer.id]
+
+
+async def test_another_search_head_is_told_once_and_named_with_each_answer_after_it(told: Recording) -> None:
+    head = "head-0123456789ab"
+    async with a_world() as world:
+        await world.ask("how long is the leave?", id="1")
+        await world.settled()
+        try:
+            for name in (head, head, ""):
+                telemetry.use_search(name)
+                await world.ask("how long is the leave?", id=f"2{name}{len(told.events('answer_sent'))}")
+                await world.settled()
+        finally:
+            telemetry.use_search("")
+    assert [one["search_version"] for one in told.events("search_changed")] == [head, "shipped"]
+    named = [one["search_version"] for one in told.events("answer_sent")]
+    assert named == ["shipped", head, head, "shipped"]

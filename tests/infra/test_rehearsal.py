@@ -7,7 +7,9 @@ might be: each mistake here is one that somebody made.
 
 from __future__ import annotations
 
+import re
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from tests.doubles.azure.rehearsal import (
 )
 from tests.doubles.azure.resource_manager import Change, Fault, Refused, Resource
 from tests.doubles.azure.shell import run_script
+from tests.doubles.azure.terminal import Terminal
 from tests.needs import ROOT
 
 CARE = (ROOT / "infra" / "runbooks" / "care.py").read_text("utf-8")
@@ -334,3 +337,39 @@ def test_where_azd_has_not_asked_for_the_region_the_hook_says_what_to_do_later()
     done = run_script(text, ["az"], lambda *_: (1, "no"), {"AZURE_ENV_NAME": "one"})
     assert done.status == 0
     assert "say azd up once more" in done.said
+
+
+# The page
+
+
+def commands_of_page() -> list[str]:
+    """Return the blocks of commands for azd and az in docs/azure.md, in their order."""
+    text = (ROOT / "docs" / "azure.md").read_text("utf-8")
+    blocks = re.findall(r"^( *)```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    plain = [textwrap.dedent(block) for _, block in blocks]
+    return [block for block in plain if re.match(r"(\w+=\$\()?azd? ", block)]
+
+
+def test_the_commands_of_the_page_make_what_it_says() -> None:
+    terminal = Terminal(new_installation(ALERT_EMAIL=""))
+    names, training, *more = commands_of_page()
+    for commands in (names, *more, "azd up", training, "azd up"):
+        done = terminal.run(commands)
+        assert done.status == 0, (commands, done.said)
+    azure = terminal.cli.azure
+    assert any(one.name == "update-model" for one in azure.of_type("Microsoft.App/jobs"))
+    [app] = azure.of_type("Microsoft.App/containerApps")
+    env = {one["name"]: one for one in app.properties["template"]["containers"][0]["env"]}
+    assert env["ASKPAGE_PAGES"]["value"].endswith("/sitemap.xml")
+    assert env["ASKPAGE_SLACK_TEAMS"]["value"] == "T01"
+    assert not [said for said in terminal.said if said.startswith("docker")]
+
+
+def test_a_bot_that_becomes_another_app_is_refused_and_says_so() -> None:
+    """Bot Service keeps the app id of a registration for good."""
+    terminal = Terminal(new_installation())
+    assert terminal.run("azd up").status == 0
+    assert terminal.run("docker version").status == 127
+    own = "azd env set ASKPAGE_APP_TYPE SingleTenant\nazd env set ASKPAGE_APP_ID another\n"
+    done = terminal.run(own + "azd env set-secret ASKPAGE_APP_PASSWORD\nazd up")
+    assert (done.status, "InvalidBotData" in done.said) == (1, True)
