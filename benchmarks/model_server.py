@@ -196,7 +196,8 @@ async def run_round(server: Contender, clients: int, number: int) -> Round:
     """Let every client ask about a new page, and again about it; all begin together each time."""
     done = Round()
     timeout = aiohttp.ClientTimeout(total=900)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)  # llama.cpp closes an idle one unasked
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         pages = [make_page(number + at) for at in range(clients)]
         began, worked = time.perf_counter(), server.worked_s()
         for question, into in zip(QUESTIONS, (done.new, done.again), strict=True):
