@@ -24,7 +24,22 @@ param botExists bool = false
 @description('Image for training, made of infra/docker/Dockerfile.cuda. Empty: no training job and no GPU.')
 param trainingImage string = ''
 
-@description('GPU profile for training.')
+@description('Image for model servers with a GPU, made of infra/docker/Dockerfile.cuda. Empty: the bot has its own model.')
+param modelImage string = ''
+
+@description('Model servers at least.')
+@minValue(0)
+param modelReplicas int = 1
+
+@description('Model servers at most.')
+@minValue(1)
+param modelMostReplicas int = 4
+
+@secure()
+@description('Key that the bot shows the model servers; 24 characters or more.')
+param modelServerKey string = ''
+
+@description('GPU profile for training and for model servers.')
 @allowed([
   'Consumption-GPU-NC8as-T4'
   'Consumption-GPU-NC24-A100'
@@ -131,6 +146,8 @@ module vault 'modules/vault.bicep' = {
     ]
     publisher: identities.outputs.publisher
     appPassword: appPassword
+    withModelServers: !empty(modelImage)
+    modelServerKey: modelServerKey
     withSlack: !empty(slackTeams)
     slackSigningSecret: slackSigningSecret
     slackBotToken: slackBotToken
@@ -203,7 +220,7 @@ module environment 'modules/environment.bicep' = {
     subnetId: network.outputs.appsSubnetId
     shareServer: storage.outputs.shareServer
     sharePath: storage.outputs.sharePath
-    gpuProfile: empty(trainingImage) ? '' : gpuProfile
+    gpuProfile: empty(trainingImage) && empty(modelImage) ? '' : gpuProfile
   }
 }
 
@@ -211,6 +228,23 @@ module deployed 'modules/deployed.bicep' = {
   name: 'deployed'
   scope: group
   params: { exists: botExists }
+}
+
+module model 'modules/model.bicep' = if (!empty(modelImage)) {
+  name: 'model'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    environmentId: environment.outputs.id
+    domain: environment.outputs.domain
+    image: modelImage
+    registryServer: registry.outputs.server
+    identity: identities.outputs.bot
+    vaultUri: vault.outputs.uri
+    replicas: modelReplicas
+    mostReplicas: modelMostReplicas
+  }
 }
 
 module app 'modules/app.bicep' = {
@@ -231,6 +265,7 @@ module app 'modules/app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
     reviewers: reviewers
+    modelUrl: empty(modelImage) ? '' : model!.outputs.url
     slackTeams: slackTeams
     slackReviewChannel: slackReviewChannel
     slackReviewers: slackReviewers

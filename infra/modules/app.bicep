@@ -20,6 +20,9 @@ param cosmosEndpoint string
 param pages string
 param reviewers string
 
+@description('Address of the model servers; empty: the bot has its own model.')
+param modelUrl string
+
 @description('Settings of Slack; without workspaces there is no Slack.')
 param slackTeams string
 param slackReviewChannel string
@@ -35,6 +38,13 @@ var passwordSecret = appType == 'UserAssignedMSI' ? [] : [
 ]
 var passwordSetting = appType == 'UserAssignedMSI' ? [] : [
   { name: 'ASKPAGE_APP_PASSWORD', secretRef: 'app-password' }
+]
+var modelSecrets = empty(modelUrl) ? [] : [
+  { name: 'model-server-key', keyVaultUrl: '${vaultUri}secrets/model-server-key', identity: identity.id }
+]
+var modelSettings = empty(modelUrl) ? [] : [
+  { name: 'ASKPAGE_MODEL_URL', value: modelUrl }
+  { name: 'ASKPAGE_MODEL_URL_KEY', secretRef: 'model-server-key' }
 ]
 var slackSecrets = empty(slackTeams) ? [] : [
   { name: 'slack-signing-secret', keyVaultUrl: '${vaultUri}secrets/slack-signing-secret', identity: identity.id }
@@ -61,7 +71,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       maxInactiveRevisions: 5
       ingress: { external: true, targetPort: 3978, transport: 'auto', allowInsecure: false }
       registries: [{ server: registryServer, identity: identity.id }]
-      secrets: concat(passwordSecret, slackSecrets, [
+      secrets: concat(passwordSecret, modelSecrets, slackSecrets, [
         { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
         { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
       ])
@@ -97,7 +107,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
             { type: 'Readiness', httpGet: { path: isPlaceholder ? '/healthz' : '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
-          env: concat(passwordSetting, slackSettings, [
+          env: concat(passwordSetting, modelSettings, slackSettings, [
             { name: 'ASPNETCORE_HTTP_PORTS', value: '3978' } // read by the placeholder alone
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }

@@ -14,6 +14,10 @@ param publisher object
 
 @secure()
 param appPassword string
+param withModelServers bool
+
+@secure()
+param modelServerKey string
 param withSlack bool
 
 @secure()
@@ -47,6 +51,12 @@ resource password 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
   parent: vault
   name: 'app-password'
   properties: { value: empty(appPassword) ? 'none' : appPassword, contentType: 'setting app_password' }
+}
+
+resource modelKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (withModelServers) {
+  parent: vault
+  name: 'model-server-key'
+  properties: { value: modelServerKey, contentType: 'setting model_server_key' }
 }
 
 resource signing 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (withSlack) {

@@ -175,7 +175,13 @@ def test_no_secret_is_told() -> None:
         for name in file.params:
             if re.search(r"password|secrets$|Key$", name, re.IGNORECASE):
                 assert name in file.secure, (file.path.name, name)
-    assert MAIN.secure == {"appPassword", "slackBotToken", "slackSecrets", "slackSigningSecret"}
+    assert MAIN.secure == {
+        "appPassword",
+        "modelServerKey",
+        "slackBotToken",
+        "slackSecrets",
+        "slackSigningSecret",
+    }
     given = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
     assert set(given) <= set(MAIN.params)
     assert {name for name, needed in MAIN.params.items() if needed} <= set(given)
@@ -246,6 +252,24 @@ def test_containers_get_settings_that_exist_with_values_that_are_valid(stem: str
     for name, what in given.items():
         is_reference = re.search(rf"name: '{name}', secretRef", FILES[stem].path.read_text("utf-8"))
         assert (name.removeprefix("ASKPAGE_").lower() in secrets) == bool(is_reference), (name, what)
+
+
+def test_model_servers_answer_the_bot_with_settings_that_exist() -> None:
+    server = FILES["model"].resource("servers").body["properties"]
+    given = environment_of(FILES["model"].path.read_text("utf-8"))
+    bot = environment_of(FILES["app"].path.read_text("utf-8"))
+    del given["AZURE_CLIENT_ID"]
+    assert {name.removeprefix("ASKPAGE_").lower() for name in given} <= set(FIELDS)
+    assert given["ASKPAGE_MODEL_SERVER_KEY"] == bot["ASKPAGE_MODEL_URL_KEY"] == "'model-server-key'"
+    assert given["ASKPAGE_DATA_DIR"] == bot["ASKPAGE_DATA_DIR"], "a promotion there is one here"
+    [container] = server["template"]["containers"]
+    port = FIELDS["model_server_port"].default
+    assert container["args"] == ["model", "serve"]
+    assert given["ASKPAGE_MODEL_SERVER_PORT"] == f"'{port}'"
+    assert server["configuration"]["ingress"]["targetPort"] == port
+    assert server["configuration"]["ingress"]["external"] is False
+    assert {one["httpGet"]["port"] for one in container["probes"]} == {port}
+    assert server["template"]["terminationGracePeriodSeconds"] > FIELDS["drain_timeout_s"].default
 
 
 def test_slack_has_its_secrets_from_the_vault_where_it_is_set_up() -> None:
