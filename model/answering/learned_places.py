@@ -17,7 +17,8 @@ loses nothing. That costs two fifths of what is gained for questions in other wo
 alone that ask for something else (LOG.md).
 
 What people think of an answer who are no reviewers (a thumb, stars, a reaction) is a *weak* lesson: each
-counts `WEAK`, all of them together `MOST_WEAK`, half of a ruling, and no place is looked up for it.
+counts `WEAK`, all of them together `MOST_WEAK`, half of a ruling, and no place is looked up for it. They
+count where two people more think one thing than the other: one person alone moves nothing.
 
 What stands in a lesson is never shown, and never read by a model. A place is an address and a quotation; its
 text is the index's own, as it is now.
@@ -25,7 +26,7 @@ text is the index's own, as it is now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +46,8 @@ NOWHERE = 0.25
 """Share of a loss for what was shown where the answer is on no page."""
 WEAK, MOST_WEAK = 0.25, 0.5
 """What one person's opinion counts, beside a ruling's 1, and all opinions about one place together."""
+_AGREE = 2
+"""So many people more must think one thing than the other before their opinions count."""
 _MOST = 8
 """Lessons that one question recalls."""
 _SHOWN = 3
@@ -183,12 +186,17 @@ def _raise_hit(asked: Set[str], hit: Hit, recalled: Sequence[Recalled]) -> Hit:
             _keep_strongest(said, one.lesson.teacher, one.counts * place.right)
             if place.right > 0:
                 _keep_strongest(quotes, place.quote, one.counts * place.right)
-    weak = max(-MOST_WEAK, min(MOST_WEAK, sum(by_rater.values())))
+    weak = max(-MOST_WEAK, min(MOST_WEAK, sum(by_rater.values()))) if _agree(by_rater.values()) else 0.0
     worth = max(-1.0, min(1.0, sum(by_teacher.values()) + weak))
     if not worth:
         return hit
     raised = replace(hit, score=hit.score + STRENGTH * worth, learned=STRENGTH * worth)
     return _raise_spans(raised, quotes if worth > 0 else {})
+
+
+def _agree(opinions: Collection[float]) -> bool:
+    """Tell whether enough people more think one thing than the other."""
+    return abs(sum(1 if one > 0 else -1 for one in opinions)) >= _AGREE
 
 
 def _speaks(own: Set[str], words: Set[str], place: Place) -> bool:

@@ -84,8 +84,12 @@ def test_what_was_shown_where_the_answer_is_on_no_page_loses_little() -> None:
     assert gains(ruling(None, TRAVEL)) == {"Leave": 0.0, "Travel": -NOWHERE * STRENGTH}
 
 
+def replace_teacher(one: Recalled) -> Recalled:
+    return replace(one, lesson=replace(one.lesson, teacher=f"another {one.lesson.teacher}"))
+
+
 @pytest.mark.parametrize(
-    ("people", "gained"), [(1, WEAK), (2, 2 * WEAK), (9, MOST_WEAK)], ids=["one", "two", "a crowd"]
+    ("people", "gained"), [(1, 0.0), (2, 2 * WEAK), (9, MOST_WEAK)], ids=["one", "two", "a crowd"]
 )
 def test_people_who_are_no_reviewers_move_a_place_a_little_and_together_no_further_than_a_bound(
     people: int, gained: float
@@ -99,6 +103,8 @@ def test_people_who_are_no_reviewers_move_a_place_a_little_and_together_no_furth
     for good in (1, -1):
         (raised,) = raise_hits(QUESTION, [hit(TRAVEL)], rate(good))
         assert raised.learned == good * STRENGTH * gained
+    (torn,) = raise_hits(QUESTION, [hit(TRAVEL)], [*rate(1), *(replace_teacher(one) for one in rate(-1))])
+    assert torn.learned == 0.0
     ruled = recalled(ruling(LEAVE, TRAVEL))
     (overruled,) = raise_hits(QUESTION, [hit(TRAVEL)], [*rate(1), *ruled])
     assert overruled.learned <= STRENGTH * (MOST_WEAK - 1)
