@@ -37,6 +37,7 @@ from bot.bootstrap import (
     find_local_page,
     is_public,
     make_dependencies,
+    open_verified,
     share_telemetry_names,
     site_url,
 )
@@ -170,8 +171,7 @@ class BotBuilder:
     async def build(self, answering: Answering, port: int, reading: PageReading) -> Bot:
         """Wire the parts, open the channels, and let everything run that runs beside the requests."""
         settings, store = self._settings, self._store
-        least = settings.verified.least_similarity
-        known = VerifiedAnswers(self._shelf.embedder, least_similarity=least)
+        known = open_verified(settings, self._shelf)
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
         not_changed = partial(self._may_be_unchanged, reading=reading)
         services = self._services(replace(around, known=known, fresh=not_changed))
@@ -182,7 +182,9 @@ class BotBuilder:
         local = self._for_this_machine(app, services.desk)
         self._open_channels(self._channel_context(asking, services, reading), app, local)
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
-        app.add_routes([open_route(store, services.looking.on_opened, site_url(settings, port))])
+        is_restricted = self._shelf.access.is_restricted
+        opened = services.looking.on_opened
+        app.add_routes([open_route(store, opened, site_url(settings, port), is_restricted)])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
         app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
         try:
@@ -226,7 +228,7 @@ class BotBuilder:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         kept, offers = partial(read_standing, services.desk), settings.verified.offer_similar
-        verified = Verified(known, fresh, kept, self._list_untrusted(), offers)
+        verified = Verified(known, fresh, kept, self._list_untrusted(), offers, self._shelf.access)
         people = People(self._store.answer, OptOuts(self._store.documents).is_out)
         answering.neighbours = NeighbourFinder(verified, people).find
         forms = read_forms(settings)
@@ -239,6 +241,7 @@ class BotBuilder:
             talking=Talking(self._shelf.public_pages, self._examples),
             limits=read_limits(settings),
         )
+        asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access
         reading.yield_to(lambda: asking.under_way > 0)
         reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._shelf))
         return asking
@@ -248,7 +251,7 @@ class BotBuilder:
     def _channel_context(self, asking: Asking, services: Services, reading: PageReading) -> ChannelContext:
         """Return what every channel is opened with."""
         settings = self._settings
-        follow_ups = FollowUps(self._shelf.index.page, self._shelf.library.search, settings.follow_ups)
+        follow_ups = FollowUps(self._shelf.page, self._shelf.library.search, settings.follow_ups)
         return ChannelContext(
             settings=settings,
             asking=asking,
@@ -299,7 +302,7 @@ class BotBuilder:
         if where is not LocalPage.ON_ITS_OWN_PORT:
             return app if where is LocalPage.ON_THE_PORT else None
         local = web.Application()
-        viewer = site_routes(self._shelf.index.page, self._shelf.public_pages, local=True)
+        viewer = site_routes(self._shelf.page, self._shelf.public_pages, local=True)
         local.add_routes([*viewer, *dashboard_routes(self._figures(desk), DashboardAccess(local=True))])
         return local
 
@@ -315,7 +318,7 @@ class BotBuilder:
 
     def _viewer(self) -> list[web.RouteDef]:
         return site_routes(
-            self._shelf.index.page,
+            self._shelf.page,
             self._shelf.public_pages,
             everyone=self._settings.site_for_everyone,
             local=not is_public(self._settings),
@@ -332,7 +335,9 @@ class BotBuilder:
 
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)
-        return DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+        figures = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+        figures.is_restricted = self._shelf.access.is_restricted
+        return figures
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         running = asyncio.create_task(work, name=name)

@@ -24,11 +24,14 @@ from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import names_loopback
+from bot.readers.access import PageAccess
+from bot.readers.audiences import AudienceLimits, Audiences
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, pages_config, read_keys, read_retention
 from bot.web.pages import PATH
 from core import telemetry
-from core.records import Channel, Passage, Question
+from core.readers import current_audience
+from core.records import Channel, Page, Passage, Question
 from core.settings import Settings
 from feedback.examples.dataset import find_trained_versions, forget
 from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
@@ -49,6 +52,7 @@ from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
 from pages.index.sqlite import FileIndex
 from pages.library import Library
+from pages.readers import ReaderRules
 from pages.sources import SourceAccess, read_added_sources
 
 
@@ -96,13 +100,37 @@ class PageServices:
         return entry.page_hash if entry else None
 
     def public_page_hash(self, url: str) -> str | None:
-        """Return the hash of a page that a source named; None for one that somebody pasted, too."""
+        """Return the hash of a page that a source named; None for one that somebody pasted, too.
+
+        Of a page that may not be read by whom it is asked for (`core.readers.reading_as`) it is None as well.
+        """
         entry = self.index.entry(url)
-        return entry.page_hash if entry and entry.source else None
+        if entry is None or not entry.source or not entry.readers.allow(current_audience()):
+            return None
+        return entry.page_hash
 
     def public_pages(self) -> list[tuple[str, str]]:
-        """Return (URL, title) of the pages that a source named: what somebody pasted is nobody else's."""
-        return [(entry.url, entry.title) for entry in self.index.entries() if entry.source]
+        """Return (URL, title) of the pages that a source named: what somebody pasted is nobody else's.
+
+        Only of those that may be read by whom it is told (`core.readers.reading_as`).
+        """
+        audience = current_audience()
+        known = (entry for entry in self.index.entries() if entry.source)
+        return [(entry.url, entry.title) for entry in known if entry.readers.allow(audience)]
+
+    async def page(self, url: str) -> Page | None:
+        """Return a page that may be read by whom it is shown; None else, as if it were not there."""
+        page = await self.index.page(url)
+        return page if page is not None and page.readers.allow(current_audience()) else None
+
+    @property
+    def access(self) -> PageAccess:
+        """What may be seen of answers, as the pages' readers are now."""
+        return PageAccess(self.index.restricted, self._is_sourced)
+
+    def _is_sourced(self, url: str) -> bool:
+        entry = self.index.entry(url)
+        return entry is not None and entry.source is not None
 
     async def look_again(self, question: Question) -> Sequence[Passage]:
         """Return what the pages say on a question now, for reviewers."""
@@ -156,16 +184,23 @@ def make_source_access(settings: Settings) -> SourceAccess:
 
 
 async def _open_index(settings: Settings, embedder: Embeds, *, finished: bool) -> Indexes:
+    rules = ReaderRules(settings.page_readers)
     if settings.page_index == "file":
         return await FileIndex.open(
-            settings.index_dir, embedder, passage_tokens=settings.passage_tokens, finished=finished
+            settings.index_dir,
+            embedder,
+            passage_tokens=settings.passage_tokens,
+            rules=rules,
+            finished=finished,
         )
     if not settings.cosmos.endpoint:
         raise IndexUnavailable("The page index is to be in Cosmos DB: set cosmos_endpoint, too.")
     # 2 s and 50 MB that a bot with a file need not pay
     from pages.index.cosmos import CosmosIndex  # noqa: PLC0415
 
-    return await CosmosIndex.open(pages_config(settings), embedder, passage_tokens=settings.passage_tokens)
+    return await CosmosIndex.open(
+        pages_config(settings), embedder, passage_tokens=settings.passage_tokens, rules=rules
+    )
 
 
 @asynccontextmanager
@@ -335,7 +370,10 @@ def make_dependencies(
     site = site_url(settings, port)
     reachable = settings.public_url or not settings.app_id
     return ServiceDependencies(
-        known=VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity),
+        known=open_verified(settings, shelf),
+        audiences=Audiences(
+            shelf.access, list_vouched(settings), AudienceLimits(settings.groups_remembered_s)
+        ),
         look_again=shelf.look_again,
         fresh=partial(is_fresh, page_hash=shelf.page_hash),
         connector=connect,
@@ -379,6 +417,20 @@ def make_services(
     around = make_dependencies(settings, shelf, store, keys, connect, port=settings.port)
     desk = ReviewRepository(store.documents, holder)
     return Services(store, desk, keys.now, around, read_rules(settings))
+
+
+def open_verified(settings: Settings, shelf: PageServices) -> VerifiedAnswers:
+    """Return the verified answers, none of them yet, over these pages."""
+    known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
+    known.access = shelf.access
+    return known
+
+
+def list_vouched(settings: Settings) -> frozenset[str]:
+    """Return the channels that prove who speaks: without that, nobody is known to be in any group."""
+    teams = bool(settings.app_id) and not settings.dangerously_allow_unauthenticated
+    proven = ((Channel.TEAMS, teams), (Channel.SLACK, _has_slack(settings)))
+    return frozenset(str(channel) for channel, is_proven in proven if is_proven)
 
 
 def share_telemetry_names(keys: Keys, shelf: PageServices) -> None:

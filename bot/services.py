@@ -31,6 +31,8 @@ from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
 from bot.dialogs.rulings.take_back import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
+from bot.readers.access import PageAccess
+from bot.readers.audiences import Audiences
 from core.records import Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
@@ -52,6 +54,7 @@ class ServiceDependencies:
     the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
+    `audiences` know who reads what is said where.
     """
 
     known: Known
@@ -67,6 +70,7 @@ class ServiceDependencies:
     key_before: bytes = b""
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
+    audiences: Audiences = field(default_factory=lambda: Audiences(PageAccess()))
 
 
 class Services:
@@ -93,7 +97,9 @@ class Services:
         self.view = AnswerView(
             around.site_url, seals, around.opens_url, around.capabilities, known.get_public
         )
+        self.audiences = self.view.audiences = around.audiences
         self.reviewing = Reviewing(desk, store, known, review_rules, around.look_again)
+        self.reviewing.access = self.audiences.access
         self.paraphrases = LearnsParaphrases(store, desk.documents, known)
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
@@ -109,6 +115,7 @@ class Services:
         self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
         if isinstance(around.later, OfflineQueue):
             self.privacy.memories.append(partial(forget_waiting, around.later))
+        self.privacy.is_restricted = self.audiences.access.is_restricted
         self.links = DataLinks(seals)
         self._privacy_handler = PrivacyHandler(
             self.privacy,
@@ -125,6 +132,7 @@ class Services:
         self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)
+        self.privacy.memories.append(self.audiences.forget_people)
 
     def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""

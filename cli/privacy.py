@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from bot.bootstrap import forgetting
+from bot.bootstrap import forgetting, open_pages
 from bot.stores import open_store, read_keys
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
@@ -182,11 +182,11 @@ def export_command(
 
 
 async def _export(settings: Settings, person: str) -> object:
-    async with _office(settings) as office:
+    async with _office(settings) as office, open_pages(settings, finished=False) as shelf:
         told: list[object] = []
         for name in _pseudonyms(office.keys, person):
             await office.record(AuditAction.EXPORTED, name)
-            told.append(await export_person(office.store, name))
+            told.append(await export_person(office.store, name, shelf.access.is_restricted))
         return told[0] if len(told) == 1 else told
 
 

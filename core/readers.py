@@ -8,13 +8,18 @@ A principal is a group of people or one person as a service knows them, written 
 
 An asker has principals, too: themselves, and the groups that they belong to. An answer that a whole channel
 reads has only those of the channel. What is not known to be allowed is closed.
+
+Whoever looks for pages says for whom (`reading_as`); who does not say so sees what everyone may read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import cast
 
 _PRINCIPAL = re.compile(r"[a-z][a-z0-9]{0,30}:[a-z]{1,30}:[^\s,]{1,200}")
 
@@ -52,8 +57,54 @@ class Readers:
 
 EVERYONE = Readers(None)
 NOBODY = Readers(frozenset())
+_WORDS = {"everyone": EVERYONE, "nobody": NOBODY}
+_HOW = "write principals such as entra:group:ID or slack:channel:ID, “everyone” or “nobody”"
+
+Audience = frozenset[str]
+"""The principals that all have in common who read an answer."""
+_audience: ContextVar[Audience] = ContextVar("who reads what is found now", default=frozenset())
+
+
+class UnreadableReaders(ValueError):
+    """Words that name no readers; the message is a sentence for whoever wrote them."""
 
 
 def is_principal(text: str) -> bool:
     """Tell whether a text is written as a principal is."""
     return _PRINCIPAL.fullmatch(text) is not None
+
+
+def parse_readers(written: object) -> Readers:
+    """Read who may read a page: a text with commas or spaces between, or a list. Raises UnreadableReaders."""
+    if isinstance(written, str):
+        words = [word for word in re.split(r"[,\s]", written) if word]
+    elif isinstance(written, list):
+        words = [str(word).strip() for word in cast("list[object]", written)]
+    else:
+        raise UnreadableReaders(f"Readers have to be text or a list: {_HOW}.")
+    if len(words) == 1 and words[0].casefold() in _WORDS:
+        return _WORDS[words[0].casefold()]
+    wrong = next((word for word in words if not is_principal(word)), None)
+    if wrong is not None or not words:
+        raise UnreadableReaders(f"“{(wrong or '')[:80]}” names no reader: {_HOW}.")
+    return Readers(frozenset(_spell(word) for word in words))
+
+
+def _spell(principal: str) -> str:
+    """Return a principal as it is compared: Entra's ids are the same in capital letters."""
+    return principal.casefold() if principal.startswith("entra:") else principal
+
+
+@contextmanager
+def reading_as(audience: Collection[str]) -> Generator[None]:
+    """Let pages be found in this block, and in tasks that it begins, that this audience may read."""
+    before = _audience.set(frozenset(audience))
+    try:
+        yield
+    finally:
+        _audience.reset(before)
+
+
+def current_audience() -> Audience:
+    """Return for whom pages are found now; nobody in particular, unless somebody said so."""
+    return _audience.get()

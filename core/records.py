@@ -91,7 +91,8 @@ class Page:
 class Passage:
     """A piece of a page that fits a prompt.
 
-    `url` opens the page at the passage's section (with its fragment).
+    `url` opens the page at the passage's section (with its fragment). `readers` are those of its page when it
+    was found; who may read it now, the page index knows.
     """
 
     url: str
@@ -100,6 +101,7 @@ class Passage:
     text: str
     page_hash: str
     fetched_at: datetime
+    readers: Readers = EVERYONE
 
 
 @dataclass(frozen=True, slots=True)

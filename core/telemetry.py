@@ -150,7 +150,7 @@ PROPERTIES: Mapping[str, Property] = {
         "Why: of a review, of a failure, of a refusal, of a loss.",
         _allow_words(
             "thumb_down few_stars expert declined low_support low_confidence sample stale conflict "
-            "busy too_fast too_many too_long too_slow page_refused reading stopped undeliverable "
+            "busy too_fast too_many too_long too_slow page_refused reading closed stopped undeliverable "
             "not_delivered error address unreachable unreadable full refused unsent satisfaction errors "
             "latency operator"
         ),
@@ -251,6 +251,7 @@ SPANS: Mapping[str, str] = {
     "authenticate": "Who sent it?",
     "question": "A question, until its answer is on the asker's screen.",
     "store": "A record is written.",
+    "groups": "A directory is asked which groups the asker is in.",
     "fetch": "A page that the question names is read.",
     "verified": "Is there a verified answer?",
     "search": "The pages are searched.",

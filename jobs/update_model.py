@@ -21,7 +21,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -78,6 +78,7 @@ from model.text.question import is_follow_up
 from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
 from model.training.made_examples import Rewrite, make_examples
 from model.training.model_rephrasing import FIRST, ModelRephrasing, write_with
+from pages.index.base import IndexUnavailable
 from pages.index.embeddings import Embedder
 
 NOTE, LOCK = ".updating.json", ".updating.lock"
@@ -355,8 +356,25 @@ async def build_dataset(settings: Settings, store: Store, tell: Tell) -> Card:
     masks = await asyncio.to_thread(masking)
     work = Work(datetime.now(UTC), embedder.embed, tell, opted_out=partial(list_excluded, store.documents))
     rules = replace(example_rules(settings), mask=masks)
-    async with open_rewriting(settings, rules) as rules:
+    async with open_access(settings, rules) as rules, open_rewriting(settings, rules) as rules:
         return await build(store, ReviewRepository(store.documents), settings.datasets_dir, rules, work)
+
+
+@asynccontextmanager
+async def open_access(settings: Settings, rules: ExampleRules) -> AsyncGenerator[ExampleRules]:
+    """Leave out what stands on pages that not everyone may read, unless the settings want it.
+
+    Raises DatasetError where the page index does not tell.
+    """
+    if settings.dangerously_train_on_restricted_pages:
+        yield rules
+        return
+    async with AsyncExitStack() as closing:
+        try:
+            shelf = await closing.enter_async_context(open_pages(settings, finished=False))
+        except IndexUnavailable as error:
+            raise DatasetError(f"Who may read the pages behind the answers is not known: {error}") from error
+        yield replace(rules, is_restricted=shelf.access.is_restricted)
 
 
 @asynccontextmanager

@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from core import telemetry
 from core.bounded_dict import BoundedDict
+from core.readers import current_audience
 from core.records import Hit, Page, Passage
 from pages.fetch import ssrf
-from pages.fetch.client import Fetcher
+from pages.fetch.client import Fetcher, refuse_as_private
 from pages.fetch.page_reader import read_page, refuse_route
 from pages.fetched import AddressRefused, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import Indexes, PageEntry
@@ -171,15 +172,15 @@ class Library:
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
         """Return the nearest passages of one known page, or of all that a source named.
 
-        Raises IndexUnavailable.
+        Only what may be read by whom it is found for (`core.readers.reading_as`). Raises IndexUnavailable.
         """
         url = None if page_url is None else self._resolve_url(page_url)
-        return await self._index.search(question, limit=limit, page_url=url)
+        return await self._index.search(question, limit=limit, page_url=url, audience=current_audience())
 
     async def read_section(self, passage: Passage) -> str:
         """Return the text of a passage's whole section, "" where its page is gone or has changed."""
         page = await self._index.page(_without_fragment(passage.url))
-        if page is None or page.page_hash != passage.page_hash:
+        if page is None or page.page_hash != passage.page_hash or not page.readers.allow(current_audience()):
             return ""
         return next(
             (
@@ -195,7 +196,7 @@ class Library:
 
         Its `url` is what `search` takes: redirects may have led elsewhere. A page that is read from a folder
         is never fetched; of another page that a source named and that cannot be reached now, the last known
-        text is returned.
+        text is returned. One that the asker may not read is refused as if nobody had read it in.
         """
         refuse_route(url)
         known_as = self._resolve_url(url)
@@ -204,7 +205,17 @@ class Library:
             task = asyncio.create_task(self._fresh(known_as), name=f"fetch {known_as}")
             self._fetching[known_as] = task
             task.add_done_callback(lambda done: self._finish_fetch(known_as, done))
-        return await asyncio.shield(task)
+        page = await asyncio.shield(task)
+        if not page.readers.allow(current_audience()):
+            await self._refuse_closed(known_as)
+        return page
+
+    async def _refuse_closed(self, url: str) -> NoReturn:
+        """Refuse a page with what anybody hears who asks its site for it without signing in."""
+        if not url.startswith("/"):
+            await read_page(self._fetcher, url, lambda _: None, self._now())
+            raise refuse_as_private(ssrf.parse_address(url))
+        raise _refuse_unknown(url)
 
     async def refresh(
         self,
@@ -301,37 +312,44 @@ class Library:
 
     async def _fresh(self, url: str) -> Page:
         known, source = await self._find(url)
-        if known is not None and (_is_local(source) or self._now() - known.fetched_at < self._max_age):
+        if known is not None and (
+            _is_local(source) or known.readers.restricted or self._now() - known.fetched_at < self._max_age
+        ):
             return known
         return await self._fetch(url, known)
 
     async def _fetch(self, url: str, known: Page | None) -> Page:
         if url.startswith("/"):
-            raise PageUnreachable(
-                f"I have no page {url}. Please send the full address of a page, with https://."
-            )
+            raise _refuse_unknown(url)
         try:
-            found = await read_page(self._fetcher, url, self._index.entry, self._now())
+            page = await self._read(url)
         except PageUnreachable:
             if known is not None and await self._has_source(known.url):
                 log.warning("%s cannot be reached; its last known text is used", url)
                 return known
             raise
+        if page.url != url:
+            self._remember_move(url, page.url)
+        entry = await self._entry(page.url)
+        if entry is not None and entry.readers.restricted:  # what anybody is shown is not what it says
+            return await self._index.page(page.url) or replace(page, readers=entry.readers)
+        await self._index.add(page, source=None)
+        added = await self._entry(page.url)
+        return page if added is None else replace(page, readers=added.readers)
+
+    async def _read(self, url: str) -> Page:
+        """Read a page from the web as anybody may who does not sign in."""
+        found = await read_page(self._fetcher, url, self._index.entry, self._now())
         if isinstance(found, NotModified):
             same = await self._index.page(found.url)
             if same is None:
                 raise PageUnreachable(f"{url} sent no page. Please try again later.")
-            page = replace(same, fetched_at=self._now())
-        else:
-            page = found
-        if page.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
+            return replace(same, fetched_at=self._now())
+        if found.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
             log.info(
-                "%d pieces of text that readers may not see were left out of a fetched page", page.doubtful
+                "%d pieces of text that readers may not see were left out of a fetched page", found.doubtful
             )
-        if page.url != url:
-            self._remember_move(url, page.url)
-        await self._index.add(page, source=None)
-        return page
+        return found
 
     def _finish_fetch(self, url: str, task: asyncio.Task[Page]) -> None:
         self._fetching.pop(url, None)
@@ -389,7 +407,7 @@ class Library:
     async def _take(self, item: Page | Unchanged | NewReaders | Removed, source: str) -> str:
         """Bring the index up to date with a page; return the outcome, "" for none."""
         if isinstance(item, Unchanged):
-            await self._index.touch(item.url, source=source, fetched_at=self._now())
+            await self._index.touch(item.url, source=source, fetched_at=self._now(), readers=item.readers)
             return "unchanged"
         entry = await self._entry(item.url)
         if isinstance(item, Removed):
@@ -406,7 +424,8 @@ class Library:
         page = await self._index.page(item.url)
         if page is None:
             return ""
-        kept = replace(page, readers=item.readers, etag=item.etag, fetched_at=self._now())
+        readers = page.readers.intersect(item.readers) if item.narrows else item.readers
+        kept = replace(page, readers=readers, etag=item.etag, fetched_at=self._now())
         await self._index.add(kept, source=source)
         return "changed"
 
@@ -420,6 +439,10 @@ class Library:
 def _is_local(source: str | None) -> bool:
     """Tell whether a source is a folder or a file, published or not."""
     return source is not None and not source.lower().startswith(("http://", "https://"))
+
+
+def _refuse_unknown(url: str) -> PageUnreachable:
+    return PageUnreachable(f"I have no page {url}. Please send the full address of a page, with https://.")
 
 
 def _without_fragment(url: str) -> str:

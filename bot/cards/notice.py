@@ -38,6 +38,8 @@ TAKEN_BACK = "A reviewer took back what I told you"
 LOOKED_AT_AGAIN = (
     "It does not hold any more. A colleague looks at your question again, and you will hear from me."
 )
+LOOKED_AT = "A reviewer looked at your question"
+ASK_AGAIN = "Please ask it again: you get what holds now, as far as you may read it."
 TAKES_THE_PLACE = "This takes the place of what I told you before."
 
 
@@ -45,6 +47,12 @@ def taken_back_card(answer: Answer) -> Card:
     """Return what those are told who know of a ruling that holds no more."""
     body = (title(TAKEN_BACK), line(_format_question(answer), subtle=True), line(LOOKED_AT_AGAIN))
     return Card(body, (), f"{TAKEN_BACK}: {answer.question.text}")
+
+
+def closed_card(answer: Answer) -> Card:
+    """Return what is said of a ruling where it is not known that its pages may be read."""
+    body = (title(LOOKED_AT), line(_format_question(answer), subtle=True), line(ASK_AGAIN))
+    return Card(body, (), f"{LOOKED_AT}: {answer.question.text}")
 
 
 def notice_card(answer: Answer, verdict: Verdict, site_url: str, *, anew: bool = False) -> Card:

@@ -24,11 +24,14 @@ from bot.cards.answer import (
     state_sentence,
 )
 from bot.cards.answer_text import full_text, message_text, summarise
-from bot.cards.elements import Card
+from bot.cards.elements import Card, Element, small_print
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
 from bot.channels.message import CitedSource, Message, ThumbsRequest
 from bot.dialogs.rate import parse_form_name
+from bot.readers.access import PageAccess
+from bot.readers.audiences import Audiences
+from bot.readers.rooms import is_personal
 from core.records import (
     Answer,
     AnswerKind,
@@ -50,6 +53,10 @@ from core.text import (
 )
 from feedback.reviews.paraphrases import count_opinions
 
+IN_ROOMS = (
+    "Here I answer only from pages that everyone in this conversation may read. In a chat with me alone I"
+    " look at all that you may read."
+)
 MAX_TEXT = 20_000
 MAX_CITATIONS = 20
 """Teams drops the whole message that carries more."""
@@ -95,6 +102,24 @@ class AnswerView:
         self._opens_url = opens_url
         self._capabilities = capabilities or {}
         self._find_verified = find_verified
+        self.audiences = Audiences(PageAccess())
+
+    def may_show(self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None) -> bool:
+        """Tell whether whoever reads a conversation may see an answer, and what a review says of it, now."""
+        audience = self.audiences.recall(conversation)
+        return self.audiences.access.may_see(audience, answer, review)
+
+    def _find_offered(self, conversation: Mapping[str, Any], answer_id: str) -> VerifiedAnswer | None:
+        found = self._find_verified(answer_id)
+        audience = self.audiences.recall(conversation)
+        shown = found is not None and self.audiences.access.may_see_verified(audience, found)
+        return found if shown else None
+
+    def _hint(self, conversation: Mapping[str, Any], answer: Answer) -> tuple[Element, ...]:
+        """Return what a room is told below every answer that declines, whatever there is for whom."""
+        if not answer.abstained or is_personal(conversation) or not self.audiences.access.has_restricted:
+            return ()
+        return (small_print(IN_ROOMS),)
 
     def keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
         """Tell whether a conversation is on our own page, which keeps its messages itself."""
@@ -121,7 +146,7 @@ class AnswerView:
             answer = replace(answer, text=clip_text(answer.text, most))
         standing = self._standing(conversation, answer, review, thanks, words)
         if greeted:
-            standing = replace(standing, brief=brief())
+            standing = replace(standing, brief=(*standing.brief, *brief()))
         *before, last = compose_messages(answer, self.site_url, standing)
         return [*before, replace(last, thumbs=self._thumbs(conversation, answer))]
 
@@ -177,7 +202,7 @@ class AnswerView:
         similar = {
             name: self._describe_similar(found, answer, seal)
             for name in answer.similar
-            if opinions.get(name, 0) >= 0 and (found := self._find_verified(name)) is not None
+            if opinions.get(name, 0) >= 0 and (found := self._find_offered(conversation, name)) is not None
         }
         return Standing(
             state=derive_state(review),
@@ -187,6 +212,7 @@ class AnswerView:
             actions=rating_actions(answer.id, seal, stars=form == "stars", comment=form != "none"),
             thanks=thanks,
             opens_url=self._opens_url,
+            brief=self._hint(conversation, answer),
             similar=tuple(similar.values()),
             taken=next((one for name, one in similar.items() if opinions.get(name, 0) > 0), None),
         )

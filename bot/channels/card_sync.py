@@ -27,6 +27,7 @@ from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
+from bot.readers.audiences import Audiences
 from core import telemetry
 from core.records import Answer, Feedback, Review, VerifiedAnswer
 from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
@@ -148,6 +149,10 @@ class CardSync:
     @property
     def site_url(self) -> str:
         return self._view.site_url
+
+    @property
+    def audiences(self) -> Audiences:
+        return self._view.audiences
 
     def add_handler(self, prefix: str, handle: Callable[[str], Awaitable[None]]) -> None:
         """Let `handle` do the errands with this prefix; it gets the rest of the name and raises OSError."""
@@ -362,6 +367,9 @@ class CardSync:
         way = find_way(self._hooks.connector, shown.reference)
         if way is None:
             return
+        if not self._view.may_show(way[0].conversation, answer, review):
+            await self._hide_card(shown)
+            return
         seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
         view = self.view_review(review, answer, words, seal)
         view = replace(view, reader=parse_reader(shown.place))
@@ -371,6 +379,12 @@ class CardSync:
         ):
             return
         await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
+
+    async def _hide_card(self, shown: PostedMessage) -> None:
+        """Take a card back from people who may not read its pages any more; where none is, show none."""
+        if shown.message_id:
+            await self._take_back(shown)
+            await self._desk.remove_shown(shown)
 
     async def _show_asker(
         self, shown: PostedMessage | None, review: Review, answer: Answer, words: Sequence[Feedback]
@@ -385,6 +399,8 @@ class CardSync:
         if way is None or not message_id:
             return
         reference, connector = way
+        if not self._view.may_show(reference.conversation, answer, review):
+            return  # what is on screen was for whoever read it then
         mine = compose_thanks(words) if reference.personal else ""  # elsewhere many read it
         message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
         try:
@@ -404,7 +420,9 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
-        news = SendNews(self._send_card, self.site_url)
+        stored = Reference.load(await self._desk.contact(answer.question.conversation))
+        shows = stored is not None and self._view.may_show(stored.conversation, answer, review)
+        news = SendNews(self._send_card, self.site_url, shows=shows)
         await tell_people(self._desk, review, answer, waiting, news)
 
     async def _send_card(self, stored: str, card: Card) -> None:

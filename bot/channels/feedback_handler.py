@@ -107,6 +107,9 @@ class FeedbackHandler:
             return saying(thanks)
         if answer is None:
             return saying("This answer is not here any more: its question was deleted.")
+        await self._view.audiences.find(incoming.conversation, incoming.directory_id)
+        if not self._view.may_show(incoming.conversation, answer, review):
+            return saying(thanks)
         card = self._view.make_card(incoming.conversation, answer, review, thanks, given)
         return showing(card, thanks) if card else saying(thanks)
 

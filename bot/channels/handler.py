@@ -237,6 +237,7 @@ class ActivityHandler:
             trace=telemetry.here(),
         )
         reply = self._reply(reference, connector, question.asker)
+        self._handlers.view.audiences.note_asker(question_id, incoming.directory_id)
         try:
             await self._messages.keep_contact(incoming)
             fresh = await self._handlers.asking.receive(question, reply)

@@ -19,9 +19,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
 from bot.channels.links import split_page
+from bot.readers.rooms import GROUP, KIND
+from core.records import Channel
 from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
 
+TEAMS = str(Channel.TEAMS)
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
 MAX_REASON_CHARACTERS = 40
@@ -335,6 +338,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
     conversation["serviceUrl"] = activity.service_url
     tenant = to_object(activity.channel_data.get("tenant"))
     conversation["tenantId"] = to_text(account.get("tenantId")) or to_text(tenant.get("id"))
+    conversation |= _read_team(activity)
     if not (activity.type and conversation["id"] and conversation["channelId"]):
         raise MalformedError("an activity needs type, channelId and conversation.id")
     user, bot = activity.sender, activity.recipient
@@ -358,6 +362,19 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         language=activity.locale.partition("-")[0].lower()[:8],
         has_files=any(one.is_file for one in activity.attachments),
     )
+
+
+def _read_team(activity: _Activity) -> Json:
+    """Return the group of a channel's team, and the channel's kind; nothing outside of Teams' channels.
+
+    The channel that has the team's own id is the one that every team begins with.
+    """
+    team, channel = (to_object(activity.channel_data.get(name)) for name in ("team", "channel"))
+    group = to_text(team.get("aadGroupId"))
+    if activity.channel_id != TEAMS or not group:
+        return {}
+    first = to_text(channel.get("id")) == to_text(team.get("id")) != ""
+    return {GROUP: group, KIND: "standard" if first else to_text(channel.get("type")).lower()}
 
 
 def _spoken(activity: _Activity) -> str:

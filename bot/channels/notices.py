@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.cards.elements import Card
-from bot.cards.notice import notice_card, taken_back_card
+from bot.cards.notice import closed_card, notice_card, taken_back_card
 from bot.channel import Undeliverable
 from core.records import Answer, Review, Ruling
 from feedback.reviews.repository import Notification, ReviewRepository
@@ -72,7 +72,8 @@ async def tell_people(
         return
     stored = await desk.contact(answer.question.conversation)
     try:
-        await card.send(stored, draw_notice(review, answer, card.site_url, anew=bool(told)))
+        drawn = draw_notice(review, answer, card.site_url, anew=bool(told))
+        await card.send(stored, drawn if card.shows else closed_card(answer))
     except Undeliverable as gone:
         log.warning("somebody could not be told of a ruling: %s", gone)
     for notice in unsent:
@@ -81,10 +82,14 @@ async def tell_people(
 
 @dataclass(frozen=True, slots=True)
 class SendNews:
-    """How a card of news leaves, and the address of the pages that it names."""
+    """How a card of news leaves, and the address of the pages that it names.
+
+    `shows`: whoever reads it may see what was ruled; otherwise it says that something was.
+    """
 
     send: SendCard
     site_url: str
+    shows: bool = True
 
 
 def _select_unsent(kept: Sequence[Notification], news: News) -> list[Notification]:

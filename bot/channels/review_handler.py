@@ -34,7 +34,8 @@ from bot.channels.review_actions import ReviewActions, read_press
 from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
 from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
-from core.records import Answer, Citation, Verdict
+from core.readers import Audience
+from core.records import Answer, Citation, Review, Verdict
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
 from feedback.store.base import StoreUnavailable
@@ -110,6 +111,7 @@ class ReviewHandler:
         self._seals = actions.card_sync.seals
         self._reviewers = reviewers
         self._verified = VerifiedPages(self._store, self._desk, self._seals, actions.card_sync.site_url)
+        self._verified.access = actions.card_sync.audiences.access
 
     @property
     def _desk(self) -> ReviewRepository:
@@ -119,7 +121,7 @@ class ReviewHandler:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
         words = " ".join(incoming.text.lower().strip(" .!?").split())
         if _CHANGED.match(words):
-            changes = changes_card(await self.changes(person))
+            changes = changes_card(await self.changes(person, await self._find_audience(incoming)))
             await connector.send(incoming.reference, card_message(changes))
             return True
         command = self._find_command(words, incoming.text)
@@ -159,6 +161,7 @@ class ReviewHandler:
             return saying(refusal, refused=True)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        await self._check_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person)
         wish = read_press(incoming, action, person)
@@ -193,7 +196,7 @@ class ReviewHandler:
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
         await self._reviewing.audit.write(person, AuditAction.READ_VERIFIED)
-        return await self._verified.draw_list(query, incoming, person)
+        return await self._verified.draw_list(query, incoming, person, await self._find_audience(incoming))
 
     async def draw_card(self, incoming: Incoming, action: CardAction) -> Card:
         """Return the card of a review as it is now, for a form of it. Raises BadAction."""
@@ -202,7 +205,24 @@ class ReviewHandler:
             raise BadAction(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        await self._check_visible(incoming, action.answer_id)
         return await self._draw(incoming, action, "")
+
+    async def _check_visible(self, incoming: Incoming, answer_id: str) -> None:
+        """Refuse what stands on pages that whoever reads this conversation may not. Raises BadAction.
+
+        It is refused as if it were not there; a store that is away says so later.
+        """
+        audience = await self._find_audience(incoming)
+        try:
+            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+        except StoreUnavailable:
+            return
+        if answer is not None and not self._card_sync.audiences.access.may_see(audience, answer, review):
+            raise BadAction(GONE)
+
+    async def _find_audience(self, incoming: Incoming) -> Audience:
+        return await self._card_sync.audiences.find(incoming.conversation, incoming.directory_id)
 
     async def _draw(
         self, incoming: Incoming, action: CardAction, person: str, doubt: Citation | None = None
@@ -249,7 +269,9 @@ class ReviewHandler:
     async def _queue(self, page: int, incoming: Incoming, person: str) -> str | Card:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting = await self._actions.queue.list_waiting(person)
+        waiting = await self._select_visible(
+            await self._actions.queue.list_waiting(person), await self._find_audience(incoming)
+        )
         page = min(page, max(1, -(-len(waiting) // QUEUE_LENGTH)))
         first = (page - 1) * QUEUE_LENGTH
         some = waiting[first : first + QUEUE_LENGTH]
@@ -265,13 +287,26 @@ class ReviewHandler:
             return "Nothing waits for a review."
         return queue_card(first + 1, len(some), len(waiting), page)
 
-    async def changes(self, person: str) -> list[tuple[Answer, Verdict]]:
-        """Return what changed because of somebody, the newest change first. Raises StoreError."""
+    async def _select_visible(self, waiting: Sequence[Review], audience: Audience) -> Sequence[Review]:
+        """Return the reviews all of whose pages an audience may read."""
+        access = self._card_sync.audiences.access
+        if not access.has_restricted:
+            return waiting
+        answers = [await self._store.answer(one.answer_id) for one in waiting]
+        pairs = zip(waiting, answers, strict=True)
+        return [one for one, answer in pairs if answer is None or access.may_see(audience, answer, one)]
+
+    async def changes(self, person: str, audience: Audience = frozenset()) -> list[tuple[Answer, Verdict]]:
+        """Return what changed because of somebody that an audience may see, the newest change first.
+
+        Raises StoreError.
+        """
+        access = self._card_sync.audiences.access
         changes: list[tuple[Answer, Verdict]] = []
         told = dict.fromkeys(notice.answer_id for notice in reversed(await self._desk.notices_to(person)))
         for answer_id in told:
             answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
             verdict = (review.ruling or review.earlier) if review else None
-            if answer is not None and verdict is not None:
+            if answer is not None and verdict is not None and access.may_see(audience, answer, review):
                 changes.append((answer, verdict))
         return changes

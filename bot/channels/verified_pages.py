@@ -13,6 +13,8 @@ from bot.card_tokens import REVIEW, CardSigner
 from bot.cards.elements import Card
 from bot.cards.verified import ON_A_PAGE, VerifiedPage, VerifiedView, verified_card, verified_list_card
 from bot.channels.incoming import Incoming
+from bot.readers.access import PageAccess
+from core.readers import Audience
 from core.records import Answer
 from feedback.metrics.verified_use import count_use
 from feedback.reviews.repository import ReviewRepository
@@ -60,11 +62,17 @@ class VerifiedPages:
         self._desk = desk
         self._seals = seals
         self._site_url = site_url
+        self.access = PageAccess()
 
-    async def draw_list(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
-        """Return a page of the list; one behind the last is the last. Raises StoreError."""
+    async def draw_list(
+        self, query: VerifiedQuery, incoming: Incoming, person: str, audience: Audience = frozenset()
+    ) -> Card:
+        """Return a page of the list, of what an audience may see; one behind the last is the last.
+
+        Raises StoreError.
+        """
         wanted = CatalogueFilter(words=query.words, reviewer=person if query.mine else "")
-        found = await list_verified(self._desk, wanted)
+        found = self.access.select_visible(await list_verified(self._desk, wanted), audience)
         number = min(query.page, max(1, -(-len(found) // ON_A_PAGE)))
         some = found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
         use = await count_use(self._store, self._desk.documents, datetime.now(UTC))

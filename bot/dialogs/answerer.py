@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
@@ -21,7 +21,9 @@ from bot.dialogs import events
 from bot.dialogs.ask import StillReading
 from bot.dialogs.rate import Forms
 from bot.dialogs.verified_answers import VerifiedAnswers, select_untrusted
+from bot.readers.access import PageAccess
 from core import telemetry
+from core.readers import current_audience
 from core.records import (
     Answer,
     AnswerKind,
@@ -112,7 +114,8 @@ class Verified:
 
     `kept` looks up what holds in the store: another process may have changed it a moment ago. What
     `local_reviewers` have verified, on the chat page, is served on the chat page only; they are pseudonyms.
-    `offers_similar`: verified answers of similar questions are offered below an answer.
+    `offers_similar`: verified answers of similar questions are offered below an answer. `access` says which
+    ones whoever reads may see.
     """
 
     known: VerifiedAnswers
@@ -120,6 +123,7 @@ class Verified:
     kept: Callable[[str], Awaitable[VerifiedAnswer | None]]
     local_reviewers: frozenset[str] = frozenset()
     offers_similar: bool = True
+    access: PageAccess = field(default_factory=PageAccess)
 
 
 class PageAnswerer:
@@ -200,8 +204,10 @@ class PageAnswerer:
         try:
             kept = await self._verified.kept(found.answer_id)
         except StoreUnavailable:  # better what was verified a moment ago than nothing
-            return found
-        return kept if kept is not None and kept.stale_at is None else None
+            kept = found
+        if kept is None or kept.stale_at is not None:
+            return None
+        return kept if self._verified.access.may_see_verified(current_audience(), kept) else None
 
     async def _still_nowhere(self, question: Question, found: VerifiedAnswer) -> bool:
         """Tell whether «not on the page» can still be so: a page that is new since then may tell."""

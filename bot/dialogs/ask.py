@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +20,9 @@ from bot.channel import Reply, Stopped, Undeliverable
 from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
 from bot.dialogs.talk import Talking
+from bot.readers.access import PageAccess
 from core import telemetry
+from core.readers import Audience, current_audience, reading_as
 from core.records import Answer, AnswerKind, Question
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from model.answering.chain import StopWriting
@@ -35,6 +37,7 @@ TOO_SLOW = "Sorry, this took too long. Please ask again, perhaps a little later.
 WENT_WRONG = (
     "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
 )
+CLOSED = "What I had found for this may not be shown here any more. Please ask your question again."
 _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 
@@ -69,8 +72,20 @@ class Answerer(Protocol):
         ...
 
 
+FindAudience = Callable[[Question], Awaitable[Audience]]
+"""Finds who reads the answer to a question, as principals that pages may name."""
+
+
+async def find_nobody(_: Question) -> Audience:
+    """Know nobody who reads: only pages that everyone may read are found."""
+    return frozenset()
+
+
 class Asking:
-    """The questions under way. One per process."""
+    """The questions under way. One per process.
+
+    `find_audience` says for whom pages are found, `access` what of earlier answers these people may see.
+    """
 
     def __init__(
         self,
@@ -95,6 +110,8 @@ class Asking:
         self._timeout_s = timeout_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._questions: dict[str, Question] = {}
+        self.find_audience: FindAudience = find_nobody
+        self.access = PageAccess()
 
     async def receive(self, question: Question, reply: Reply) -> bool:
         """Keep the question and begin to answer it; False when it was here already (a redelivery).
@@ -205,9 +222,10 @@ class Asking:
         """Return the message that the asker has, "" where none is due; None to try again at a next start."""
         question = work.question
         try:
-            if answer is None and await self._talk(work):
-                return ""  # what was said is no answer: neither to be judged, nor a question that failed
-            return await self._respond(work, answer)
+            with reading_as(await self.find_audience(question)):
+                if answer is None and await self._talk(work):
+                    return ""  # what was said is no answer: neither to be judged, nor a question that failed
+                return await self._respond(work, answer)
         except Stopped as stopped:
             log.info("the asker stopped an answer")
             events.answer_failed(question, "stopped")
@@ -263,6 +281,8 @@ class Asking:
                 answer = await self._store.add_answer(work.best)  # the one on record is the one to send
         if answer.stopped:  # what was on screen when this process ended
             return ""
+        if not self.access.may_see(current_audience(), answer):
+            return await work.say("closed", CLOSED)
         with telemetry.span("send"):
             message_id = await work.reply.answer(answer)
         events.answer_sent(answer, work.before, resumed=work.resumed)
@@ -298,7 +318,8 @@ class Asking:
         """Show what the answerer yields, and keep the best answer of it."""
         question = work.question
         await work.reply.typing()
-        history = await self._store.recent_answers(question.conversation, _HISTORY)
+        recent = await self._store.recent_answers(question.conversation, _HISTORY)
+        history = [one for one in recent if self.access.may_see(current_audience(), one)]
         mine = [answer for answer in history if answer.question.asker == question.asker]
         work.before = mine[-1] if mine else None
         stream = self._answerer.stream(question, history)

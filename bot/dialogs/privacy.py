@@ -31,6 +31,7 @@ from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
 from feedback.privacy.delete import Around, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
+from feedback.privacy.export import IsRestricted
 from feedback.privacy.opt_out import Choice, OptOuts
 from feedback.store.base import DeferredActions, Entry, StoreError, moment
 from feedback.store.documents import Document
@@ -131,6 +132,7 @@ class Privacy:
         """`forgotten` hears the id of every answer that is gone."""
         self.memories: list[Forget] = []
         self._store = store
+        self.is_restricted: IsRestricted = lambda _, __: False
         self._tell = tell
         self._around = Around(forget_examples, forgotten) if forget_examples else Around(forgotten=forgotten)
         self._deletions = Deletions(store.documents)
@@ -263,7 +265,7 @@ class Privacy:
     async def export(self, person: str) -> dict[str, Any]:
         """Return all that is kept of a person, as JSON. Raises StoreError."""
         await self._record(person, AuditAction.EXPORTED)
-        return await export_person(self._store, person)
+        return await export_person(self._store, person, self.is_restricted)
 
     # First contact
 

@@ -23,7 +23,9 @@ from urllib.parse import urldefrag
 from bot.dialogs import events
 from bot.dialogs.review_queue import ReviewOrder
 from bot.dialogs.similar_questions import KnowsParaphrases
+from bot.readers.access import PageAccess
 from core import telemetry
+from core.readers import reading_as
 from core.records import (
     Answer,
     AnswerKind,
@@ -133,6 +135,7 @@ class Reviewing:
         self._known = known
         self._rules = rules or ReviewRules()
         self._look_again = look_again
+        self.access = PageAccess()
         self._seen = ""
 
     # What goes to reviewers
@@ -365,7 +368,8 @@ class Reviewing:
         before = await self.desk.review(verified.answer_id)
         answer = await self._store.answer(verified.answer_id)
         if answer is not None and before is not None and before.settled_at == verified.verified_at:
-            passages = tuple(await self._look_again(answer.question))
+            with reading_as(self.access.list_principals(answer)):  # who sees the review may read all of them
+                passages = tuple(await self._look_again(answer.question))
             await self.desk.keep_round(before)
             reopened = await self.change(verified.answer_id, begin_again)
             if reopened.settled_at is None:

@@ -22,6 +22,8 @@ from urllib.parse import urldefrag
 import numpy as np
 
 from bot.dialogs.similar_questions import rank_similar
+from bot.readers.access import PageAccess
+from core.readers import current_audience
 from core.records import Answer, Channel, Question, VerifiedAnswer
 from core.text import strip_markers
 from feedback.reviews.paraphrases import Paraphrase
@@ -95,9 +97,13 @@ class _Known:
 
 
 class VerifiedAnswers:
-    """Used from several threads at once."""
+    """Used from several threads at once.
+
+    `access` says which of them whoever reads may see; what they may not is not even compared.
+    """
 
     def __init__(self, embedder: Embeds, *, least_similarity: float = LEAST_SIMILARITY) -> None:
+        self.access = PageAccess()
         self._embedder = embedder
         self._least_similarity = least_similarity
         self._known: dict[str, _Known] = {}
@@ -224,7 +230,9 @@ class VerifiedAnswers:
         known = {
             name: one
             for name, one in self._known.items()
-            if one.verified.verified_by not in untrusted and _in_scope(one.verified, question)
+            if one.verified.verified_by not in untrusted
+            and _in_scope(one.verified, question)
+            and self.access.may_see_verified(current_audience(), one.verified)
         }
         paraphrases = [one for one in self._paraphrases.values() if one.verified_id in known]
         for one in paraphrases:
@@ -243,7 +251,8 @@ class VerifiedAnswers:
         """Return the verified answers that stand on a page of these passages, whose addresses `urls` are.
 
         Those that cite one of the passages' sections come first, then the nearest questions. Left out are
-        questions that need the one before them, and those about a page that `question` does not name.
+        questions that need the one before them, those about a page that `question` does not name, and those
+        that stand on a restricted page that the passages do not: the answer would not be known to need it.
         """
         pages = {urldefrag(url).url for url in urls}
         near: list[tuple[bool, float, VerifiedAnswer]] = []
@@ -252,6 +261,7 @@ class VerifiedAnswers:
             verified = one.verified
             cited = {citation.url for citation in verified.citations}
             usable = not verified.abstained and verified.page_url in {None, question.page_url}
+            usable = usable and self.access.list_closed(verified) <= pages
             if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
                 continue
             if pages & {urldefrag(url).url for url in cited}:

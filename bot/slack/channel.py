@@ -29,6 +29,7 @@ from bot.slack.home import SlackHome
 from bot.slack.installations import Installations, Installed, make_cipher
 from bot.slack.manifest import list_scopes
 from bot.slack.oauth import Installing, OAuthConfig
+from bot.slack.people import SlackPeople
 from bot.slack.reply import SlackReply, Streams
 from core.records import Channel, Question
 from core.settings import Settings
@@ -66,6 +67,7 @@ class SlackChannel:
         self._reviews = handlers.reviews
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)
+        services.audiences.add(Channel.SLACK, SlackPeople(self.api))
         home = SlackHome(self.api, store, handlers.reviews)
         inbox = InboxParts(self.installations, self.connector, handlers.reviews, home)
         self.inbox = SlackInbox(config.signing_secret, self.handler, inbox, services.pseudonym, examples)

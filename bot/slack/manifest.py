@@ -22,6 +22,11 @@ SCOPES: Mapping[str, str] = {
     "reactions:read": "take a reaction to an answer as an opinion, and see it taken back",
 }
 GROUPS_SCOPE = ("usergroups:read", "know who is in the user groups that review")
+CHANNEL_SCOPES: Mapping[str, str] = {
+    "channels:read": "know who is in a channel that pages name as a reader",
+    "groups:read": "know the same of private channels that the bot has been invited to",
+}
+"""Only for pages that name Slack channels: whoever has none leaves them out."""
 
 EVENTS: Mapping[str, str] = {
     "app_home_opened": "",
@@ -50,6 +55,7 @@ METHODS: Mapping[str, str] = {
     "conversations.open": "im:write",
     "oauth.v2.access": "",
     "usergroups.users.list": "usergroups:read",
+    "users.conversations": "channels:read",
     "views.open": "",
     "views.publish": "",
 }
@@ -174,7 +180,7 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
             yield f"The event {event} needs the scope {needed}."
     for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
-    for scope in sorted(granted - set(list_scopes(groups=True))):
+    for scope in sorted(granted - {*list_scopes(groups=True), *CHANNEL_SCOPES}):
         yield f"The scope {scope} is of no use to the bot: leave it out."
 
 

@@ -18,8 +18,8 @@ from bot.services import ChannelContext
 from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import TeamsEndpoint
-from bot.teams.graph import GRAPH, Directory, DirectoryConfig
-from core.records import Question
+from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
+from core.records import Channel, Question
 from core.settings import Settings
 from feedback.store.rows import WholeStore
 
@@ -33,8 +33,10 @@ class TeamsChannel:
 
     def __init__(self, context: ChannelContext, *, is_public: bool) -> None:
         settings = context.settings
-        self._directory = _open_directory(settings) if settings.reviewer_groups else None
-        is_member = self._directory.is_member if self._directory else None
+        self._directory = _open_directory(settings)
+        is_member = self._directory.is_member if settings.reviewer_groups else None
+        people = EntraPeople(self._directory, settings.app_tenant_id)
+        context.services.audiences.add(Channel.TEAMS, people)
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, is_member)
         config = ChannelConfig(examples=context.examples, pace=PACE, offers=context.offers)
         self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
@@ -60,8 +62,7 @@ class TeamsChannel:
         """Wait for the cards that are on their way, then let go of connections."""
         await self._handler.close()
         await self._endpoint.close()
-        if self._directory is not None:
-            await self._directory.close()
+        await self._directory.close()
 
 
 def check_settings(settings: Settings) -> None:

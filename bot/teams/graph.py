@@ -1,26 +1,39 @@
 """Microsoft Entra's groups, asked through Microsoft Graph: who is a member, also through groups in groups.
 
 The app needs the application permission GroupMember.Read.All (and User.Read.All), granted by an
-administrator.
+administrator. Groups whose members are hidden are told of only with Member.Read.Hidden; without it nobody is
+in them.
+
+Graph pages its lists (`@odata.nextLink`) and answers 429 with `Retry-After` to who asks too often
+(Microsoft's documentation, "Microsoft Graph throttling guidance" and "Paging Microsoft Graph data").
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
+
+from bot.channels.incoming import to_object, to_objects, to_text
+from core.readers import is_principal
 
 GRAPH = "https://graph.microsoft.com"
 LOGIN = "https://login.microsoftonline.com/{tenant}"
 TIMEOUT_S = 10.0
 MOST_GROUPS = 20
 """How many groups Graph takes in one question."""
+MOST_PAGES = 25
+"""Pages of one person's groups that are read; of more the person's groups are not known."""
+_LIST = "/v1.0/users/{person}/transitiveMemberOf/microsoft.graph.group?$select=id&$top=999&$count=true"
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+_MOST_WAIT_S = 30.0
 _EARLY_S = 60.0
 
 
@@ -72,6 +85,45 @@ class Directory:
                 return True
         return False
 
+    async def list_groups(self, person: str) -> frozenset[str]:
+        """Return the object ids of all groups that a person is in, also through others.
+
+        Waits as long as Graph wants between two requests; whoever asks bounds it.
+
+        Raises DirectoryUnavailable.
+        """
+        base = self._config.graph_url.rstrip("/") or GRAPH
+        url = base + _LIST.format(person=quote(person, safe=""))
+        groups: set[str] = set()
+        for _ in range(MOST_PAGES):
+            status, body = await self._get_patiently(url)
+            if status == HTTPStatus.NOT_FOUND:  # nobody of this tenant
+                return frozenset()
+            if status != HTTPStatus.OK:
+                raise DirectoryUnavailable(
+                    f"Microsoft Graph answered {status} when asked for somebody's groups. The app needs the"
+                    " application permissions GroupMember.Read.All and User.Read.All."
+                )
+            groups.update(_read_ids(body.get("value")))
+            url = str(body.get("@odata.nextLink") or "")
+            if not url:
+                return frozenset(groups)
+            if not url.startswith(f"{base}/"):  # the token goes nowhere else
+                raise DirectoryUnavailable("Microsoft Graph names a next page elsewhere.")
+        raise DirectoryUnavailable("Somebody is in more groups than are read.")
+
+    async def _get_patiently(self, url: str) -> tuple[int, dict[str, Any]]:
+        """Ask again when Graph wants to be asked later. Raises DirectoryUnavailable."""
+        while True:
+            headers = {
+                "Authorization": f"Bearer {await self._own_token()}",
+                "ConsistencyLevel": "eventual",  # a list of groups alone is an advanced query
+            }
+            status, body, retry_after = await self._request("GET", url, headers=headers)
+            if status not in _LATER:
+                return status, body
+            await asyncio.sleep(_parse_wait(retry_after))
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._http is not None:
@@ -105,10 +157,54 @@ class Directory:
             return self._token
 
     async def _post(self, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        status, body, _ = await self._request("POST", url, **options)
+        return status, body
+
+    async def _request(self, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any], str]:
+        """Return the status, the body, and when to ask again. Raises DirectoryUnavailable."""
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
         try:
-            async with self._http.post(url, allow_redirects=False, **options) as response:
-                return response.status, await response.json()
+            address = URL(url, encoded=True)
+            async with self._http.request(method, address, allow_redirects=False, **options) as response:
+                later = response.status in _LATER
+                body = {} if later else to_object(await response.json())
+                return response.status, body, response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise DirectoryUnavailable(f"The directory does not answer: {error}") from error
+
+
+def _read_ids(value: object) -> list[str]:
+    """Return the ids of the objects in a list; what is none has none."""
+    return [found.casefold() for one in to_objects(value) if (found := to_text(one.get("id")))]
+
+
+def _parse_wait(retry_after: str) -> float:
+    """Return how long to wait, seconds: Graph says so in whole seconds."""
+    try:
+        return min(_MOST_WAIT_S, max(0.0, float(retry_after)))
+    except ValueError:
+        return 1.0
+
+
+class EntraPeople:
+    """What Teams' people are in pages' lists of readers: a `bot.readers.audiences.Directory`."""
+
+    kinds = ("entra:group:",)
+
+    def __init__(self, directory: Directory, tenant_id: str = "") -> None:
+        """`tenant_id` is the directory's own, "" where it is not known: then people of all tenants count."""
+        self._directory = directory
+        self._tenant = tenant_id.casefold()
+
+    def name_person(self, person: str, conversation: Mapping[str, Any]) -> frozenset[str]:
+        """Return who somebody is in the directory; nobody, where they belong to another one."""
+        tenant = str(conversation.get("tenantId") or "").casefold()
+        if self._tenant and tenant != self._tenant:
+            return frozenset()
+        name = f"entra:user:{person.casefold()}"
+        return frozenset({name} if is_principal(name) else ())
+
+    async def find_groups(self, person: str, conversation: Mapping[str, Any]) -> frozenset[str]:
+        """Return the principals of somebody's groups, wherever they speak. Raises DirectoryUnavailable."""
+        return frozenset(f"entra:group:{group}" for group in await self._directory.list_groups(person))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
-from bot.web.dashboard_learning import describe_learning
+from bot.web.dashboard_learning import CLOSED, describe_learning
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.daily import Group, Rated, Records, Worst
@@ -54,6 +54,10 @@ _LEARNING_FRESH = 15
 """What all reviews of a span are read for is kept so many times as long as the rest: five minutes."""
 _TEXT = 400
 """Longest text of a question or an answer, characters."""
+
+
+IsRestricted = Callable[[Answer, Review | None], bool]
+"""Tells whether there is anybody who may not see an answer."""
 
 
 class JobRun(Protocol):
@@ -126,6 +130,7 @@ class DashboardData:
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._learned: dict[str, tuple[float, Learning]] = {}
         self._turn = asyncio.Lock()
+        self.is_restricted: IsRestricted = lambda _, __: False
 
     async def read(self, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
         """Return it; what people asked only with `questions`. Raises StoreError."""
@@ -147,7 +152,9 @@ class DashboardData:
             "choices": _choices(span.timeline),
             "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
             "figures": _figures(drawn),
-            "learning": describe_learning(await self._learning(span, now), questions=questions),
+            "learning": describe_learning(
+                await self._learning(span, now), await self._list_closed(span, now), questions=questions
+            ),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),
             "jobs": None if self._jobs is None else [_job(run) for run in await self._jobs()],
@@ -203,6 +210,16 @@ class DashboardData:
                 self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
             return learned
 
+    async def _list_closed(self, span: _Span, now: datetime) -> frozenset[str]:
+        """Return the answers, of those whose questions are told, that not everyone may see."""
+        learned = await self._learning(span, now)
+        closed: list[str] = []
+        for one in (*learned.top, *learned.idle):
+            answer = await self._store.answer(one.answer_id)
+            if answer is None or self.is_restricted(answer, await self._desk.review(one.answer_id)):
+                closed.append(one.answer_id)
+        return frozenset(closed)
+
     async def _standing_now(self) -> RolloutState:
         try:
             return await asyncio.to_thread(self._standing)
@@ -234,7 +251,10 @@ class DashboardData:
         for rated in daily.select_worst(daily.select_rated(span.rated, query.wants)):
             answer = await self._store.answer(rated.answer_id)
             if answer is not None:  # not forgotten since
-                found.append(_describe_rated(rated, answer, await self._desk.review(answer.id)))
+                review = await self._desk.review(answer.id)
+                told = _describe_rated(rated, answer, review)
+                closed = self.is_restricted(answer, review)
+                found.append(told | {"question": CLOSED, "answer": ""} if closed else told)
         return found
 
 

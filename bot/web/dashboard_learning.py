@@ -6,19 +6,23 @@ whatever is chosen. What people asked is told with `questions` alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
 from feedback.metrics.learning import Lag, Learning, Points, RulingReach
 from feedback.metrics.timeline import Value
 
+CLOSED = "(a question about pages that not everyone may read)"
 _TEXT = 400
 """Longest text of a question, characters."""
 
 
-def describe_learning(found: Learning, *, questions: bool) -> dict[str, Any]:
-    """Return the figures; a share is {"value", "n", "low", "high"} or null, a lag has its count as "n"."""
+def describe_learning(found: Learning, closed: Collection[str] = (), *, questions: bool) -> dict[str, Any]:
+    """Return the figures, without the questions of `closed` answers.
+
+    A share is {"value", "n", "low", "high"} or null, a lag has its count as "n".
+    """
     return {
         "reviews": found.reviews,
         "rulings": found.rulings,
@@ -34,8 +38,8 @@ def describe_learning(found: Learning, *, questions: bool) -> dict[str, Any]:
         "wrong": _describe_share(found.wrong),
         "points": _describe_points(found.points),
         "idle_count": found.idle_count,
-        "top": _describe_rulings(found.top) if questions else None,
-        "idle": _describe_rulings(found.idle) if questions else None,
+        "top": _describe_rulings(found.top, closed) if questions else None,
+        "idle": _describe_rulings(found.idle, closed) if questions else None,
     }
 
 
@@ -60,10 +64,10 @@ def _describe_points(points: Points) -> dict[str, Any]:
     }
 
 
-def _describe_rulings(rulings: Sequence[RulingReach]) -> list[dict[str, Any]]:
+def _describe_rulings(rulings: Sequence[RulingReach], closed: Collection[str]) -> list[dict[str, Any]]:
     return [
         {
-            "question": one.text[:_TEXT],
+            "question": CLOSED if one.answer_id in closed else one.text[:_TEXT],
             "ruling": str(one.ruling),
             "at": one.settled_at.astimezone(UTC).isoformat(timespec="seconds"),
             "served": one.served.answers if one.served else 0,

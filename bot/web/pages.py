@@ -37,15 +37,24 @@ PATH = "/open/{answer}/{number}"
 Opened = Callable[[Answer, int], Awaitable[None]]
 
 
-def open_route(store: FeedbackStore, opened: Opened, site_url: str) -> web.RouteDef:
-    """Return the route; `opened` hears which citation of which answer, from 1."""
+def open_route(
+    store: FeedbackStore,
+    opened: Opened,
+    site_url: str,
+    is_restricted: Callable[[Answer], bool] = lambda _: False,
+) -> web.RouteDef:
+    """Return the route; `opened` hears which citation of which answer, from 1.
+
+    Who follows it is not known, so it takes no words along of an answer that `is_restricted`.
+    """
 
     async def lead(request: web.Request) -> web.StreamResponse:
         place = int(request.match_info["number"])
         answer = await store.answer(request.match_info["answer"])
         citations = answer.citations if answer else ()
         cited = citations[place - 1] if 1 <= place <= len(citations) else None
-        url = with_quote(absolute(cited.url, site_url), cited.quote) if cited else ""
+        words = cited.quote if cited and answer and not is_restricted(answer) else ""
+        url = with_quote(absolute(cited.url, site_url), words) if cited else ""
         if answer is None or not url:
             return web.Response(
                 status=404, text="This source is not here any more: its question was deleted."

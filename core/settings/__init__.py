@@ -36,7 +36,7 @@ from core.settings.answering import (
     FetchSettings,
     VerifiedSettings,
 )
-from core.settings.group import Group, Token, Words
+from core.settings.group import Group, ReaderWords, Token, Words
 from core.settings.learning import (
     CanarySettings,
     ExampleSettings,
@@ -106,6 +106,16 @@ class Settings(BaseSettings):
         description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
         "published; git+https://…, confluence+https://…, sharepoint+https://….",
     )
+    page_readers: ReaderWords = Field(
+        default=[],
+        description="Pages that not everyone may read, comma-separated: PATTERN=PRINCIPAL PRINCIPAL; the "
+        "pattern is an address with *, or a source.",
+    )
+    groups_remembered_s: float = Field(
+        300.0,
+        ge=0,
+        description="How long it is remembered which groups and channels somebody is in, seconds.",
+    )
     fetch: FetchSettings
     sources: SourceSettings
     passage_tokens: int = Field(180, ge=40, description="Longest passage, in words of the embedding model.")
@@ -141,6 +151,11 @@ class Settings(BaseSettings):
 
     # Learning
     examples: ExampleSettings
+    dangerously_train_on_restricted_pages: bool = Field(
+        False,
+        description="Let models learn answers from pages that not everyone may read; they may tell them to "
+        "anybody then.",
+    )
     training: TrainingSettings
     tracking_uri: str = Field(
         "",

@@ -8,6 +8,8 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_settings import NoDecode
 
+from core.readers import parse_readers
+
 _TOKEN_LENGTH = 24
 """Shorter tokens could be found by trying."""
 
@@ -51,7 +53,18 @@ def _check_token(token: SecretStr) -> SecretStr:
     return token
 
 
+def _check_readers(rules: list[str]) -> list[str]:
+    for rule in rules:
+        pattern, equals, names = rule.rpartition("=")
+        if not equals or not pattern.strip():
+            raise ValueError(f"“{rule}” is no rule: PATTERN=READERS, with spaces between several readers")
+        parse_readers(names)
+    return rules
+
+
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list that is written as words with commas between them."""
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A secret that people are let in by."""
+ReaderWords = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_readers)]
+"""Rules of who may read which pages."""

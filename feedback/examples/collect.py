@@ -153,7 +153,8 @@ async def _stale_pages(desk: ReviewRepository) -> set[tuple[str, str]]:
 async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = silence) -> Asked:
     """Count everything that was asked, and choose the questions that stand for it. Raises StoreError.
 
-    Those of people who opted out, and of channels that may not be trained on, are counted and not read.
+    Those of people who opted out, of channels that may not be trained on, and about pages that not everyone
+    may read are counted and not read.
     """
     found = Asked()
     chosen: list[tuple[int, str, AskedQuestion]] = []
@@ -176,7 +177,8 @@ def _count(found: Asked, answer: Answer) -> None:
 
 def _may_be_read(answer: Answer, rules: ExampleRules) -> bool:
     question = answer.question
-    return str(question.channel) in rules.trainable and question.asker not in rules.opted_out
+    wanted = str(question.channel) in rules.trainable and question.asker not in rules.opted_out
+    return wanted and not rules.is_restricted(answer, None)
 
 
 def _choose(chosen: list[tuple[int, str, AskedQuestion]], answer: Answer) -> None:

@@ -70,6 +70,7 @@ class LeftOut(StrEnum):
     DELETED = "deleted"
     NO_QUESTION = "no_real_question"
     UNTRAINABLE = "untrainable_channel"
+    RESTRICTED = "restricted_page"
     OPTED_OUT = "opted_out"
     STALE = "page_changed"
     NO_PASSAGE = "no_passage"
@@ -87,6 +88,10 @@ def _whole(text: str, _: Citation | None) -> str:
     return text
 
 
+def _is_open(_: Answer, __: Review | None) -> bool:
+    return False
+
+
 def _stands_alone(_: str) -> bool:
     return False
 
@@ -100,6 +105,7 @@ class ExampleRules:
     those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer. `make` makes up to `made_per_review` more
     from each example (feedback/examples/made.py); `made_by_model`: a model words some of them.
+    `is_restricted` tells of answers that not everyone may see: a model that learned one could tell anybody.
     """
 
     not_on_page: str
@@ -117,6 +123,7 @@ class ExampleRules:
     made_per_review: int = 0
     made_by_model: bool = False
     make: Make | None = None
+    is_restricted: Callable[[Answer, Review | None], bool] = _is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,7 @@ def build_candidate(
     refusals = {
         LeftOut.NO_QUESTION: verdict.ruling is Ruling.REJECTED,
         LeftOut.UNTRAINABLE: bool(_channels(review, verdict, answer) - rules.trainable),
+        LeftOut.RESTRICTED: rules.is_restricted(answer, review),
         LeftOut.OPTED_OUT: bool({answer.question.asker, *_writers(review, verdict)} & rules.opted_out),
         LeftOut.NO_PASSAGE: not passages,
         LeftOut.STALE: any(page in stale for page in _stands_on(reviewed, verdict, passages)),

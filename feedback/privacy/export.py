@@ -7,7 +7,7 @@ about other people's answers, the own words are in it and theirs are not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,8 +56,23 @@ MEANING: Mapping[str, str] = {
 _TOLD_ELSEWHERE = frozenset({"deletion", "opted_out", audit.KIND, "going"})
 
 
-async def export_person(store: WholeStore, person: str) -> Json:
-    """Return all of a person that is in a store. Raises StoreError."""
+IsRestricted = Callable[[Answer, Review | None], bool]
+"""Tells whether there is anybody who may not see an answer, or what a review says of it."""
+WITHHELD = (
+    "Withheld: it stands on pages that not everyone may read, and it is not known who opens this file."
+    " Whoever may read them gets the answer by asking again."
+)
+
+
+def _see_all(_: Answer, __: Review | None) -> bool:
+    return False
+
+
+async def export_person(store: WholeStore, person: str, is_restricted: IsRestricted = _see_all) -> Json:
+    """Return all of a person that is in a store, but for what pages say that not everyone may read.
+
+    Raises StoreError.
+    """
     choice = await opt_out.OptOuts(store.documents).choice(person)
     documents = [row async for row in every_row(store, "document", person=person)]
     return {
@@ -67,7 +82,8 @@ async def export_person(store: WholeStore, person: str) -> Json:
         "person": person,
         "learning": {"stopped": choice.out, "since": moment(choice.since) if choice.since else None},
         "questions": [
-            await _question(store, row) async for row in every_row(store, "question", person=person)
+            await _question(store, row, is_restricted)
+            async for row in every_row(store, "question", person=person)
         ],
         "words": [_plain(row) async for row in every_row(store, "feedback", person=person)],
         "reviewed": await _export_rulings(store, documents, person),
@@ -85,16 +101,20 @@ async def export_person(store: WholeStore, person: str) -> Json:
     }
 
 
-async def _question(store: WholeStore, row: Row) -> Json:
+async def _question(store: WholeStore, row: Row, is_restricted: IsRestricted) -> Json:
     told = _plain(row)
     answer = await store.answer_to_question(row.fields["id"])
     if answer is None:
         return told
     words = await store.feedback_on(answer.id)
     review = await ReviewRepository(store.documents).review(answer.id)
+    said = [_export_word(word, row.fields["asker"]) for word in words]
+    if is_restricted(answer, review):
+        page = {"text": WITHHELD, "answered_at": moment(answer.answered_at)}
+        return told | {"answer": page, "said": said, "review": None}
     return told | {
         "answer": _record(answer, but=("verified_by",)),
-        "said": [_export_word(word, row.fields["asker"]) for word in words],
+        "said": said,
         "review": _export_decision(review) if review else None,
     }
 

@@ -12,11 +12,13 @@ seconds old. All else may wait for a disk or a network.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from core.readers import EVERYONE, Readers
 from core.records import Hit, Page
 
 
@@ -39,6 +41,7 @@ class PageEntry:
     passages: int
     source: str | None
     etag: str | None = None
+    readers: Readers = EVERYONE
 
 
 class Indexes(Protocol):
@@ -57,20 +60,34 @@ class Indexes(Protocol):
         """Return all pages, by URL, pasted ones included."""
         ...
 
+    def restricted(self) -> Mapping[str, Readers]:
+        """Return who may read the pages that not everyone may read, by URL, as it is now.
+
+        Pages are among them that were so when they were removed: what was answered from them is kept.
+        Nothing is read where nothing has changed.
+        """
+        ...
+
     async def page(self, url: str) -> Page | None:
-        """Return a page, or None."""
+        """Return a page, or None, whoever may read it."""
         ...
 
     async def add(self, page: Page, *, source: str | None) -> bool:
         """Keep a page in place of what was known under its URL; True when its text is new or changed.
 
         Whoever searches meanwhile sees the page as it was or as it is, never a part of it and never both. A
-        page that a source named does not become a pasted one when somebody pastes its address.
+        page that a source named does not become a pasted one when somebody pastes its address, and its
+        readers are those that the source says.
         """
         ...
 
-    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
-        """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
+    async def touch(
+        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+    ) -> None:
+        """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it.
+
+        `readers` are who may read it now; None where that is as it was.
+        """
         ...
 
     async def remove(self, url: str) -> bool:
@@ -81,10 +98,13 @@ class Indexes(Protocol):
         """Let nothing be left in a file of what was forgotten, nor in its log."""
         ...
 
-    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+    async def search(
+        self, question: str, *, limit: int, page_url: str | None = None, audience: Collection[str] = ()
+    ) -> list[Hit]:
         """Return the passages nearest to a question, of one page or of all that a source named.
 
-        The same text is returned once, however many pages have it.
+        The same text is returned once, however many pages have it. Pages that an `audience` with these
+        principals may not read are searched as if they were not there.
         """
         ...
 

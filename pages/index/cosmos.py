@@ -35,10 +35,10 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -50,6 +50,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from core.cosmos_client import PARTITION, Charges, Connected, CosmosContainer
+from core.readers import Readers
 from core.records import Hit, Page, Passage
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import build_search_text
@@ -67,6 +68,7 @@ from pages.index.cosmos_schema import (
 )
 from pages.index.embeddings import Embeds, Vectors, best, spans
 from pages.index.ranking import Ranking, WordIndex, embed_question, to_keywords, to_question_terms, to_terms
+from pages.readers import ReaderRules
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,8 @@ SEARCH = "hybrid search"
 """What a search's request charge is counted under."""
 _MOST_WORDS = 30
 """Words of a question that are looked for: each costs, and a question hardly has more."""
+_MOST_CLOSED = 5_000
+"""So many closed pages are named in a query, which may have half a megabyte; more are left out afterwards."""
 _ALWAYS_THERE = ("text", "url", "heading", "pk", "generation")
 _SHOWN = (*_ALWAYS_THERE, "sentences")
 
@@ -182,8 +186,16 @@ class CosmosIndex:
     shared = True
 
     def __init__(
-        self, items: CosmosContainer, search: HybridSearch, embedder: Embeds, passage_tokens: int, pace: Pace
+        self,
+        items: CosmosContainer,
+        search: HybridSearch,
+        embedder: Embeds,
+        passage_tokens: int,
+        pace: Pace,
+        rules: ReaderRules,
     ) -> None:
+        self._rules = rules
+        self._restricted: tuple[int, Mapping[str, Readers]] = (-1, {})
         self._items = items
         self._search = search
         self._embedder = embedder
@@ -198,7 +210,13 @@ class CosmosIndex:
 
     @classmethod
     async def open(
-        cls, config: PagesConfig, embedder: Embeds, *, passage_tokens: int = 180, pace: Pace | None = None
+        cls,
+        config: PagesConfig,
+        embedder: Embeds,
+        *,
+        passage_tokens: int = 180,
+        pace: Pace | None = None,
+        rules: ReaderRules | None = None,
     ) -> CosmosIndex:
         """Connect, and learn which pages there are. Raises IndexUnavailable.
 
@@ -209,7 +227,7 @@ class CosmosIndex:
             items = CosmosContainer(config, ERRORS)
             closing.push_async_callback(items.close)
             search = HybridSearch(await items.open(), items.charges)
-            index = cls(items, search, embedder, passage_tokens, pace or Pace())
+            index = cls(items, search, embedder, passage_tokens, pace or Pace(), rules or ReaderRules())
             await index._follow()
             for name, work in (("follow", index._follow), ("tidy", index._pages.tidy)):
                 running = asyncio.create_task(index._again(work), name=f"{name} the page index")
@@ -229,11 +247,28 @@ class CosmosIndex:
     def entry(self, url: str) -> PageEntry | None:
         """Return what this machine knows of a page."""
         row = self._table.row(compute_page_key(url))
-        return None if row is None else row.entry
+        return None if row is None else self._entry(row)
 
     def entries(self) -> list[PageEntry]:
         """Return the pages that this machine knows, by URL."""
-        return [row.entry for row in self._table.rows()]
+        return [self._entry(row) for row in self._table.rows()]
+
+    def _entry(self, row: Row) -> PageEntry:
+        return replace(row.entry, readers=self._readers(row))
+
+    def _readers(self, row: Row) -> Readers:
+        entry = row.entry
+        return self._rules.narrow(entry.readers, entry.url, entry.source)
+
+    def restricted(self) -> Mapping[str, Readers]:
+        """See `Indexes.restricted`; a removed page is remembered as long as its entry is."""
+        changes, found = self._restricted
+        if changes != self._table.changes:
+            changes = self._table.changes
+            every = ((row.entry.url, self._readers(row)) for row in self._table.every_row())
+            found = {url: readers for url, readers in every if readers.restricted}
+            self._restricted = (changes, found)
+        return found
 
     async def page(self, url: str) -> Page | None:
         """Return a page, or None."""
@@ -243,7 +278,7 @@ class CosmosIndex:
                 return None
             page = await self._pages.read(row)
             if page is not None:
-                return page
+                return replace(page, readers=self._readers(row))
             await self._follow()
         return None
 
@@ -251,26 +286,32 @@ class CosmosIndex:
         """See `Indexes.add`."""
         return await self._pages.add(page, source)
 
-    async def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+    async def touch(
+        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+    ) -> None:
         """See `Indexes.touch`."""
-        await self._pages.touch(url, source, fetched_at)
+        await self._pages.touch(url, source, fetched_at, readers)
 
     async def remove(self, url: str) -> bool:
         """See `Indexes.remove`."""
         return await self._pages.remove(url)
 
-    async def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+    async def search(
+        self, question: str, *, limit: int, page_url: str | None = None, audience: Collection[str] = ()
+    ) -> list[Hit]:
         """See `Indexes.search`. The service fuses words and meaning and does not tell its BM25 scores.
 
         So those of a hit come from the candidates alone: which of the question's words are rare among them.
         What is current is decided before: what is called current then is whole until long after the search.
+        So is what the audience may read: the service leaves out other pages before it ranks, and so do we.
         """
         await self._be_current()
-        rows = self._table.as_it_is()
+        closed = {compute_page_key(url) for url, one in self.restricted().items() if not one.allow(audience)}
+        rows = {key: row for key, row in self._table.as_it_is().items() if key not in closed}
         page = None if page_url is None else rows.get(compute_page_key(page_url))
         if not rows or limit < 1 or (page_url is not None and page is None):
             return []
-        where = self._where(page)
+        where = self._where(page, sorted(closed)[:_MOST_CLOSED])
         vector = await asyncio.to_thread(embed_question, self._embedder, question, self._ranking.part)
         candidates: list[tuple[Found, Row]] = []
         wanted = max(2 * limit + 10, self._ranking.candidates + 10)
@@ -297,7 +338,7 @@ class CosmosIndex:
         order: list[int] = np.argsort(-scores, kind="stable").tolist()
         return [
             Hit(
-                _passage(*candidates[at]),
+                _passage(*candidates[at], self._readers(candidates[at][1])),
                 float(scores[at]),
                 float(meaning[at]),
                 float(words[at]),
@@ -324,11 +365,12 @@ class CosmosIndex:
         """Learn what has changed."""
         await self._follow()
 
-    def _where(self, page: Row | None) -> str:
-        """Return which passages are searched: of this page, or of all that a source named."""
+    def _where(self, page: Row | None, closed: Sequence[str] = ()) -> str:
+        """Return which passages are searched: of this page, or of all from sources but the closed ones."""
         which = f"c.kind = 'passage' AND c.embedder = '{self._pages.embedder_id}'"
         if page is None:
-            return f"{which} AND c.public = true"
+            keys = ", ".join(f"'{key}'" for key in closed)
+            return f"{which} AND c.public = true" + (f" AND c.pk NOT IN ({keys})" if closed else "")
         return f"c.pk = '{page.key}' AND {which} AND c.generation = '{page.generation}'"
 
     async def _be_current(self) -> None:
@@ -364,8 +406,9 @@ def _current(found: Iterable[Found], rows: Mapping[str, Row]) -> list[tuple[Foun
     return list(current.values())
 
 
-def _passage(found: Found, row: Row) -> Passage:
+def _passage(found: Found, row: Row, readers: Readers) -> Passage:
     return Passage(
+        readers=readers,
         url=found.url,
         title=row.entry.title,
         heading=found.heading,

@@ -29,6 +29,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from core.cosmos_client import CosmosContainer, Item
+from core.readers import Readers
 from core.records import Page, Section
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
@@ -125,6 +126,7 @@ class Pages:
             page_hash=entry.page_hash,
             fetched_at=entry.fetched_at,
             etag=entry.etag,
+            readers=entry.readers,
         )
 
     async def add(self, page: Page, source: str | None) -> bool:
@@ -135,24 +137,30 @@ class Pages:
             if attempt and kept.page is not None and kept.page.entry.fetched_at > page.fetched_at:
                 return False
             if kept.page is not None and self._is_kept(kept.page, page.page_hash, source):
-                await self._note(kept, kept.page.like(fetched_at=page.fetched_at, etag=page.etag))
+                readers = page.readers if source is not None else kept.page.entry.readers
+                await self._note(
+                    kept, kept.page.like(fetched_at=page.fetched_at, etag=page.etag, readers=readers)
+                )
                 return False
             if await self._replace(page, source, kept, vectors):
                 return kept.page is None or kept.page.entry.page_hash != page.page_hash
         raise _too_many(page.url)
 
-    async def touch(self, url: str, source: str | None, fetched_at: datetime) -> None:
+    async def touch(
+        self, url: str, source: str | None, fetched_at: datetime, readers: Readers | None = None
+    ) -> None:
         """See `Indexes.touch`."""
         kept = await self._look(url)
         row = kept.page
         if row is None:
             return
+        said = row.entry.readers if readers is None or source is None else readers
         if self._is_kept(row, row.entry.page_hash, source):
-            await self._note(kept, row.like(fetched_at=fetched_at))
+            await self._note(kept, row.like(fetched_at=fetched_at, readers=said))
             return
         page = await self.read(row)
         if page is not None:
-            await self.add(replace(page, fetched_at=fetched_at), source)
+            await self.add(replace(page, fetched_at=fetched_at, readers=said), source)
 
     async def remove(self, url: str) -> bool:
         """See `Indexes.remove`."""
@@ -190,7 +198,8 @@ class Pages:
         before = kept.page
         assert before is not None  # noqa: S101
         moment = abs(row.entry.fetched_at - before.entry.fetched_at) < _MOMENT
-        if not (moment and row.entry.etag == before.entry.etag):
+        same = (row.entry.etag, row.entry.readers) == (before.entry.etag, before.entry.readers)
+        if not (moment and same):
             await self._put(kept, row)  # who was faster has looked at the page just now, too
 
     async def _put(self, kept: Kept, row: Row) -> bool:
@@ -212,10 +221,11 @@ class Pages:
             prepare_passages, page, self._embedder.count_tokens, self._passage_tokens
         )
         blocks = await self._embed(passages, before, vectors)
-        source = source if source is not None or before is None else before.entry.source
-        entry = PageEntry(
-            page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag
-        )
+        named = source is not None
+        source = source if named or before is None else before.entry.source
+        readers = page.readers if named or before is None else before.entry.readers
+        facts = (page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag)
+        entry = PageEntry(*facts, readers)
         row = Row(entry, f"{compute_page_key(page.page_hash)[:16]}-{secrets.token_hex(4)}", self._recipe, 0)
         began = time.monotonic()
         mine = await self._leave(row.key, row.generation, self._pace.abandoned_s)

@@ -36,6 +36,7 @@ from datetime import datetime
 from typing import Any
 
 from core.cosmos_client import PARTITION, ContainerConfig, ContainerPolicies, ErrorClasses, create_container
+from core.readers import EVERYONE, Readers
 from pages.index.base import IndexUnavailable, PageEntry, PageInvalid
 from pages.index.embeddings import DIMENSIONS
 
@@ -195,6 +196,7 @@ class Table:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
+        self.changes = 0
         self.leftovers: dict[str, Leftover] = {}
 
     def row(self, key: str) -> Row | None:
@@ -212,6 +214,10 @@ class Table:
         """Return the rows by key, as they are now whatever comes."""
         return {key: row for key, row in self._rows.items() if not row.removed}
 
+    def every_row(self) -> list[Row]:
+        """Return all rows, those of removed pages among them."""
+        return list(self._rows.values())
+
     def follow(self, items: Iterable[Item]) -> None:
         """Take over what the change feed tells."""
         for item in items:
@@ -226,6 +232,7 @@ class Table:
         known = self._rows.get(row.key)
         if known is None or known.written <= row.written:
             self._rows[row.key] = row
+            self.changes += 1
 
 
 def compute_page_key(url: str) -> str:
@@ -243,6 +250,7 @@ def to_row(item: Item) -> Row:
         passages=item["passages"],
         source=item["source"],
         etag=item["page_etag"],
+        readers=EVERYONE if item.get("readers") is None else Readers(frozenset(item["readers"])),
     )
     return Row(entry, item["generation"], item["recipe"], item["written"])
 
@@ -261,6 +269,7 @@ def to_item(row: Row, *, pk: str, ttl: int) -> Item:
         "passages": entry.passages,
         "source": entry.source,
         "page_etag": entry.etag,
+        "readers": None if entry.readers.principals is None else sorted(entry.readers.principals),
         "generation": row.generation,
         "recipe": row.recipe,
         "written": row.written,

@@ -107,6 +107,9 @@ class Ranking:
         )
 
 
+BM25_K1, BM25_B = 0.9, 0.4
+
+
 class WordIndex:
     """BM25 over some passages, in their order."""
 
@@ -114,7 +117,7 @@ class WordIndex:
         """Take each passage as its `to_terms`."""
         self._count = len(passages)
         self._known = {term for terms in passages for term in terms}
-        self._bm25 = bm25s.BM25(k1=0.9, b=0.4, method="lucene")
+        self._bm25 = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
         if self._known:
             self._bm25.index([list(terms) for terms in passages], show_progress=False)
 
@@ -240,7 +243,7 @@ class Spelling:
         def mend_word(match: re.Match[str]) -> str:
             nonlocal looked_up
             word = match[0].casefold()
-            if not _SHORTEST <= len(word) <= _LONGEST or word in self._count or looked_up >= _MOST_CORRECTED:
+            if not _SHORTEST <= len(word) <= _LONGEST or self.count(word) or looked_up >= _MOST_CORRECTED:
                 return match[0]
             if is_word(word):
                 return match[0]
@@ -251,16 +254,23 @@ class Spelling:
 
     def nearest(self, word: str) -> str | None:
         """Return the known word with the fewest edits, preferring a like beginning and the commonest."""
-        words, letters = self._letters
         far = 2 if len(word) >= _SHORTEST_FAR else 1
-        differences = np.abs(letters - _letter_counts(word)).sum(axis=1, dtype=np.int16)
         near: list[tuple[int, bool, int, str]] = []
-        for place in np.flatnonzero(differences <= 2 * far).tolist():
-            known = words[place]
+        for known in self.list_near(word, far):
             edits = edit_distance(word, known, far)
             if edits <= far and (edits == 1 or known[0] == word[0]):
-                near.append((edits, known[0] != word[0], -self._count[known], known))
+                near.append((edits, known[0] != word[0], -self.count(known), known))
         return min(near)[3] if near else None
+
+    def count(self, word: str) -> int:
+        """Return how many passages have a word."""
+        return self._count.get(word, 0)
+
+    def list_near(self, word: str, far: int) -> list[str]:
+        """Return the words whose letters differ little; those within `far` edits are among them."""
+        words, letters = self._letters
+        differences = np.abs(letters - _letter_counts(word)).sum(axis=1, dtype=np.int16)
+        return [words[place] for place in np.flatnonzero(differences <= 2 * far).tolist()]
 
     @cached_property
     def _letters(self) -> tuple[list[str], NDArray[np.int8]]:

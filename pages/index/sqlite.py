@@ -9,7 +9,9 @@ what another process wrote before its next search. Work on the file runs in thre
     IndexUnavailable   the file is damaged, locked, newer than this program, or the disk is full; the message
                        says which
 
-A page without a source was pasted by somebody: it answers questions about itself, and no others.
+A page without a source was pasted by somebody: it answers questions about itself, and no others. Who may
+read a page is kept as its source says; the rules of the settings are applied at each look, so that a new rule
+holds at once.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from itertools import islice
@@ -32,18 +35,20 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from core.files import make_private
+from core.readers import EVERYONE, Readers
 from core.records import Hit, Page, Passage, Section, Span
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
 from pages.index.embeddings import Embeds, Vectors, best, pack, spans, unpack_known
 from pages.index.ranking import Ranking, embed_question, to_question_terms
 from pages.index.snapshot import IndexChanges, IndexSnapshot, Scope
+from pages.readers import ReaderRules
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the file, in its `user_version`."""
 _LOOKS = 3
 """How often a search begins anew because a page that it found was replaced, before it makes the writers
@@ -56,19 +61,22 @@ what it takes, beside the writing. Searches meanwhile take one up to four times 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
 
-_TABLES = """
+_CLOSED = "CREATE TABLE closed (url TEXT PRIMARY KEY, readers TEXT NOT NULL) WITHOUT ROWID"
+_TABLES = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
-    sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT);
+    sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT,
+    readers TEXT);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
     url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL,
     vector BLOB NOT NULL, sentences BLOB NOT NULL);
 CREATE INDEX passages_page ON passages (page_id);
+{_CLOSED};
 """
 _ENTRIES = (
-    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag,"
+    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag, p.readers,"
     " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p"
 )
 
@@ -91,8 +99,15 @@ class FileIndex:
     shared = False
 
     def __init__(
-        self, connection: sqlite3.Connection, embedder: Embeds, passage_tokens: int, ranking: Ranking
+        self,
+        connection: sqlite3.Connection,
+        embedder: Embeds,
+        passage_tokens: int,
+        ranking: Ranking,
+        rules: ReaderRules,
     ) -> None:
+        self._rules = rules
+        self._restricted: tuple[str, Mapping[str, Readers]] = ("", {})
         self._connection = connection
         self._embedder = embedder
         self._passage_tokens = passage_tokens
@@ -111,16 +126,18 @@ class FileIndex:
         *,
         passage_tokens: int = 180,
         ranking: Ranking | None = None,
+        rules: ReaderRules | None = None,
         finished: bool = True,
     ) -> FileIndex:
         """Open the index in a folder, or begin one. Raises IndexUnavailable.
 
         `passage_tokens` is the longest passage, in word pieces of the embedder. An index that was made with
         another embedder or another length is made anew from the pages it holds, which takes a while; unless
-        it is to be `finished`, whoever opens it does that later, page by page.
+        it is to be `finished`, whoever opens it does that later, page by page. `rules` narrow who may read a
+        page.
         """
         connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
-        index = cls(connection, embedder, passage_tokens, ranking or Ranking())
+        index = cls(connection, embedder, passage_tokens, ranking or Ranking(), rules or ReaderRules())
         await asyncio.to_thread(index._follow_recipe)
         if finished:
             for url in await asyncio.to_thread(index.unfinished):
@@ -141,33 +158,68 @@ class FileIndex:
         """
         known = self._find_row(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
-            self._note_unchanged(known, source, page.fetched_at, page.etag)
+            self._note_unchanged(known, source, page.fetched_at, page.etag, page.readers)
             return False
         self._write(page, source)
         return True
 
     def _note_unchanged(
-        self, known: sqlite3.Row, source: str | None, fetched_at: datetime, etag: str | None
+        self,
+        known: sqlite3.Row,
+        source: str | None,
+        fetched_at: datetime,
+        etag: str | None,
+        readers: Readers | None,
     ) -> None:
+        kept = known["readers"] if readers is None or source is None else _dump_readers(readers)
         with self._transaction():
             self._connection.execute(
-                "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source) WHERE url = ?",
-                (fetched_at.isoformat(), etag, source, known["url"]),
+                "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source), readers = ?"
+                " WHERE url = ?",
+                (fetched_at.isoformat(), etag, source, kept, known["url"]),
             )
-            if known["source"] is None and source is not None:
+            if kept != known["readers"] or (known["source"] is None and source is not None):
                 self._count_change()
 
     @_in_thread
-    def touch(self, url: str, *, source: str | None, fetched_at: datetime) -> None:
+    def touch(
+        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+    ) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
         row = self._find_row(url)
         if row is not None:
-            self._note_unchanged(row, source, fetched_at, row["etag"])
+            self._note_unchanged(row, source, fetched_at, row["etag"], readers)
+
+    def restricted(self) -> Mapping[str, Readers]:
+        """Return who may read the pages that not everyone may read; removed ones are closed as they were."""
+        changes = self._count_changes()
+        known, found = self._restricted
+        if known != changes or not changes:
+            rows = self._all(
+                "SELECT url, source, readers FROM pages UNION ALL SELECT url, NULL, readers FROM closed"
+            )
+            every = ((row["url"], self._readers(row)) for row in rows)  # of a page, what was closed is last
+            found = {url: readers for url, readers in every if readers.restricted}
+            self._restricted = (changes, found)
+        return found
+
+    def _readers(self, row: sqlite3.Row) -> Readers:
+        """Return who may read a page, by its source and by the rules."""
+        return self._rules.narrow(_load_readers(row["readers"]), row["url"], row["source"])
+
+    def _count_changes(self) -> str:
+        rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
+        return str(rows[0]["value"]) if rows else ""
 
     @_in_thread
     def remove(self, url: str) -> bool:
         """Forget a page; False when it was not known."""
         with self._transaction():
+            row = self._find_row(url)
+            if row is not None and (readers := self._readers(row)).restricted:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO closed VALUES (?, ?)", (url, _dump_readers(readers))
+                )
             removed = self._connection.execute("DELETE FROM pages WHERE url = ?", (url,)).rowcount > 0
             if removed:
                 self._count_change()
@@ -183,40 +235,45 @@ class FileIndex:
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
         row = self._find_row(url)
-        return None if row is None else _parse_page(row)
+        return None if row is None else replace(_parse_page(row), readers=self._readers(row))
 
     def entry(self, url: str) -> PageEntry | None:
         """Return what is known of a page, without its text."""
-        return next((_parse_entry(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
+        return next((self._entry(row) for row in self._all(f"{_ENTRIES} WHERE p.url = ?", (url,))), None)
 
     def entries(self) -> list[PageEntry]:
         """Return all pages, by URL."""
-        return [_parse_entry(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
+        return [self._entry(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
+
+    def _entry(self, row: sqlite3.Row) -> PageEntry:
+        return replace(_parse_entry(row), readers=self._readers(row))
 
     @_in_thread
-    def search(self, question: str, *, limit: int, page_url: str | None = None) -> list[Hit]:
+    def search(
+        self, question: str, *, limit: int, page_url: str | None = None, audience: Collection[str] = ()
+    ) -> list[Hit]:
         """Return the passages nearest to a question, of one page or of all that a source named.
 
-        The same text is returned once, however many pages have it.
+        The same text is returned once, however many pages have it. What an audience may not read is neither
+        ranked nor weighed.
         """
         for look in range(_LOOKS):
             memory = self._current() if look or page_url else self._recent() or self._current()
-            hits = self._hits(memory, question, limit, page_url)
+            hits = self._hits(memory.scope(page_url, audience), memory, question, limit)
             if hits is not None:
-                return hits
+                return self._still_open(hits, audience)
         # Others write faster than we look. In one transaction nothing changes under us; it comes last, since
         # whoever writes or searches in this process waits for it.
         with self._loading, self._transaction("BEGIN"):
-            return (
-                self._hits(self._update_memory(self._read_changes(self._memory)), question, limit, page_url)
-                or []
-            )
+            memory = self._update_memory(self._read_changes(self._memory))
+            return self._hits(memory.scope(page_url, audience), memory, question, limit) or []
 
-    def _hits(
-        self, memory: IndexSnapshot, question: str, limit: int, page_url: str | None
-    ) -> list[Hit] | None:
+    def _still_open(self, hits: list[Hit], audience: Collection[str]) -> list[Hit]:
+        """Leave out what was closed since: while many pages are written the memory is some seconds old."""
+        return [hit for hit in hits if hit.passage.readers.allow(audience)]
+
+    def _hits(self, scope: Scope, memory: IndexSnapshot, question: str, limit: int) -> list[Hit] | None:
         """Return what is nearest; None when a page was replaced meanwhile: half of it is not shown."""
-        scope = memory.scope(page_url)
         if not scope.rows.size or limit < 1:
             return []
         if self._ranking.corrects:
@@ -224,8 +281,7 @@ class FileIndex:
                 question, lambda word: self._embedder.count_tokens(word) == 1
             )
         vector = embed_question(self._embedder, question, self._ranking.part)
-        # not `@`: BLAS spreads even this over threads that spin, 8 ms on a busy machine where this takes 0.3
-        meaning = np.einsum("ij,j->i", scope.vectors, vector)
+        meaning = scope.compare(vector)
         words = scope.words.scores(to_question_terms(question))[scope.places]
         fused = self._ranking.fuse(words, meaning)
         order = _different(memory, scope, np.argsort(-fused, kind="stable").tolist())
@@ -288,8 +344,8 @@ class FileIndex:
             known = self._find_row(page.url)
             connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
             page_id = connection.execute(
-                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source, readers)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     page.url,
                     page.title,
@@ -298,8 +354,10 @@ class FileIndex:
                     page.fetched_at.isoformat(),
                     page.etag,
                     source if known is None or source is not None else known["source"],
+                    _dump_readers(page.readers) if known is None or source is not None else known["readers"],
                 ),
             ).lastrowid
+            connection.execute("DELETE FROM closed WHERE url = ? AND ? IS NOT NULL", (page.url, source))
             connection.executemany(
                 "INSERT INTO passages (page_id, url, heading, text, searched, vector, sentences)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -393,13 +451,15 @@ class FileIndex:
 
     def _read_changes(self, memory: IndexSnapshot) -> IndexChanges | None:
         """Read what was changed, in a transaction that is open."""
-        rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
-        changes = rows[0]["value"] if rows else ""
+        changes = self._count_changes()
         if changes == memory.changes:
             return None
+        pages = self._all("SELECT id, url, source, readers FROM pages")
+        readers = {row["id"]: self._readers(row) for row in pages}
         return IndexChanges(
             changes,
-            pages=self._all("SELECT id, url, source FROM pages"),
+            pages=pages,
+            readers={page_id: one for page_id, one in readers.items() if one.restricted},
             passages=self._all("SELECT id, page_id FROM passages ORDER BY id"),
             new=self._all(
                 "SELECT searched, text, vector FROM passages WHERE id > ? ORDER BY id", (memory.newest,)
@@ -408,18 +468,19 @@ class FileIndex:
 
     def _passage(self, passage_id: int) -> Passage | None:
         rows = self._all(
-            "SELECT s.url, p.title, s.heading, s.text, p.page_hash, p.fetched_at"
-            " FROM passages s JOIN pages p ON p.id = s.page_id WHERE s.id = ?",
+            "SELECT s.url AS place, p.url, p.source, p.readers, p.title, s.heading, s.text, p.page_hash,"
+            " p.fetched_at FROM passages s JOIN pages p ON p.id = s.page_id WHERE s.id = ?",
             (passage_id,),
         )
         for row in rows:
             return Passage(
-                url=row["url"],
+                url=row["place"],
                 title=row["title"],
                 heading=row["heading"],
                 text=row["text"],
                 page_hash=row["page_hash"],
                 fetched_at=datetime.fromisoformat(row["fetched_at"]),
+                readers=self._readers(row),
             )
         return None
 
@@ -486,6 +547,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("DELETE FROM passages")
             connection.execute("DELETE FROM facts WHERE name = 'recipe'")
             connection.execute("ALTER TABLE passages ADD COLUMN sentences BLOB NOT NULL DEFAULT x''")
+        columns = {row["name"] for row in connection.execute("PRAGMA table_info(pages)")}
+        if "readers" not in columns:  # before some pages had readers: everyone may read these
+            connection.execute("ALTER TABLE pages ADD COLUMN readers TEXT")
+            connection.execute(_CLOSED)
         if version < SCHEMA:
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
@@ -515,7 +580,16 @@ def _parse_page(row: sqlite3.Row) -> Page:
         page_hash=row["page_hash"],
         fetched_at=datetime.fromisoformat(row["fetched_at"]),
         etag=row["etag"],
+        readers=_load_readers(row["readers"]),
     )
+
+
+def _load_readers(kept: str | None) -> Readers:
+    return EVERYONE if kept is None else Readers(frozenset(json.loads(kept)))
+
+
+def _dump_readers(readers: Readers) -> str | None:
+    return None if readers.principals is None else json.dumps(sorted(readers.principals))
 
 
 def _parse_entry(row: sqlite3.Row) -> PageEntry:

@@ -27,13 +27,13 @@ from pages.parse.elements.plain_elements import write_plain_elements
 from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
-from pages.parse.markdown import to_html
+from pages.parse.markdown import read_readers, to_html
 from pages.parse.plain_text import looks_like_markdown, read_plain
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
 
-RECIPE = 5
+RECIPE = 6
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
@@ -81,7 +81,7 @@ def extract(
         found = _from_csv(visible(decode(body, charset, declares=False)))
     else:
         text = visible(decode(body, charset, declares=content_type in _HTML))
-        found = Extracted(*_extract_text(text, content_type, url))
+        found = _with_readers(Extracted(*_extract_text(text, content_type, url)), text, content_type)
     title, sections = found.title, found.sections
     if not sections:
         raise PageUnreadable(_NO_TEXT)
@@ -103,7 +103,16 @@ def extract(
         doubtful=found.doubtful,
         left_out=found.left_out,
         unread=found.unread,
+        readers=found.readers,
     )
+
+
+def _with_readers(found: Extracted, text: str, content_type: str) -> Extracted:
+    """Add who may read it, which a text with front matter says, whatever it is sent as."""
+    if content_type in _HTML:
+        return found
+    readers, problem = read_readers(text)
+    return replace(found, readers=readers, unread=(*found.unread, *([problem] if problem else ())))
 
 
 def _parts(section: Section) -> Iterator[Section]:

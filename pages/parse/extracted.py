@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.readers import EVERYONE, Readers
 from core.records import Section
 
 
@@ -17,7 +18,8 @@ class Extracted:
     """A title ("" for none) and sections; what was left out of them.
 
     `doubtful` are pieces of text that readers may not see, `left_out` is what else was left out and why,
-    `unread` what readers see and could not be read, such as scanned pages; both in sentences.
+    `unread` what readers see and could not be read, such as scanned pages; both in sentences. `readers` are
+    those that the file itself names.
     """
 
     title: str
@@ -25,3 +27,4 @@ class Extracted:
     doubtful: int = 0
     left_out: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    readers: Readers = EVERYONE

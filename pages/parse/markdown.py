@@ -23,6 +23,7 @@ from mdit_py_plugins.superscript import superscript_plugin
 
 from pages.fetched import PageUnreadable
 from pages.parse.markdown_dialects import explain, rewrite_dialects, rewrite_words
+from pages.readers import EVERYONE, Readers, read_front_matter
 
 LONGEST = 400_000
 """Longest Markdown text, characters; hostile text takes the parser up to 0.1 ms for each."""
@@ -30,6 +31,7 @@ LONGEST = 400_000
 _LONGEST_PARAGRAPH = 50_000
 """Beyond this a paragraph's emphasis and links stay as they are written."""
 
+_LOOKED_AT = 4_000
 _FRONT_MATTER = re.compile(
     r"\A\ufeff?---[ \t]*\r?\n(.{0,65536}?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL
 )
@@ -75,6 +77,15 @@ def front_matter(text: str) -> tuple[dict[str, Any], str]:
         title = _TITLE_LINE.search(found[1])
         return ({"title": title[1].strip("\"' \t")} if title else {}), rest
     return ({str(key): value for key, value in values.items()} if isinstance(values, dict) else {}), rest  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def read_readers(text: str) -> tuple[Readers, str]:
+    """Return who may read a Markdown text, and a sentence where that is not written as it should be."""
+    found = _FRONT_MATTER.match(text)
+    if found is None:  # also one without its end, which was meant as one
+        begins = text[:_LOOKED_AT].removeprefix("\ufeff").startswith("---")
+        return read_front_matter({}, text[:_LOOKED_AT]) if begins else (EVERYONE, "")
+    return read_front_matter(front_matter(text)[0], found[1])
 
 
 def to_html(text: str) -> tuple[str, str]:

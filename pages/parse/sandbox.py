@@ -27,6 +27,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.readers import Readers
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
 from pages.parse.landing import PageSigns
@@ -220,6 +221,7 @@ def _build_page(found: dict[str, Any], fetched: Fetched, fetched_at: datetime) -
         doubtful=found["doubtful"],
         left_out=tuple(found["left_out"]),
         unread=tuple(found["unread"]),
+        readers=Readers(None if found["readers"] is None else frozenset(found["readers"])),
     )
 
 

@@ -105,7 +105,7 @@ class SourceReader:
                 page.page_hash,
                 page.fetched_at,
                 item.etag,
-                readers=item.readers,
+                readers=page.readers.intersect(item.readers) if item.narrows else item.readers,
             )
         elif isinstance(item, Removed):
             del shelf.pages[item.url]

@@ -17,13 +17,13 @@ from pages.fetched import Fetched, PageRefused, PageUnreadable
 from pages.kinds import TYPE_OF_SUFFIX
 from pages.readers import NOBODY, Readers
 from pages.sources.foreign import find_text
+from pages.sources.group_names import GroupNames, parse_group_names
 from pages.sources.ledger import Ledger
 from pages.sources.plug import Document, Listing, SourceAccess
 from pages.sources.plugged import MOST_DOCUMENTS
 from pages.sources.sharepoint.address import PAGES, SiteAddress, parse_site_address
 from pages.sources.sharepoint.drive import Drive, DriveFile
 from pages.sources.sharepoint.graph import Graph
-from pages.sources.sharepoint.permissions import ReaderNames, parse_group_names
 from pages.sources.sharepoint.site_pages import build_html, is_published
 from pages.sources.words import SourceWord
 
@@ -37,14 +37,14 @@ async def open_source(
 ) -> AsyncGenerator[SharePointSource]:
     """Open a site; nothing is asked yet. Raises PageRefused."""
     address = parse_site_address(word.address)
-    names = ReaderNames(parse_group_names(access.sharepoint_groups))
+    names = parse_group_names("sharepoint_groups", access.sharepoint_groups)
     yield SharePointSource(address, Graph(access, fetcher, address.url), names, word.readers)
 
 
 class SharePointSource:
     """See the module. `given` are the readers that the source word says."""
 
-    def __init__(self, address: SiteAddress, graph: Graph, names: ReaderNames, given: Readers | None) -> None:
+    def __init__(self, address: SiteAddress, graph: Graph, names: GroupNames, given: Readers | None) -> None:
         self._address = address
         self._graph = graph
         self._names = names
