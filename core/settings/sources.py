@@ -34,8 +34,8 @@ class SourceSettings(Group):
     )
     confluence_groups: Words = Field(
         default=[],
-        description="Whom groups of Confluence mean among those who ask, comma-separated: NAME=entra:group:ID, "
-        "NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
+        description="Whom groups of Confluence mean among those who ask, comma-separated: "
+        "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
     )
     sharepoint_tenant_id: str = Field(
         "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."
