@@ -195,6 +195,13 @@ async def test_published_pages_of_a_site_are_read_and_drafts_are_not(
     await reader.read()
     assert (shelf.unchanged, len(shelf.pages)) == (1, 1)
 
+    tenant.forbidden.add("/pages/microsoft.graph.sitePage")
+    await reader.read()
+    assert (shelf.failure, len(shelf.pages)) == ("", 1)
+    assert "only its files" in shelf.remarks[0]
+    assert "Sites.Read.All" in shelf.remarks[0]
+
+    tenant.forbidden.clear()
     del tenant.pages["1"]
     await reader.read()
     assert shelf.pages == {}
