@@ -164,7 +164,8 @@ def pages_remove(
     async def remove() -> int:
         async with open_pages(settings) as shelf:
             gone = await shelf.library.forget_source(what)
-            return gone or int(await shelf.library.forget(what))
+            is_page = what.lower().startswith(("http://", "https://", "/"))
+            return gone or (int(await shelf.library.forget(what)) if is_page else 0)
 
     was_added = drop_source(settings.index_dir, what)
     gone = asyncio.run(remove())

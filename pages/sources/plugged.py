@@ -54,6 +54,7 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
         around.expect(len(listing.documents))
         for remark in (*(Remark(show_source(source), one) for one in listing.remarks), *listing.problems):
             yield remark
+        await ledger.keep()
         try:
             async with aclosing(_read_documents(listing, _DocumentReader(service, ledger, around))) as items:
                 async for item in items:
@@ -85,7 +86,8 @@ async def _list_documents(service: Source, ledger: Ledger) -> Listing:
             f"It takes longer than {LONGEST_LIST_S / 60:g} minutes to list; that goes on at the next refresh."
         ) from None
     finally:
-        await ledger.keep()
+        if ledger.notes:
+            await ledger.keep()
 
 
 def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Listing:
