@@ -262,6 +262,7 @@ class VerifiedAnswers:
             cited = {citation.url for citation in verified.citations}
             usable = not verified.abstained and verified.page_url in {None, question.page_url}
             usable = usable and self.access.list_closed(verified) <= pages
+            usable = usable and self.access.may_see_verified(current_audience(), verified)
             if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
                 continue
             if pages & {urldefrag(url).url for url in cited}:
