@@ -45,10 +45,18 @@ FOR_ANYBODY: Mapping[str, tuple[Surface, str]] = {
     "search for nobody": (restricted.by_plain_search, "page"),
 }
 """What anybody may see who gets there."""
+AT_ONCE = {"list of pages", "queue", "history", "dashboard", "export", "training data"}
+"""Surfaces that show all there is, whatever is asked."""
 NOWHERE = PLACES[1]
+FEW = {"ada", "bob", "hr team", "slack C1", "web"}
+"""Places that are looked at once readers have changed: one of each kind."""
 
 Cell = tuple[str, str, str]
 """State, surface, place."""
+
+
+def list_places(state: str) -> list[Place]:
+    return [place for place in PLACES if state == STATES[0] or place.name in FEW]
 
 
 async def _fill(state: str, folder: Path) -> dict[Cell, dict[str, str]]:
@@ -57,11 +65,17 @@ async def _fill(state: str, folder: Path) -> dict[Cell, dict[str, str]]:
         await office.fill()
         await office.change(state)
         for surface, (look, _) in IN_PLACES.items():
-            for place in PLACES:
-                cells[state, surface, place.name] = {page: await look(office, place, page) for page in PAGES}
+            for place in list_places(state):
+                cells[state, surface, place.name] = await _look(office, surface, look, place)
         for surface, (look, _) in FOR_ANYBODY.items():
-            cells[state, surface, "anybody"] = {page: await look(office, NOWHERE, page) for page in PAGES}
+            cells[state, surface, "anybody"] = await _look(office, surface, look, NOWHERE)
     return cells
+
+
+async def _look(office: Office, surface: str, look: Surface, place: Place) -> dict[str, str]:
+    if surface in AT_ONCE:
+        return dict.fromkeys(PAGES, await look(office, place, "open"))
+    return {page: await look(office, place, page) for page in PAGES}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +97,12 @@ def may_read(state: str, reads: frozenset[str]) -> frozenset[str]:
 
 
 CASES = [
-    *((state, surface, place.name) for state in STATES for surface in IN_PLACES for place in PLACES),
+    *(
+        (state, surface, place.name)
+        for state in STATES
+        for surface in IN_PLACES
+        for place in list_places(state)
+    ),
     *((state, surface, "anybody") for state in STATES for surface in FOR_ANYBODY),
 ]
 READS = {place.name: place.reads for place in PLACES} | {"anybody": frozenset({"open"})}
@@ -107,5 +126,6 @@ def test_only_what_may_be_read_shows(
 def test_what_may_be_read_does_show(cells: dict[Cell, dict[str, str]], surface: str, place: str) -> None:
     word = (IN_PLACES | FOR_ANYBODY)[surface][1]
     for state in ("as found", "opened"):
-        for page in may_read(state, READS[place]):
-            assert not word or f"{word}{page}zq" in cells[state, surface, place][page], (state, page)
+        shown = cells.get((state, surface, place), {})
+        for page in may_read(state, READS[place]) & shown.keys():
+            assert not word or f"{word}{page}zq" in shown[page], (state, page)
