@@ -1,10 +1,10 @@
-"""The commands about the pages that the bot knows: `askpage pages add | refresh | list | text | remove`."""
+"""The commands about the known pages: `askpage pages add | refresh | list | text | who | remove`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,6 +12,7 @@ from rich.table import Table
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
 from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.page_readers import describe_readers, pages_who_command
 from cli.page_text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
@@ -20,6 +21,7 @@ from pages.sources import add_source, drop_source
 
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 pages_app.command("text")(page_text_command)
+pages_app.command("who")(pages_who_command)
 
 
 async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
@@ -139,12 +141,21 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
     """List the known pages."""
     entries = asyncio.run(_entries(settings))
     if as_json:
-        print(json.dumps([{"url": e.url, "title": e.title, "passages": e.passages} for e in entries]))  # noqa: T201
+        print(json.dumps([_describe_entry(entry) for entry in entries]))  # noqa: T201
         return
-    table = Table("Page", "Title", "Passages")
+    table = Table("Page", "Title", "Passages", "Readers")
     for entry in entries:
-        table.add_row(entry.url, entry.title, str(entry.passages))
+        table.add_row(entry.url, entry.title, str(entry.passages), str(entry.readers))
     out.print(table)
+
+
+def _describe_entry(entry: PageEntry) -> dict[str, Any]:
+    return {
+        "url": entry.url,
+        "title": entry.title,
+        "passages": entry.passages,
+        "readers": describe_readers(entry.readers),
+    }
 
 
 async def _entries(settings: Settings) -> list[PageEntry]:
