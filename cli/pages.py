@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +18,10 @@ from cli.page_text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
+from pages.readers import ReaderRules
 from pages.sources import add_source, drop_source
 
+log = logging.getLogger(__name__)
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 pages_app.command("text")(page_text_command)
 pages_app.command("who")(pages_who_command)
@@ -40,6 +43,7 @@ async def drop_old_sources(settings: Settings, shelf: PageServices) -> list[str]
 async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
     """Return what reads the sources beside the answers: with a bar on a terminal, else in the log."""
     reading = await PageReading.plan(shelf, await drop_old_sources(settings, shelf))
+    reading.on_done.append(lambda _: warn_of_idle_rules(settings, shelf))
     if not progress_out.is_terminal:
         reading.on_done.append(log_problems)
         return reading
@@ -47,6 +51,13 @@ async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
     reading.watchers.append(lambda url, outcome: bar.show(url, outcome, reading.progress))
     reading.on_done.append(bar.finish)
     return reading
+
+
+def warn_of_idle_rules(settings: Settings, shelf: PageServices) -> None:
+    """Tell in the log of rules that are about no page: what they were meant to close may be open."""
+    pages = [(entry.url, entry.source) for entry in shelf.index.entries()]
+    for pattern in ReaderRules(settings.page_readers).list_idle(pages):
+        log.warning("a rule of page_readers is about no page: %s", pattern)
 
 
 class ReadingBar:
@@ -75,7 +86,9 @@ class ReadingBar:
 async def refresh_alone(settings: Settings) -> RefreshReport:
     """Do it with an index that is opened for it."""
     async with open_pages(settings) as shelf:
-        return await refresh(settings, shelf)
+        report = await refresh(settings, shelf)
+        await asyncio.to_thread(warn_of_idle_rules, settings, shelf)
+        return report
 
 
 async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
