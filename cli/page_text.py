@@ -16,6 +16,7 @@ import typer
 
 from bot.bootstrap import open_pages
 from cli.console import Json, out, with_settings
+from cli.page_readers import describe_readers
 from core.records import Page, Section
 from core.sentences import pieces
 from core.settings import Settings
@@ -87,6 +88,7 @@ def describe_page(page: Page, *, is_known: bool) -> dict[str, Any]:
         "title": page.title,
         "fetched_at": page.fetched_at.isoformat(),
         "known": is_known,
+        "readers": describe_readers(page.readers),
         "sections": [_describe_section(section) for section in page.sections],
         "unread": list(page.unread),
         "left_out": list(_left_out(page)),
@@ -120,6 +122,7 @@ def _lines(page: Page, *, is_known: bool) -> Iterator[str]:
     characters = sum(len(section.text) for section in page.sections)
     yield page.title
     yield f"{page.url} · {count_of(len(page.sections), 'section')} · {count_of(characters, 'character')}"
+    yield f"Readers: {page.readers}" + ("" if is_known else ", and as the rules of page_readers say")
     for section in page.sections:
         yield ""
         if section.heading or section.anchor:

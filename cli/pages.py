@@ -1,10 +1,11 @@
-"""The commands about the pages that the bot knows: `askpage pages add | refresh | list | text | remove`."""
+"""The commands about the known pages: `askpage pages add | refresh | list | text | who | remove`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+import logging
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,14 +13,18 @@ from rich.table import Table
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
 from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.page_readers import describe_readers, pages_who_command
 from cli.page_text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
+from pages.readers import ReaderRules
 from pages.sources import add_source, drop_source
 
+log = logging.getLogger(__name__)
 pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
 pages_app.command("text")(page_text_command)
+pages_app.command("who")(pages_who_command)
 
 
 async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
@@ -38,6 +43,7 @@ async def drop_old_sources(settings: Settings, shelf: PageServices) -> list[str]
 async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
     """Return what reads the sources beside the answers: with a bar on a terminal, else in the log."""
     reading = await PageReading.plan(shelf, await drop_old_sources(settings, shelf))
+    reading.on_done.append(lambda _: warn_of_idle_rules(settings, shelf))
     if not progress_out.is_terminal:
         reading.on_done.append(log_problems)
         return reading
@@ -45,6 +51,13 @@ async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
     reading.watchers.append(lambda url, outcome: bar.show(url, outcome, reading.progress))
     reading.on_done.append(bar.finish)
     return reading
+
+
+def warn_of_idle_rules(settings: Settings, shelf: PageServices) -> None:
+    """Tell in the log of rules that are about no page: what they were meant to close may be open."""
+    pages = [(entry.url, entry.source) for entry in shelf.index.entries()]
+    for pattern in ReaderRules(settings.page_readers).list_idle(pages):
+        log.warning("a rule of page_readers is about no page: %s", pattern)
 
 
 class ReadingBar:
@@ -73,7 +86,9 @@ class ReadingBar:
 async def refresh_alone(settings: Settings) -> RefreshReport:
     """Do it with an index that is opened for it."""
     async with open_pages(settings) as shelf:
-        return await refresh(settings, shelf)
+        report = await refresh(settings, shelf)
+        await asyncio.to_thread(warn_of_idle_rules, settings, shelf)
+        return report
 
 
 async def refresh_with_bar(library: Library, sources: list[str]) -> RefreshReport:
@@ -141,12 +156,21 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
     """List the known pages."""
     entries = asyncio.run(_entries(settings))
     if as_json:
-        print(json.dumps([{"url": e.url, "title": e.title, "passages": e.passages} for e in entries]))  # noqa: T201
+        print(json.dumps([_describe_entry(entry) for entry in entries]))  # noqa: T201
         return
-    table = Table("Page", "Title", "Passages")
+    table = Table("Page", "Title", "Passages", "Readers")
     for entry in entries:
-        table.add_row(entry.url, entry.title, str(entry.passages))
+        table.add_row(entry.url, entry.title, str(entry.passages), str(entry.readers))
     out.print(table)
+
+
+def _describe_entry(entry: PageEntry) -> dict[str, Any]:
+    return {
+        "url": entry.url,
+        "title": entry.title,
+        "passages": entry.passages,
+        "readers": describe_readers(entry.readers),
+    }
 
 
 async def _entries(settings: Settings) -> list[PageEntry]:
@@ -164,7 +188,8 @@ def pages_remove(
     async def remove() -> int:
         async with open_pages(settings) as shelf:
             gone = await shelf.library.forget_source(what)
-            return gone or int(await shelf.library.forget(what))
+            is_page = what.lower().startswith(("http://", "https://", "/"))
+            return gone or (int(await shelf.library.forget(what)) if is_page else 0)
 
     was_added = drop_source(settings.index_dir, what)
     gone = asyncio.run(remove())

@@ -89,6 +89,27 @@ param slackSigningSecret string = ''
 @description('Token of the bot in the one workspace where it is installed.')
 param slackBotToken string = ''
 
+@secure()
+@description('Tokens of Git hosts for sources git+https://…, as the setting git_tokens has them. Empty: none.')
+param gitTokens string = ''
+
+@secure()
+@description('Tokens for sources confluence+https://…, as the setting confluence_tokens has them. Empty: none.')
+param confluenceTokens string = ''
+
+@description('Groups of Confluence and whom they mean, as the setting confluence_groups has them.')
+param confluenceGroups string = ''
+
+@description('The app that reads SharePoint and OneDrive, as the setting sharepoint_client_id has it. Empty: none.')
+param sharePointClientId string = ''
+
+@secure()
+@description('Client secret of that app.')
+param sharePointClientSecret string = ''
+
+@description('Groups of SharePoint and whom they mean, as the setting sharepoint_groups has them.')
+param sharePointGroups string = ''
+
 @description('Connect Slack through Azure Bot Service instead; see docs/azure.md before.')
 param slack object = {}
 
@@ -151,6 +172,9 @@ module vault 'modules/vault.bicep' = {
     withSlack: !empty(slackTeams)
     slackSigningSecret: slackSigningSecret
     slackBotToken: slackBotToken
+    gitTokens: gitTokens
+    confluenceTokens: confluenceTokens
+    sharePointClientSecret: sharePointClientSecret
   }
 }
 
@@ -269,6 +293,11 @@ module app 'modules/app.bicep' = {
     slackTeams: slackTeams
     slackReviewChannel: slackReviewChannel
     slackReviewers: slackReviewers
+    withGitTokens: !empty(gitTokens)
+    withConfluenceTokens: !empty(confluenceTokens)
+    confluenceGroups: confluenceGroups
+    sharePointClientId: sharePointClientId
+    sharePointGroups: sharePointGroups
   }
 }
 
@@ -287,6 +316,11 @@ module jobs 'modules/jobs.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
     dataExplorerUri: withDataExplorer ? kusto!.outputs.uri : ''
+    withGitTokens: !empty(gitTokens)
+    withConfluenceTokens: !empty(confluenceTokens)
+    confluenceGroups: confluenceGroups
+    sharePointClientId: sharePointClientId
+    sharePointGroups: sharePointGroups
   }
 }
 

@@ -424,7 +424,8 @@ class Library:
         page = await self._index.page(item.url)
         if page is None:
             return ""
-        kept = replace(page, readers=item.readers, etag=item.etag, fetched_at=self._now())
+        readers = page.readers.intersect(item.readers) if item.narrows else item.readers
+        kept = replace(page, readers=readers, etag=item.etag, fetched_at=self._now())
         await self._index.add(kept, source=source)
         return "changed"
 

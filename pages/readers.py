@@ -96,4 +96,5 @@ def read_front_matter(values: Mapping[str, object], raw: str) -> tuple[Readers, 
             readers = readers.intersect(parse_readers(one))
     except UnreadableReaders as error:
         return NOBODY, f"{error} Nobody may read the page until then."
-    return readers, ""
+    none_left = len(written) > 1 and readers == NOBODY
+    return readers, "Its front matter names readers twice, and none in both: nobody may read it." * none_left

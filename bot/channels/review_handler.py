@@ -298,7 +298,7 @@ class ReviewHandler:
 
     async def _select_visible(self, waiting: Sequence[Review], audience: Audience) -> Sequence[Review]:
         """Return the reviews all of whose pages an audience may read."""
-        access = self._card_sync.audiences.access
+        access = self._card_sync.audiences.access.freeze()
         if not access.has_restricted:
             return waiting
         answers = [await self._store.answer(one.answer_id) for one in waiting]

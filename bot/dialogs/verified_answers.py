@@ -227,12 +227,13 @@ class VerifiedAnswers:
 
     def _candidates(self, question: Question, words: str, untrusted: Collection[str]) -> list[_Known]:
         """Return what may answer a question, as it was asked before and in accepted paraphrases."""
+        access, audience = self.access.freeze(), current_audience()
         known = {
             name: one
             for name, one in self._known.items()
             if one.verified.verified_by not in untrusted
             and _in_scope(one.verified, question)
-            and self.access.may_see_verified(current_audience(), one.verified)
+            and access.may_see_verified(audience, one.verified)
         }
         paraphrases = [one for one in self._paraphrases.values() if one.verified_id in known]
         for one in paraphrases:
@@ -255,13 +256,15 @@ class VerifiedAnswers:
         that stand on a restricted page that the passages do not: the answer would not be known to need it.
         """
         pages = {urldefrag(url).url for url in urls}
+        access, audience = self.access.freeze(), current_audience()
         near: list[tuple[bool, float, VerifiedAnswer]] = []
         asked = self.vector(question.text)
         for one in self._known.values():
             verified = one.verified
             cited = {citation.url for citation in verified.citations}
             usable = not verified.abstained and verified.page_url in {None, question.page_url}
-            usable = usable and self.access.list_closed(verified) <= pages
+            usable = usable and access.list_closed(verified) <= pages
+            usable = usable and access.may_see_verified(audience, verified)
             if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
                 continue
             if pages & {urldefrag(url).url for url in cited}:

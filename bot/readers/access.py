@@ -31,6 +31,11 @@ class PageAccess:
         self._restricted = restricted
         self._is_sourced = is_sourced
 
+    def freeze(self) -> PageAccess:
+        """Return what may be seen at this moment, for a look at many answers: the index is asked once."""
+        known = self._restricted()
+        return PageAccess(lambda: known, self._is_sourced)
+
     def list_named(self) -> frozenset[str]:
         """Return every principal that some page names."""
         named = (one.principals for one in self._restricted().values())
@@ -61,8 +66,8 @@ class PageAccess:
         self, verified: Sequence[VerifiedAnswer], audience: Audience | None = None
     ) -> list[VerifiedAnswer]:
         """Return those that an audience may see; that of what is being answered now, if none is given."""
-        seen_by = current_audience() if audience is None else audience
-        return [one for one in verified if self.may_see_verified(seen_by, one)]
+        seen_by, now = current_audience() if audience is None else audience, self.freeze()
+        return [one for one in verified if now.may_see_verified(seen_by, one)]
 
     def list_closed(self, verified: VerifiedAnswer) -> set[str]:
         """Return the addresses of the pages behind a verified answer that not everyone may read."""

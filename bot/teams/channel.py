@@ -33,7 +33,7 @@ class TeamsChannel:
 
     def __init__(self, context: ChannelContext, *, is_public: bool) -> None:
         settings = context.settings
-        self._directory = _open_directory(settings)
+        self._directory = open_directory(settings)
         is_member = self._directory.is_member if settings.reviewer_groups else None
         people = EntraPeople(self._directory, settings.app_tenant_id)
         context.services.audiences.add(Channel.TEAMS, people)
@@ -109,7 +109,8 @@ def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
     )
 
 
-def _open_directory(settings: Settings) -> Directory:
+def open_directory(settings: Settings) -> Directory:
+    """Open the way to the directory of the app's tenant; its owner closes it."""
     identity = None
     if settings.app_type == "UserAssignedMSI":
         for_graph = replace(to_config(settings, is_public=True), oauth_scope=f"{GRAPH}/.default")

@@ -32,10 +32,10 @@ class SourceSettings(Group):
         description="Tokens for sources confluence+https://…, comma-separated: HOST=E-MAIL:TOKEN in the "
         "Cloud, HOST=TOKEN (a personal access token) in Data Center.",
     )
-    confluence_open_groups: Words = Field(
-        default=["confluence-users"],
-        description="Groups of Confluence that all its people belong to, comma-separated: a page that only "
-        "some may read is theirs where its space is open to one of these.",
+    confluence_groups: Words = Field(
+        default=[],
+        description="Whom groups of Confluence mean among those who ask, comma-separated: "
+        "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
     )
     sharepoint_tenant_id: str = Field(
         "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."

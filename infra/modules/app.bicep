@@ -28,6 +28,13 @@ param slackTeams string
 param slackReviewChannel string
 param slackReviewers string
 
+@description('Which sources behind a sign-in have their tokens in the vault, and whom their groups mean.')
+param withGitTokens bool
+param withConfluenceTokens bool
+param confluenceGroups string
+param sharePointClientId string
+param sharePointGroups string
+
 @description('Bots that answer together. One keeps everything that waits in one place; see docs/azure.md before more.')
 param replicas int = 1
 
@@ -57,6 +64,28 @@ var slackSettings = empty(slackTeams) ? [] : [
   { name: 'ASKPAGE_SLACK_REVIEW_CHANNEL', value: slackReviewChannel }
   { name: 'ASKPAGE_SLACK_REVIEWERS', value: slackReviewers }
 ]
+var gitSecrets = withGitTokens ? [
+  { name: 'git-tokens', keyVaultUrl: '${vaultUri}secrets/git-tokens', identity: identity.id }
+] : []
+var gitSettings = withGitTokens ? [
+  { name: 'ASKPAGE_GIT_TOKENS', secretRef: 'git-tokens' }
+] : []
+var confluenceSecrets = withConfluenceTokens ? [
+  { name: 'confluence-tokens', keyVaultUrl: '${vaultUri}secrets/confluence-tokens', identity: identity.id }
+] : []
+var confluenceSettings = withConfluenceTokens ? [
+  { name: 'ASKPAGE_CONFLUENCE_TOKENS', secretRef: 'confluence-tokens' }
+  { name: 'ASKPAGE_CONFLUENCE_GROUPS', value: confluenceGroups }
+] : []
+var sharePointSecrets = empty(sharePointClientId) ? [] : [
+  { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
+]
+var sharePointSettings = empty(sharePointClientId) ? [] : [
+  { name: 'ASKPAGE_SHAREPOINT_TENANT_ID', value: tenant().tenantId }
+  { name: 'ASKPAGE_SHAREPOINT_CLIENT_ID', value: sharePointClientId }
+  { name: 'ASKPAGE_SHAREPOINT_CLIENT_SECRET', secretRef: 'sharepoint-client-secret' }
+  { name: 'ASKPAGE_SHAREPOINT_GROUPS', value: sharePointGroups }
+]
 
 resource app 'Microsoft.App/containerApps@2025-01-01' = {
   name: name
@@ -71,7 +100,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       maxInactiveRevisions: 5
       ingress: { external: true, targetPort: 3978, transport: 'auto', allowInsecure: false }
       registries: [{ server: registryServer, identity: identity.id }]
-      secrets: concat(passwordSecret, modelSecrets, slackSecrets, [
+      secrets: concat(passwordSecret, modelSecrets, slackSecrets, gitSecrets, confluenceSecrets, sharePointSecrets, [
         { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
         { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
       ])
@@ -107,7 +136,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
             { type: 'Readiness', httpGet: { path: isPlaceholder ? '/healthz' : '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
-          env: concat(passwordSetting, modelSettings, slackSettings, [
+          env: concat(passwordSetting, modelSettings, slackSettings, gitSettings, confluenceSettings, sharePointSettings, [
             { name: 'ASPNETCORE_HTTP_PORTS', value: '3978' } // read by the placeholder alone
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }

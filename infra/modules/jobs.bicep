@@ -17,6 +17,13 @@ param pages string
 @description('Address of the Data Explorer cluster; empty: there is none, and its job sends nothing.')
 param dataExplorerUri string
 
+@description('Which sources behind a sign-in have their tokens in the vault, and whom their groups mean.')
+param withGitTokens bool
+param withConfluenceTokens bool
+param confluenceGroups string
+param sharePointClientId string
+param sharePointGroups string
+
 // The bot's own schedule has these switched off (app.bicep); jobs that send something to channels run beside the bot,
 // which is who they send as. Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
 var scheduled = [
@@ -31,7 +38,29 @@ var onDemand = [
   { name: 'roll-back-model', args: ['models', 'rollback'] }
 ]
 
-var settings = [
+var gitSecrets = withGitTokens ? [
+  { name: 'git-tokens', keyVaultUrl: '${vaultUri}secrets/git-tokens', identity: identity.id }
+] : []
+var gitSettings = withGitTokens ? [
+  { name: 'ASKPAGE_GIT_TOKENS', secretRef: 'git-tokens' }
+] : []
+var confluenceSecrets = withConfluenceTokens ? [
+  { name: 'confluence-tokens', keyVaultUrl: '${vaultUri}secrets/confluence-tokens', identity: identity.id }
+] : []
+var confluenceSettings = withConfluenceTokens ? [
+  { name: 'ASKPAGE_CONFLUENCE_TOKENS', secretRef: 'confluence-tokens' }
+  { name: 'ASKPAGE_CONFLUENCE_GROUPS', value: confluenceGroups }
+] : []
+var sharePointSecrets = empty(sharePointClientId) ? [] : [
+  { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
+]
+var sharePointSettings = empty(sharePointClientId) ? [] : [
+  { name: 'ASKPAGE_SHAREPOINT_TENANT_ID', value: tenant().tenantId }
+  { name: 'ASKPAGE_SHAREPOINT_CLIENT_ID', value: sharePointClientId }
+  { name: 'ASKPAGE_SHAREPOINT_CLIENT_SECRET', secretRef: 'sharepoint-client-secret' }
+  { name: 'ASKPAGE_SHAREPOINT_GROUPS', value: sharePointGroups }
+]
+var settings = concat(gitSettings, confluenceSettings, sharePointSettings, [
   { name: 'ASKPAGE_DATA_DIR', value: '/data' }
   { name: 'ASKPAGE_PAGES', value: pages }
   { name: 'ASKPAGE_COSMOS_ENDPOINT', value: cosmosEndpoint }
@@ -45,11 +74,11 @@ var settings = [
   { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }
   { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
   { name: 'AZURE_CLIENT_ID', value: identity.clientId }
-]
-var secrets = [
+])
+var secrets = concat(gitSecrets, confluenceSecrets, sharePointSecrets, [
   { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
   { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
-]
+])
 var volumes = [
   { name: 'data', storageType: 'NfsAzureFile', storageName: 'data' }
   { name: 'tmp', storageType: 'EmptyDir' }

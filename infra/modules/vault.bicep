@@ -26,6 +26,15 @@ param slackSigningSecret string
 @secure()
 param slackBotToken string
 
+@secure()
+param gitTokens string
+
+@secure()
+param confluenceTokens string
+
+@secure()
+param sharePointClientSecret string
+
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
 var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7' // Key Vault Secrets Officer
 
@@ -69,6 +78,24 @@ resource botToken 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (withSlack
   parent: vault
   name: 'slack-bot-token'
   properties: { value: slackBotToken, contentType: 'setting slack_bot_token' }
+}
+
+resource git 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(gitTokens)) {
+  parent: vault
+  name: 'git-tokens'
+  properties: { value: gitTokens, contentType: 'setting git_tokens' }
+}
+
+resource confluence 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(confluenceTokens)) {
+  parent: vault
+  name: 'confluence-tokens'
+  properties: { value: confluenceTokens, contentType: 'setting confluence_tokens' }
+}
+
+resource sharePoint 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(sharePointClientSecret)) {
+  parent: vault
+  name: 'sharepoint-client-secret'
+  properties: { value: sharePointClientSecret, contentType: 'setting sharepoint_client_secret' }
 }
 
 resource connection 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {

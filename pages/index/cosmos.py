@@ -370,7 +370,7 @@ class CosmosIndex:
         which = f"c.kind = 'passage' AND c.embedder = '{self._pages.embedder_id}'"
         if page is None:
             keys = ", ".join(f"'{key}'" for key in closed)
-            return f"{which} AND c.public = true" + (f" AND c.pk NOT IN ({keys})" if closed else "")
+            return f"{which} AND c.public = true" + (f" AND NOT (c.pk IN ({keys}))" if closed else "")
         return f"c.pk = '{page.key}' AND {which} AND c.generation = '{page.generation}'"
 
     async def _be_current(self) -> None:

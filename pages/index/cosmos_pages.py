@@ -223,7 +223,7 @@ class Pages:
         blocks = await self._embed(passages, before, vectors)
         named = source is not None
         source = source if named or before is None else before.entry.source
-        readers = page.readers if named or before is None else before.entry.readers
+        readers = page.readers if named or kept.row is None else kept.row.entry.readers  # also if removed
         facts = (page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag)
         entry = PageEntry(*facts, readers)
         row = Row(entry, f"{compute_page_key(page.page_hash)[:16]}-{secrets.token_hex(4)}", self._recipe, 0)

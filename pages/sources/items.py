@@ -25,18 +25,23 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A page that is known, and is still as it was."""
+    """A page that is known, and is still as it was; `readers` where the source says anew who may read it."""
 
     url: str
+    readers: Readers | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NewReaders:
-    """A known page that other people may read than before; `etag` is what is kept of its version now."""
+    """A known page that other people may read than before; `etag` is what is kept of its version now.
+
+    `narrows`: those who could read it before and are not named are shut out, and nobody is let in.
+    """
 
     url: str
     readers: Readers
     etag: str
+    narrows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ from pages.sources.items import Expect, Item, Problem, Unchanged, read_several
 from pages.sources.plug import SourceAccess, Surroundings
 from pages.sources.plugged import read_plugged
 from pages.sources.registry import find_plug
+from pages.sources.words import kind_of
 
 _MARKDOWN = frozenset({".md", ".markdown"})
 NOT_PAGES = frozenset({"node_modules", "bower_components", "__pycache__", "venv", "site-packages"})
@@ -146,7 +147,7 @@ def count_pages(source: str) -> int:
 
     Waits for the disk.
     """
-    path, _ = (None, None) if find_plug(source) else _split_local(source)
+    path, _ = (None, None) if kind_of(source) else _split_local(source)
     if path is None:
         return 0
     return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)

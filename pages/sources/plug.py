@@ -64,7 +64,7 @@ class SourceAccess:
     git_ssh_key: str = ""
     git_known_hosts: str = ""
     confluence_tokens: str = field(default="", repr=False)
-    confluence_open_groups: tuple[str, ...] = ("confluence-users",)
+    confluence_groups: tuple[str, ...] = ()
     sharepoint_tenant_id: str = ""
     sharepoint_client_id: str = ""
     sharepoint_client_secret: str = field(default="", repr=False)

@@ -2,7 +2,8 @@
 
 A page's validator in the index is its document's version: the recipe of `pages.parse`, the document's mark,
 and its readers. What has the same is left alone, what only other people may read now is told so without
-fetching it, everything else is fetched. Where fetching fails, new readers still count.
+fetching it, everything else is fetched. Where fetching fails, whoever may not read it any
+more is shut out at once.
 
 The list is kept before the first document is fetched. Whoever is killed meanwhile begins with that list the
 next time, and finds in the index which documents are read.
@@ -32,6 +33,8 @@ from pages.sources.words import parse_word, show_source
 
 MOST_DOCUMENTS = 10_000
 """Most documents of one source that are read."""
+_NAME_READERS = frozenset({"text/markdown", "text/plain"})
+"""Kinds that may say themselves who may read them (front matter): they are read again for new readers."""
 LONGEST_LIST_S = 3600.0
 """Longest time to list a source, seconds; a service may ask for patience many times."""
 
@@ -51,6 +54,7 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
         around.expect(len(listing.documents))
         for remark in (*(Remark(show_source(source), one) for one in listing.remarks), *listing.problems):
             yield remark
+        await ledger.keep()
         try:
             async with aclosing(_read_documents(listing, _DocumentReader(service, ledger, around))) as items:
                 async for item in items:
@@ -82,7 +86,8 @@ async def _list_documents(service: Source, ledger: Ledger) -> Listing:
             f"It takes longer than {LONGEST_LIST_S / 60:g} minutes to list; that goes on at the next refresh."
         ) from None
     finally:
-        await ledger.keep()
+        if ledger.notes:
+            await ledger.keep()
 
 
 def _check_listing(listing: Listing, source: str, readers: Readers | None) -> Listing:
@@ -146,7 +151,7 @@ class _DocumentReader:
         before, now = _version_before(entry), _version(document)
         if entry is not None and before == now:
             return (Unchanged(document.url),)
-        if entry is not None and before.text == now.text:
+        if entry is not None and before.text == now.text and document.media_type not in _NAME_READERS:
             return (NewReaders(document.url, document.readers, now.etag),)
         try:
             return (await self._read_page(document, now),)
@@ -156,8 +161,8 @@ class _DocumentReader:
             problem = Problem(document.url, str(refused))
         if entry is None or before.readers == now.readers:
             return (problem,)
-        etag = _Version(before.text, now.readers).etag
-        return (problem, NewReaders(document.url, document.readers, etag))
+        etag = _Version(before.text, "").etag
+        return (problem, NewReaders(document.url, document.readers, etag, narrows=True))
 
     async def _read_page(self, document: Document, version: _Version) -> Page:
         known, sentence = self.ledger.refused.get(document.url, ["", ""])
@@ -173,7 +178,7 @@ class _DocumentReader:
         sandbox = self.around.fetcher.sandbox
         page = await sandbox.extract(named, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
         self.ledger.refused.pop(document.url, None)
-        return replace(page, readers=document.readers)
+        return replace(page, readers=document.readers.intersect(page.readers))
 
 
 def _refuse_size(document: Document, limit: int) -> PageUnreadable:

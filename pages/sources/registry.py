@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
+from pages.fetched import AddressRefused
 from pages.sources.plug import OpenSource
 from pages.sources.words import kind_of
 
@@ -36,5 +37,11 @@ PLUGS: Mapping[str, SourcePlug] = {
 
 
 def find_plug(source: str) -> SourcePlug | None:
-    """Return the service that a source word names, None for a folder, a file or a site."""
-    return PLUGS.get(kind_of(source))
+    """Return the service that a source word names, None for a folder, a file or a site.
+
+    Raises AddressRefused where there is no such service.
+    """
+    kind = kind_of(source)
+    if kind and kind not in PLUGS:
+        raise AddressRefused(f"There is no kind of source called {kind}; there are {', '.join(PLUGS)}.")
+    return PLUGS.get(kind)

@@ -15,8 +15,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from core.readers import EVERYONE, Readers, is_principal
-from pages.fetched import AddressRefused, PageUnreadable
+from core.readers import UnreadableReaders, parse_readers
+from pages.fetched import AddressRefused
+from pages.readers import Readers
 
 _WORD = re.compile(
     r"(?P<kind>[a-z]{2,20})\+(?P<address>[a-z]{2,20}://[^#\s]{1,3000})(?:#(?P<options>[^#\s]*))?"
@@ -91,16 +92,7 @@ def _parse_options(text: str) -> dict[str, list[str]]:
 def _parse_readers(names: list[str]) -> Readers | None:
     if not names:
         return None
-    if names == ["everyone"]:
-        return EVERYONE
-    return Readers(frozenset(check_principal(name) for name in names))
-
-
-def check_principal(name: str) -> str:
-    """Return a principal. Raises PageUnreadable where it is not written as one."""
-    if not is_principal(name):
-        raise PageUnreadable(
-            f"“{name[:80]}” names no reader; it should look like entra:group:ID, or be everyone and stand "
-            f"alone."
-        )
-    return name
+    try:
+        return parse_readers(names)
+    except UnreadableReaders as error:
+        raise AddressRefused(f"In what stands behind the # of that source: {error}") from None

@@ -48,7 +48,7 @@ class Confluence:
     authorization: str
     context: str = "/wiki"
     contents: dict[str, Content] = field(default_factory=dict[str, Content])
-    subjects: list[tuple[str, str]] = field(default_factory=lambda: [("group", "confluence-users")])
+    subjects: list[tuple[str, str]] = field(default_factory=lambda: [("group", "staff")])
     at_a_time: int = 2
     busy: list[str] = field(default_factory=list[str])
     forbidden: set[str] = field(default_factory=set[str])

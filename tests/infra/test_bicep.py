@@ -177,7 +177,10 @@ def test_no_secret_is_told() -> None:
                 assert name in file.secure, (file.path.name, name)
     assert MAIN.secure == {
         "appPassword",
+        "confluenceTokens",
+        "gitTokens",
         "modelServerKey",
+        "sharePointClientSecret",
         "slackBotToken",
         "slackSecrets",
         "slackSigningSecret",
@@ -283,6 +286,17 @@ def test_slack_has_its_secrets_from_the_vault_where_it_is_set_up() -> None:
         assert [one["properties"]["contentType"] for one in kept] == [f"setting {setting}"]
     for group in ("slackSecrets", "slackSettings"):
         assert f"var {group} = empty(slackTeams) ? [] : [" in text
+
+
+@pytest.mark.parametrize("stem", ["app", "jobs"])
+@pytest.mark.parametrize("setting", ["git_tokens", "confluence_tokens", "sharepoint_client_secret"])
+def test_sources_behind_a_sign_in_have_their_secrets_from_the_vault(setting: str, stem: str) -> None:
+    text = FILES[stem].path.read_text("utf-8")
+    secret = setting.replace("_", "-")
+    assert environment_of(text)[f"ASKPAGE_{setting.upper()}"] == f"'{secret}'"
+    assert f"keyVaultUrl: '${{vaultUri}}secrets/{secret}'" in text
+    kept = [one.body for one in FILES["vault"].resources if one.body.get("name") == secret]
+    assert [one["properties"]["contentType"] for one in kept] == [f"setting {setting}"]
 
 
 def test_the_bot_and_the_jobs_work_on_the_same() -> None:

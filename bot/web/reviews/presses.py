@@ -110,7 +110,11 @@ class Presses:
     ) -> list[tuple[str, str]]:
         """Do the same for several; return (answer id, what hinders it: "" where it is done) of each."""
         answer, review = await self._read(lead.answer_id)
-        place = dict(spans(to_reviewed(answer, review))).get(lead.span) if answer else None
+        place = (
+            dict(spans(to_reviewed(answer, review.passages if review else ()))).get(lead.span)
+            if answer
+            else None
+        )
         told: list[tuple[str, str]] = []
         for answer_id, round_ in ((lead.answer_id, lead.round), *others):
             press = replace(lead, answer_id=answer_id, round=round_)
@@ -124,7 +128,9 @@ class Presses:
         if review.blind:
             return SAMPLED
         if place is not None:
-            found = [value for value, one in spans(to_reviewed(answer, review)) if _is_same(one, place)]
+            found = [
+                value for value, one in spans(to_reviewed(answer, review.passages)) if _is_same(one, place)
+            ]
             if not found:
                 return NO_SUCH_PLACE
             press = replace(press, span=found[0])

@@ -88,7 +88,7 @@ class ServedAnswers:
         if not entries or answer is None:
             return None
         entry, verified = entries[0], entries[0].verified
-        seen = to_reviewed(answer, entry.review)
+        seen = to_reviewed(answer, entry.review.passages)
         use = await self._read_use(datetime.now(UTC))
         quotes = {one.quote for one in verified.citations}
         chosen = next((value for value, one in spans(seen) if one.quote in quotes), "")

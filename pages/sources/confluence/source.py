@@ -22,6 +22,7 @@ from pages.sources.confluence.api import ConfluenceApi
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
 from pages.sources.credentials import find_credential
 from pages.sources.foreign import find, find_object, find_objects, find_text
+from pages.sources.group_names import GroupNames, parse_group_names
 from pages.sources.ledger import Ledger
 from pages.sources.plug import Document, Listing, SourceAccess
 from pages.sources.plugged import MOST_DOCUMENTS
@@ -47,9 +48,8 @@ async def open_source(
             f"confluence_tokens, as "
             f"{address.site.site}=" + ("E-MAIL:TOKEN." if address.is_cloud else "TOKEN.")
         )
-    yield ConfluenceSource(
-        ConfluenceApi(address, credential, fetcher), access.confluence_open_groups, word.readers
-    )
+    names = parse_group_names("confluence_groups", access.confluence_groups)
+    yield ConfluenceSource(ConfluenceApi(address, credential, fetcher), names, word.readers)
 
 
 @dataclass(slots=True)
@@ -64,9 +64,9 @@ class _Contents:
 class ConfluenceSource:
     """See the module. `given` are the readers that the source word says."""
 
-    def __init__(self, api: ConfluenceApi, open_groups: tuple[str, ...], given: Readers | None) -> None:
+    def __init__(self, api: ConfluenceApi, names: GroupNames, given: Readers | None) -> None:
         self._api = api
-        self._open_groups = open_groups
+        self._names = names
         self._given = given
         self._kinds: dict[str, str] = {}
 
@@ -82,12 +82,10 @@ class ConfluenceSource:
                 if len(contents.found) > MOST_DOCUMENTS:
                     listing.failure = PageUnreadable(TOO_MANY)
                     break
-        space, is_open = await self._read_space(space_id, listing)
+        space = await self._read_space(space_id, listing)
         for one in contents.found.values():
             if self._is_wanted(one):
-                readers = self._given or combine(
-                    space, await self._restrictions(one, contents), is_open=is_open
-                )
+                readers = self._given or combine(space, await self._restrictions(one, contents))
                 listing.documents.append(self._describe(one, readers))
         self._remark(contents, listing)
         return listing
@@ -118,25 +116,25 @@ class ConfluenceSource:
             readers=readers,
         )
 
-    async def _read_space(self, space_id: str, listing: Listing) -> tuple[Readers, bool]:
-        """Return who may see the space, and whether everybody may; nobody where that cannot be read."""
+    async def _read_space(self, space_id: str, listing: Listing) -> Readers:
+        """Return who may see the space, nobody where that cannot be read."""
         if self._given is not None:
-            return self._given, True
+            return self._given
         try:
             subjects = await self._api.read_space_permissions(space_id)
         except PageRefused as refused:
             listing.remarks.append(
                 f"Its pages are closed to everybody, since nobody tells who may see them: {refused}"
             )
-            return NOBODY, False
-        readers, is_open = read_space_readers(subjects, self._open_groups)
+            return NOBODY
+        readers = read_space_readers(subjects, self._names)
         if readers == NOBODY:
             listing.remarks.append(
                 "Its pages are closed to everybody: its permissions name nobody whom I know how to name. "
                 "Say who may "
                 "read them with #readers= behind the source."
             )
-        return readers, is_open
+        return readers
 
     async def _restrictions(self, content: dict[str, Any], contents: _Contents) -> list[Readers]:
         above = [find_text(one, "id") for one in find_objects(content, "ancestors")]
@@ -148,10 +146,12 @@ class ConfluenceSource:
             return contents.restrictions[number]
         content = contents.found.get(number, {})
         if isinstance(find(content, "restrictions", "read", "restrictions"), dict):
-            readers = read_restriction(find_object(content, "restrictions", "read", "restrictions"))
+            readers = read_restriction(
+                find_object(content, "restrictions", "read", "restrictions"), self._names
+            )
         else:
             try:
-                readers = read_restriction(await self._api.read_restrictions(number))
+                readers = read_restriction(await self._api.read_restrictions(number), self._names)
             except PageRefused:
                 contents.unknown.add(number)
                 readers = NOBODY
@@ -159,6 +159,13 @@ class ConfluenceSource:
         return readers
 
     def _remark(self, contents: _Contents, listing: Listing) -> None:
+        if self._names.unknown and self._given is None:
+            named = ", ".join(f"“{name}”" for name in sorted(self._names.unknown)[:5])
+            listing.remarks.append(
+                f"Who is in Confluence's groups {named} is not known in Teams and Slack, so that they open "
+                f"no page. "
+                f"Say it in the setting confluence_groups, as NAME=entra:group:ID or NAME=everyone."
+            )
         closed = [one.title for one in listing.documents if one.readers == NOBODY]
         if contents.unknown:
             listing.remarks.append(

@@ -22,13 +22,14 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
-from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetched import PageRefused, PageUnreachable, PageUnreadable
-from pages.sources.foreign import find, find_number, find_object, find_objects, find_text
+from pages.readers import EVERYONE, NOBODY, Readers
+from pages.sources.foreign import find, find_number, find_objects, find_text
+from pages.sources.group_names import GroupNames
 from pages.sources.ledger import Ledger
 from pages.sources.rest import ApiRefused
 from pages.sources.sharepoint.graph import Graph
-from pages.sources.sharepoint.permissions import ReaderNames, read_permissions
+from pages.sources.sharepoint.permissions import read_permissions
 
 MOST_ITEMS = 200_000
 """Most files and folders of a drive."""
@@ -132,7 +133,7 @@ class Drive:
             if item.get("file") and path and tuple(path[: len(below)]) == tuple(below):
                 yield DriveFile(number, path, str(item.get("mark")), item.get("size"))
 
-    async def read_readers(self, files: Sequence[DriveFile], names: ReaderNames) -> dict[str, Readers | None]:
+    async def read_readers(self, files: Sequence[DriveFile], names: GroupNames) -> dict[str, Readers | None]:
         """Return who may read each file, by its id; None where nobody tells. Raises PageRefused."""
         kept: dict[str, dict[str, Any]] = self._notes.setdefault("readers", {})
         items = cast("dict[str, dict[str, Any]]", self._notes.get("items") or {})
@@ -148,7 +149,7 @@ class Drive:
         some: Sequence[str],
         kept: dict[str, dict[str, Any]],
         items: dict[str, dict[str, Any]],
-        names: ReaderNames,
+        names: GroupNames,
     ) -> None:
         drive = quote(self.id, safe="!")
         replies = await self._graph.get_many(
@@ -165,10 +166,10 @@ class Drive:
                 "unknown": {},
             }
             if status == _OK:
-                own = ReaderNames(names.known)
+                own = GroupNames(names.known)
                 readers = read_permissions(found, own, datetime.now(UTC))
                 known |= {"who": None if readers == EVERYONE else sorted(readers.principals or ())}
-                known |= {"unknown": own.unknown}
+                known |= {"unknown": sorted(own.unknown)}
             else:
                 known["status"] = status
             kept[number] = known
@@ -178,7 +179,7 @@ class Drive:
         kept = cast("dict[str, dict[str, Any]]", self._notes.get("readers") or {})
         found: dict[str, int] = {}
         for one in files:
-            for name in find_object(kept.get(one.id), "unknown"):
+            for name in cast("list[str]", kept.get(one.id, {}).get("unknown", [])):
                 found[name] = found.get(name, 0) + 1
         return found
 

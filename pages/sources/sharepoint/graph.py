@@ -19,7 +19,7 @@ from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable, SignI
 from pages.sources import rest as rest_client
 from pages.sources.foreign import find_number, find_object, find_objects, find_text, parse_object
 from pages.sources.plug import SourceAccess
-from pages.sources.rest import ApiRefused, RestClient
+from pages.sources.rest import RestClient
 
 GRAPH = "https://graph.microsoft.com"
 LOGIN = "https://login.microsoftonline.com/{tenant}"
@@ -186,6 +186,3 @@ def _explain_login(status: int, found: Mapping[str, Any]) -> str:
         known[0] if known else "look at sharepoint_tenant_id, sharepoint_client_id, sharepoint_client_secret"
     )
     return f"Microsoft Entra gives the app no token ({status}): {said}."
-
-
-__all__ = ["ApiRefused", "Graph"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -17,13 +18,14 @@ from pages.fetch.ssrf import parse_address
 from pages.fetched import Fetched, PageRefused, PageUnreadable
 from pages.kinds import TYPE_OF_SUFFIX
 from pages.sources.foreign import find_text
+from pages.sources.group_names import GroupNames, parse_group_names
 from pages.sources.ledger import Ledger
 from pages.sources.plug import Document, Listing, SourceAccess
 from pages.sources.plugged import MOST_DOCUMENTS
+from pages.sources.rest import ApiRefused
 from pages.sources.sharepoint.address import PAGES, SiteAddress, parse_site_address
 from pages.sources.sharepoint.drive import Drive, DriveFile
 from pages.sources.sharepoint.graph import Graph
-from pages.sources.sharepoint.permissions import ReaderNames, parse_group_names
 from pages.sources.sharepoint.site_pages import build_html, is_published
 from pages.sources.words import SourceWord
 
@@ -37,14 +39,14 @@ async def open_source(
 ) -> AsyncGenerator[SharePointSource]:
     """Open a site; nothing is asked yet. Raises PageRefused."""
     address = parse_site_address(word.address)
-    names = ReaderNames(parse_group_names(access.sharepoint_groups))
+    names = parse_group_names("sharepoint_groups", access.sharepoint_groups)
     yield SharePointSource(address, Graph(access, fetcher, address.url), names, word.readers)
 
 
 class SharePointSource:
     """See the module. `given` are the readers that the source word says."""
 
-    def __init__(self, address: SiteAddress, graph: Graph, names: ReaderNames, given: Readers | None) -> None:
+    def __init__(self, address: SiteAddress, graph: Graph, names: GroupNames, given: Readers | None) -> None:
         self._address = address
         self._graph = graph
         self._names = names
@@ -144,20 +146,29 @@ class SharePointSource:
 
     async def _list_pages(self, ledger: Ledger, listing: Listing) -> None:
         """List the site's pages: their rights are those of their files in the library of pages."""
+        published: dict[str, list[str]] = ledger.notes.setdefault("pages", {})
+        try:
+            await self._note_pages(published)
+        except ApiRefused as refused:
+            if refused.status != HTTPStatus.FORBIDDEN:
+                raise
+            listing.remarks.append(f"Its pages are not read, only its files. {refused}")
+        readers = await self._read_page_readers(ledger, listing) if published else {}
+        for number, (url, title, mark) in published.items():
+            if _is_on_site(url, self._address):
+                who = self._note_readers(url, self._given or readers.get(_path_of(url)))
+                listing.documents.append(Document(_PAGE + number, url, title or url, "text/html", mark, who))
+
+    async def _note_pages(self, published: dict[str, list[str]]) -> None:
+        """Bring the published pages up to date: one with a draft stays as it was. Raises ApiRefused."""
         link = f"/sites/{self._site_id}/pages/microsoft.graph.sitePage?$top=100"
         pages = await self._graph.list_all(link, MOST_DOCUMENTS)
-        published: dict[str, list[str]] = ledger.notes.setdefault("pages", {})
         for gone in published.keys() - {find_text(page, "id") for page in pages}:
             del published[gone]
         for page in pages:
             if is_published(page):
                 kept = [find_text(page, name) for name in ("webUrl", "title", "eTag")]
                 published[find_text(page, "id")] = kept
-        readers = await self._read_page_readers(ledger, listing) if published else {}
-        for number, (url, title, mark) in published.items():
-            if _is_on_site(url, self._address):
-                who = self._note_readers(url, self._given or readers.get(_path_of(url)))
-                listing.documents.append(Document(_PAGE + number, url, title or url, "text/html", mark, who))
 
     async def _read_page_readers(self, ledger: Ledger, listing: Listing) -> dict[str, Readers | None]:
         """Return who may read the files in the library of pages, by their paths."""

@@ -14,12 +14,13 @@ from pages.fetched import AddressRefused
 from pages.sources import SourceAccess
 from pages.sources.confluence.address import parse_space_address
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
+from pages.sources.group_names import parse_group_names
 from tests.builders.source_reading import HERE, SourceReader
 from tests.doubles.confluence import Confluence, Content, serve_on_loopback
 
 CLOUD, SERVER = "example.atlassian.net", "wiki.example.com"
 TOKEN = "tok-SECRET"  # noqa: S105
-USERS = Readers(frozenset({"confluence:group:confluence-users"}))
+STAFF = Readers(frozenset({"confluence:group:staff", "entra:group:s-1"}))
 
 
 @pytest.fixture(params=["cloud", "data center"])
@@ -43,7 +44,11 @@ def reader(tmp_path: Path, wiki: Confluence) -> SourceReader:
     user = "kim@example.com:" if wiki.cloud else ""
     return SourceReader(
         f"confluence+http://{site}{wiki.context}/spaces/HR",
-        SourceAccess(tmp_path, confluence_tokens=f"other.example.com=x, {site}={user}{TOKEN}"),
+        SourceAccess(
+            tmp_path,
+            confluence_tokens=f"other.example.com=x, {site}={user}{TOKEN}",
+            confluence_groups=("Staff=entra:group:S-1", "confluence-users=everyone", "board=entra:group:b"),
+        ),
         names={CLOUD: [HERE], SERVER: [HERE]},
         limits=FetchLimits(allowed_sites=("*", site)),
     )
@@ -56,7 +61,7 @@ async def test_a_space_is_read_and_what_changed_or_vanished_there_is_so_here(
     assert (shelf.failure, shelf.problems, shelf.remarks) == ("", [], [])
     assert {page.title for page in shelf.pages.values()} == {"Home", "Leave", "News"}
     assert "26 days" in shelf.texts["2"]
-    assert {page.readers for page in shelf.pages.values()} == {USERS}
+    assert {page.readers for page in shelf.pages.values()} == {STAFF}
     assert all(
         page.url.startswith("http://") and "/spaces/HR/pages/" in page.url for page in shelf.pages.values()
     )
@@ -84,21 +89,23 @@ async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
         Content("7", "Below", "<p>It stands below the pay.</p>", ancestors=("1", "4")),
         Content("8", "Both", "<p>Nobody is in both groups.</p>", ancestors=("4",), groups=("others",)),
     )
+    wiki.subjects = [("group", "staff"), ("group", "confluence-users")]
     shelf = await reader.read()
-    board, team = "confluence:group:board", "confluence:group:hr%20team"
+    board, team = {"confluence:group:board", "entra:group:b"}, {"confluence:group:hr%20team"}
     readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
-    assert readers["2"] == USERS
-    assert readers["4"] == readers["7"] == Readers(frozenset({board, team}))
-    assert readers["5"] == Readers(frozenset({team}))
+    assert readers["2"] == EVERYONE
+    assert readers["4"] == readers["7"] == Readers(frozenset(board | team))
+    assert readers["5"] == Readers(frozenset(team))
     assert readers["6"] == Readers(frozenset({"confluence:user:kim-1"}))
     assert readers["8"] == NOBODY
-    assert "such as “Both”" in shelf.remarks[0]
+    assert "“hr team”, “others”" in shelf.remarks[0]
+    assert "such as “Both”" in shelf.remarks[1]
 
     wiki.add(replace(wiki.contents["4"], groups=("board",)))  # no new version of the page
     await reader.read()
     readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
     assert shelf.fetched == 0
-    assert readers["4"] == readers["7"] == Readers(frozenset({board}))
+    assert readers["4"] == readers["7"] == Readers(frozenset(board))
     assert readers["5"] == NOBODY
 
 
@@ -184,7 +191,7 @@ async def test_the_old_service_tells_who_may_see_a_space(wiki: Confluence, reade
     wiki.subjects = [("user", "kim"), ("group", "staff")]
     shelf = await reader.read()
     assert {page.readers for page in shelf.pages.values()} == {
-        Readers(frozenset({"confluence:user:kim", "confluence:group:staff"}))
+        Readers(STAFF.principals and STAFF.principals | {"confluence:user:kim"})
     }
 
 
@@ -240,17 +247,18 @@ def test_another_address_is_no_space(address: str) -> None:
 
 
 def test_readers_are_as_closed_as_the_closest() -> None:
+    names = parse_group_names("confluence_groups", ["all=everyone", "Kim-1=entra:user:K"])
     group = {"type": "group", "name": "staff"}
-    assert read_space_readers([{"type": "anonymous"}, group], ()) == (EVERYONE, True)
-    assert read_space_readers([{"type": "role", "id": "5"}], ()) == (NOBODY, False)
-    assert read_restriction({}) == EVERYONE
-    assert (
-        read_restriction({"user": {"results": [], "size": 0}, "group": {"results": [], "size": 0}})
-        == EVERYONE
-    )
-    assert read_restriction({"user": {"results": [{}], "size": 1}}) == NOBODY
-    staff, board = Readers(frozenset({"g:staff"})), Readers(frozenset({"g:board"}))
-    assert combine(staff, [EVERYONE, board], is_open=True) == board
-    assert combine(staff, [board], is_open=False) == NOBODY
-    assert combine(staff, [EVERYONE], is_open=False) == staff
-    assert combine(NOBODY, [EVERYONE], is_open=False) == NOBODY
+    assert read_space_readers([{"type": "anonymous"}, group], names) == EVERYONE
+    assert read_space_readers([group, {"type": "group", "name": "ALL"}], names) == EVERYONE
+    assert read_space_readers([{"type": "role", "id": "5"}], names) == NOBODY
+    assert read_restriction({}, names) == EVERYONE
+    assert read_restriction({"user": {"results": [], "size": 0}, "group": {"size": 0}}, names) == EVERYONE
+    assert read_restriction({"user": {"results": [], "size": 2}}, names) == NOBODY
+    assert read_restriction({"user": {"results": [{}], "size": 1}}, names) == NOBODY
+    kim = read_restriction({"user": {"results": [{"accountId": "kim-1"}]}}, names)
+    assert str(kim) == "confluence:user:kim-1, entra:user:k"
+    assert combine(EVERYONE, [EVERYONE, kim]) == kim
+    assert combine(read_space_readers([group], names), [kim]) == NOBODY
+    assert combine(NOBODY, [EVERYONE]) == NOBODY
+    assert names.unknown == {"staff"}

@@ -116,6 +116,7 @@ async def test_what_a_repository_must_not_do_to_us_is_left_out_and_said(
         ("git+https://kim@host.example.com/x.git", "git_tokens"),
         ("git+http://host.example.com/x.git", "is written as"),
         ("git+ext::sh -c touch", "no file or folder"),
+        ("notion+https://example.notion.so/x", "there are git, confluence, sharepoint"),
         ("git+https://127.0.0.1/x.git", "this computer"),
         ("git+https://10.0.0.8/x.git", "private network"),
         ("git+https://nowhere.example.com/x.git", "no site called"),
@@ -141,14 +142,25 @@ async def test_an_address_is_refused_with_what_to_do(
 async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
     repository: Repository, reader: SourceReader
 ) -> None:
-    repository.commit({"leave.md": LEAVE})
+    repository.commit({"leave.html": f"<h1>Leave</h1><p>{LEAVE}"})
     reader.source = f"git+{repository.url}@main#published=https://handbook.example.com&readers=entra:group:a"
     shelf = await reader.read()
-    url = "https://handbook.example.com/leave/"
+    url = "https://handbook.example.com/leave.html"
     assert shelf.pages[url].readers == Readers(frozenset({"entra:group:a"}))
     reader.source = reader.source.replace("entra:group:a", "everyone")
     await reader.read()
     assert (shelf.fetched, shelf.pages[url].readers) == (0, EVERYONE)
+
+
+async def test_a_file_that_names_its_readers_is_as_closed_as_it_says(
+    repository: Repository, reader: SourceReader
+) -> None:
+    repository.commit({"a.md": f"---\nreaders: entra:group:b\n---\n{LEAVE}"})
+    seen: list[str] = []
+    for given in ("everyone", "entra:group:b&readers=entra:group:c", "entra:group:c"):
+        reader.source = f"git+{repository.url}#readers={given}"
+        seen += [str(page.readers) for page in (await reader.read()).pages.values()]
+    assert seen == ["entra:group:b", "entra:group:b", "nobody"]
 
 
 async def test_a_source_behind_a_sign_in_needs_what_the_settings_give(reader: SourceReader) -> None:

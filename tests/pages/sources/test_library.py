@@ -1,4 +1,4 @@
-"""Sources behind a sign-in in the library: searched, forgotten when they are gone, removed whole."""
+"""Sources behind a sign-in in the library: searched, and forgotten with all that they left."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from core.readers import EVERYONE, Readers, reading_as
+from core.readers import reading_as
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
+from pages.readers import EVERYONE, Readers
 from pages.sources import SourceAccess
 from pages.sources.ledger import open_ledger, own_folder
 from tests.builders.git_repositories import Repository
@@ -82,14 +83,15 @@ async def test_a_source_that_is_forgotten_leaves_nothing_behind(
     assert list(folder.parent.iterdir()) == []
 
 
-async def test_other_readers_are_kept_without_a_change_of_the_text(
+async def test_whoever_may_read_a_source_finds_its_pages_and_nobody_else(
     library: Library, repository: Repository
 ) -> None:
     source = f"git+{repository.url}#readers=entra:group:a"
     await library.refresh([source])
+    assert {one.readers for one in await library.pages()} == {Readers(frozenset({"entra:group:a"}))}
+    assert await library.search("leave days", 5) == []
     with reading_as({"entra:group:a"}):
-        before = await library.ensure("/site/handbook/leave")
-    assert before.readers == Readers(frozenset({"entra:group:a"}))
-    report = await library.refresh([source.replace("entra:group:a", "everyone")])
-    assert (report.changed, report.unchanged) == (2, 0)
-    assert (await library.ensure("/site/handbook/leave")).readers == EVERYONE
+        assert await library.search("leave days", 5) != []
+    await library.refresh([source.replace("entra:group:a", "everyone")])
+    assert {one.readers for one in await library.pages()} == {EVERYONE}
+    assert await library.search("leave days", 5) != []

@@ -15,8 +15,9 @@ from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetch.client import FetchLimits
 from pages.fetched import AddressRefused
 from pages.sources import SourceAccess
+from pages.sources.group_names import parse_group_names
 from pages.sources.sharepoint.address import parse_site_address
-from pages.sources.sharepoint.permissions import ReaderNames, parse_group_names, read_permissions
+from pages.sources.sharepoint.permissions import read_permissions
 from tests.builders.source_reading import HERE, SourceReader
 from tests.doubles.confluence import serve_on_loopback
 from tests.doubles.graph_files import (
@@ -131,11 +132,12 @@ async def test_a_list_that_was_cut_off_goes_on_where_it_was_and_no_file_is_read_
     assert (len(shelf.pages), shelf.unchanged, shelf.fetched) == (11, 4, 7)
 
 
-async def test_rights_are_read_along_and_a_change_of_them_needs_no_new_look_at_the_file(
+async def test_rights_are_read_along_and_a_change_of_them_needs_no_new_look_at_a_file(
     tenant: GraphTenant, docs: Library, reader: SourceReader
 ) -> None:
     docs.rights["i1"] = [user("kim"), link("users", "lee"), link("organization", "max"), link("anonymous")]
     docs.rights["i2"] = [site_group("HR Members"), user("old", expirationDateTime="2020-01-01T00:00:00Z")]
+    docs.add_file("i6", "rules.html", "<h1>Rules</h1><p>They hold for everybody here.</p>", [user("Kim")])
     shelf = await reader.read()
     assert shelf.pages[f"{SITE}/Shared%20Documents/Leave%20%26%20more/leave.md"].readers == Readers(
         frozenset({"entra:user:kim", "entra:user:lee", "entra:user:max"})
@@ -144,11 +146,16 @@ async def test_rights_are_read_along_and_a_change_of_them_needs_no_new_look_at_t
     assert "“HR Members”" in shelf.remarks[0]
 
     reader.access = replace(reader.access, sharepoint_groups=("HR Members=entra:group:hr",))
-    docs.rights["i1"] = [user("kim")]
+    docs.rights["i1"] = docs.rights["i6"] = [user("lee")]
+    tenant.asked.clear()
     await reader.read()
-    assert shelf.fetched == 0
-    assert shelf.texts.keys() == {"leave.md", "travel.txt"}
-    assert {str(page.readers) for page in shelf.pages.values()} == {"entra:user:kim", "entra:group:hr"}
+    assert not [one for one in tenant.asked if one.endswith("/i6/content")]
+    readers = {url.rpartition("/")[2]: str(page.readers) for url, page in shelf.pages.items()}
+    assert readers == {
+        "leave.md": "entra:user:lee",
+        "travel.txt": "entra:group:hr",
+        "rules.html": "entra:user:lee",
+    }
     assert shelf.remarks == []
 
 
@@ -188,6 +195,13 @@ async def test_published_pages_of_a_site_are_read_and_drafts_are_not(
     await reader.read()
     assert (shelf.unchanged, len(shelf.pages)) == (1, 1)
 
+    tenant.forbidden.add("/pages/microsoft.graph.sitePage")
+    await reader.read()
+    assert (shelf.failure, len(shelf.pages)) == ("", 1)
+    assert "only its files" in shelf.remarks[0]
+    assert "Sites.Read.All" in shelf.remarks[0]
+
+    tenant.forbidden.clear()
     del tenant.pages["1"]
     await reader.read()
     assert shelf.pages == {}
@@ -371,14 +385,14 @@ GUID = "11111111-2222-3333-4444-555555555555"
 )
 def test_a_permission_opens_a_file_to_those_whom_it_names(permission: dict[str, Any], readers: str) -> None:
     setting = ["HR Members=entra:group:a", "HR Members=entra:group:b", "Staff of all=everyone"]
-    names = ReaderNames(parse_group_names(setting))
+    names = parse_group_names("sharepoint_groups", setting)
     assert str(read_permissions([permission], names, datetime(2026, 11, 30, 11, tzinfo=UTC))) == readers
 
 
 @pytest.mark.parametrize("setting", ["HR Members", "=everyone", "HR Members=Kim"])
 def test_names_of_groups_are_written_in_one_way(setting: str) -> None:
     with pytest.raises(Exception, match=r"sharepoint_groups|names no reader"):
-        parse_group_names([setting])
+        parse_group_names("sharepoint_groups", [setting])
 
 
 async def test_what_is_remembered_has_no_secret_in_it(
