@@ -27,6 +27,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.administration.opening import open_admin_door, open_administration
 from bot.background import PASTED_EVERY_S, PeriodicTasks
 from bot.bootstrap import (
     CHANNELS,
@@ -58,6 +59,7 @@ from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
 from bot.web.activities import REVIEWER, directory_id
+from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import PEOPLE
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
@@ -192,6 +194,7 @@ class BotBuilder:
         on_the_port = find_local_page(settings) is LocalPage.ON_THE_PORT
         app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
         app.add_routes(self._reviews(services, local=on_the_port))
+        app.add_routes(self._admin(services, local=on_the_port))
         try:
             await services.privacy.catch_up()
             await services.reviewing.catch_up()
@@ -349,6 +352,11 @@ class BotBuilder:
             robin = Visitor(self._keys.pseudonym(directory), directory, name, str(Channel.LOCAL))
         door = PageDoor("reviews", services.passes, services.reviewer_gates, robin)
         return reviews_routes(door, services.review_actions, services.known)
+
+    def _admin(self, services: Services, *, local: bool) -> list[web.RouteDef]:
+        administration = open_administration(self._settings, self._shelf, services)
+        self._closing.push_async_callback(administration.close)
+        return admin_routes(open_admin_door(services, self._keys, local=local), administration)
 
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)
