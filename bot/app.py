@@ -58,6 +58,7 @@ from bot.page_passes import Visitor
 from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
+from bot.suggestions import Suggestions
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import PEOPLE
@@ -187,14 +188,14 @@ class BotBuilder:
         asking = self._asking(answering, services, known, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services)
-        self._open_channels(self._channel_context(asking, services, reading), app, local)
+        suggestions = Suggestions(self._shelf, answering, lambda: asking.under_way > 0)
+        context = self._channel_context(asking, services, reading)
+        context = replace(context, suggestions=lambda: suggestions.questions)
+        self._open_channels(context, app, local)
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
         app.add_routes([open_route(store, services.looking.on_opened, site_url(settings, port))])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
-        on_the_port = find_local_page(settings) is LocalPage.ON_THE_PORT
-        app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
-        app.add_routes(self._reviews(services, local=on_the_port))
-        app.add_routes(self._admin(services, local=on_the_port))
+        app.add_routes(self._browser_routes(services))
         try:
             await services.privacy.catch_up()
             await services.reviewing.catch_up()
@@ -211,10 +212,33 @@ class BotBuilder:
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(services.card_sync.run(settings.review_interval_s), "card_sync")
         self._run(services.previews.run(), "previews")
+        self._suggest(suggestions, reading, wanted=local is not None and not self._examples)
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep, services)
+
+    def _browser_routes(self, services: Services) -> list[web.RouteDef]:
+        """Return the pages that are served to browsers beside the chat page."""
+        here = find_local_page(self._settings) is LocalPage.ON_THE_PORT
+        reviews, admin = self._reviews(services, local=here), self._admin(services, local=here)
+        return [*self._viewer(), *self._dashboard(services.desk), *reviews, *admin]
+
+    def _suggest(self, suggestions: Suggestions, reading: PageReading, *, wanted: bool) -> None:
+        """Look for first questions now, and again when the pages were read."""
+        if not wanted:
+            return
+        news = asyncio.Event()
+        news.set()
+        reading.on_done.append(lambda _: news.set())
+
+        async def look() -> None:
+            while True:
+                await news.wait()
+                news.clear()
+                await suggestions.find()
+
+        self._run(look(), "suggestions")
 
     def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
@@ -270,6 +294,7 @@ class BotBuilder:
             is_public=is_public(settings),
             trusts_local_reviewers=self._trusts_local_reviewers,
             reading=reading.describe,
+            pages=self._shelf.public_pages,
         )
 
     def _open_channels(

@@ -164,7 +164,8 @@ class ChannelContext:
 
     `offers` are what can be asked after an answer. `is_public`: people elsewhere are meant to reach the port.
     `trusts_local_reviewers`: what the chat page's reviewer rules counts in the other channels, too. `reading`
-    says how far the pages are read, None where none are missing.
+    says how far the pages are read, None where none are missing. `pages` returns (URL, title) of those that
+    are known, `suggestions` questions that they answer.
     """
 
     settings: Settings
@@ -176,6 +177,8 @@ class ChannelContext:
     is_public: bool
     trusts_local_reviewers: bool
     reading: Callable[[], str | None] = lambda: None
+    pages: Callable[[], Sequence[tuple[str, str]]] = tuple
+    suggestions: Callable[[], Sequence[str]] = tuple
 
 
 class OpenChannel(Protocol):
