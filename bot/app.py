@@ -27,6 +27,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.administration.opening import open_admin_door, open_administration
 from bot.background import PASTED_EVERY_S, PeriodicTasks
 from bot.bootstrap import (
     CHANNELS,
@@ -58,7 +59,9 @@ from bot.page_passes import Visitor
 from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
+from bot.suggestions import Suggestions
 from bot.web.activities import REVIEWER, directory_id
+from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import PEOPLE
 from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
@@ -192,7 +195,10 @@ class BotBuilder:
         asking = self._asking(answering, services, known, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services)
-        self._open_channels(self._channel_context(asking, services, reading), app, local)
+        suggestions = Suggestions(self._shelf, answering, lambda: asking.under_way > 0)
+        context = self._channel_context(asking, services, reading)
+        context = replace(context, suggestions=lambda: suggestions.questions)
+        self._open_channels(context, app, local)
         self._add_routes(app, services, port)
         try:
             await services.privacy.catch_up()
@@ -212,20 +218,41 @@ class BotBuilder:
         app.add_routes([web.get("/readyz", upkeep.ready)])
         self._run(services.card_sync.run(settings.review_interval_s), "card_sync")
         self._run(services.previews.run(), "previews")
+        self._suggest(suggestions, reading, wanted=local is not None and not self._examples)
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         return Bot(app, None if local is app else local, asking, upkeep, services)
 
     def _add_routes(self, app: web.Application, services: Services, port: int) -> None:
-        settings = self._settings
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
         is_restricted, opened = self._shelf.access.is_restricted, services.looking.on_opened
-        app.add_routes([open_route(self._store, opened, site_url(settings, port), is_restricted)])
+        site = site_url(self._settings, port)
+        app.add_routes([open_route(self._store, opened, site, is_restricted)])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
-        on_the_port = find_local_page(settings) is LocalPage.ON_THE_PORT
-        app.add_routes([*self._viewer(), *self._dashboard(services.desk)])
-        app.add_routes(self._reviews(services, local=on_the_port))
+        app.add_routes(self._browser_routes(services))
+
+    def _browser_routes(self, services: Services) -> list[web.RouteDef]:
+        """Return the pages that are served to browsers beside the chat page."""
+        here = find_local_page(self._settings) is LocalPage.ON_THE_PORT
+        reviews, admin = self._reviews(services, local=here), self._admin(services, local=here)
+        return [*self._viewer(), *self._dashboard(services.desk), *reviews, *admin]
+
+    def _suggest(self, suggestions: Suggestions, reading: PageReading, *, wanted: bool) -> None:
+        """Look for first questions now, and again when the pages were read."""
+        if not wanted:
+            return
+        news = asyncio.Event()
+        news.set()
+        reading.on_done.append(lambda _: news.set())
+
+        async def look() -> None:
+            while True:
+                await news.wait()
+                news.clear()
+                await suggestions.find()
+
+        self._run(look(), "suggestions")
 
     def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
@@ -298,6 +325,7 @@ class BotBuilder:
             is_public=is_public(settings),
             trusts_local_reviewers=self._trusts_local_reviewers,
             preparing=lambda: reading.describe() or self._preparing(),
+            pages=self._shelf.public_pages,
         )
 
     def _open_channels(
@@ -380,6 +408,11 @@ class BotBuilder:
             robin = Visitor(self._keys.pseudonym(directory), directory, name, str(Channel.LOCAL))
         door = PageDoor("reviews", services.passes, services.reviewer_gates, robin)
         return reviews_routes(door, services.review_actions, services.known)
+
+    def _admin(self, services: Services, *, local: bool) -> list[web.RouteDef]:
+        administration = open_administration(self._settings, self._shelf, services)
+        self._closing.push_async_callback(administration.close)
+        return admin_routes(open_admin_door(services, self._keys, local=local), administration)
 
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)

@@ -166,7 +166,8 @@ class ChannelContext:
 
     `offers` are what can be asked after an answer. `is_public`: people elsewhere are meant to reach the port.
     `trusts_local_reviewers`: what the chat page's reviewer rules counts in the other channels, too.
-    `preparing` says what is not there yet, pages or the model; None where all is.
+    `preparing` says what is not there yet, pages or the model; None where all is. `pages` returns (URL,
+    title) of those that are known, `suggestions` questions that they answer.
     """
 
     settings: Settings
@@ -178,6 +179,8 @@ class ChannelContext:
     is_public: bool
     trusts_local_reviewers: bool
     preparing: Callable[[], str | None] = lambda: None
+    pages: Callable[[], Sequence[tuple[str, str]]] = tuple
+    suggestions: Callable[[], Sequence[str]] = tuple
 
 
 class OpenChannel(Protocol):

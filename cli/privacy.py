@@ -342,7 +342,11 @@ def audit_command(
     for one in found:
         at = f"{one.at:%Y-%m-%d %H:%M:%S}"
         table.add_row(
-            at, one.who[:25], str(one.what), one.person[:16], (one.answer_id or one.model_version)[:16]
+            at,
+            one.who[:25],
+            str(one.what),
+            one.person[:16],
+            (one.answer_id or one.model_version or one.about)[:16],
         )
     out.print(table)
 

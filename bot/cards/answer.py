@@ -46,6 +46,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("outdated", "Out of date"),
         ("incomplete", "Incomplete"),
         ("wrong_source", "Wrong source"),
+        ("on_the_page", "It is on the page"),
         ("hard_to_read", "Hard to understand"),
         ("not_my_question", "Not what I asked"),
     ),

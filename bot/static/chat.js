@@ -33,11 +33,16 @@ function fillPeople() {
   $("avatar").textContent = [...person.name][0].toUpperCase();
 }
 
-async function become(next) {
+function speakAs(next) {
   person = next;
   localStorage.setItem("askpage-person", person.id);
   fillPeople();
   $("other").hidden = true;
+  $("find").value = "";
+}
+
+async function become(next) {
+  speakAs(next);
   const mine = await attempt(() => get(`/local/conversations?${new URLSearchParams({ person: person.id })}`));
   if (mine?.length) show(mine[0].id);
   else if (mine) await begin();
@@ -94,7 +99,9 @@ function show(id) {
 }
 
 async function listConversations() {
-  const mine = await get(`/local/conversations?${new URLSearchParams({ person: person.id })}`).catch(() => []);
+  const words = $("find").value.trim();
+  const mine = await get(`/local/conversations?${new URLSearchParams({ person: person.id, words })}`).catch(() => []);
+  $("no-chats").hidden = !words || mine.length > 0;
   $("chats").replaceChildren(
     ...mine.map((one) =>
       element(
@@ -108,9 +115,73 @@ async function listConversations() {
       ),
     ),
   );
-  const title = mine.find((one) => one.id === conversation)?.title || "New conversation";
+  const here = mine.find((one) => one.id === conversation);
+  if (!here && words) return; // what is open does not have these words
+  named = here?.named ? here.title : "";
+  const title = here?.title || "New conversation";
   $("title").textContent = title;
   document.title = `${title} · askpage`;
+}
+
+let named = "";
+let findTimer = 0;
+$("find").addEventListener("input", () => {
+  clearTimeout(findTimer);
+  findTimer = setTimeout(listConversations, 200);
+});
+
+/** Ask with a dialog; return what was pressed. */
+async function ask(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  // The event of an earlier close may come when the dialog is open again.
+  await new Promise((done) => (dialog.onclose = () => dialog.open || done()));
+  return dialog.returnValue;
+}
+
+$("keep-name").addEventListener("click", () => $("naming").close("cancel"));
+$("rename").addEventListener("click", async () => {
+  $("name").value = named;
+  const asking = ask($("naming"));
+  $("name").select();
+  if ((await asking) !== "rename") return;
+  await attempt(() => post("/local/rename", { conversation, title: $("name").value }));
+  await listConversations();
+});
+$("end").addEventListener("click", async () => {
+  if ((await ask($("ending"))) !== "delete") return;
+  if (await attempt(() => post("/local/end", { conversation }))) await become(person);
+  $("question").focus();
+});
+
+/** Open what a link leads to, in the name of whose conversation it is; false where there is none. */
+async function openLink() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (!link.get("conversation")) return false;
+  history.replaceState(null, "", location.pathname);
+  const found = await get(`/local/conversations/${encodeURIComponent(link.get("conversation"))}`).catch(() => null);
+  if (!found) {
+    toast("What this link leads to is gone.");
+    return false;
+  }
+  speakAs(people().find(({ id }) => id === found.person.id) ?? found.person);
+  wanted = link.get("message") ?? "";
+  show(found.id);
+  return true;
+}
+
+let wanted = "";
+
+/** Bring the answer that a link leads to into view. */
+function reveal() {
+  const view = views.get(wanted);
+  wanted = "";
+  if (!view) return;
+  pinned = false;
+  view.root.setAttribute("tabindex", "-1");
+  view.root.classList.add("revealed");
+  view.root.scrollIntoView({ block: "center" });
+  view.root.focus({ preventScroll: true });
 }
 
 $("new").addEventListener("click", async () => {
@@ -129,6 +200,7 @@ const events = {
     $("messages").removeAttribute("aria-busy");
     settle();
     toBottom(true);
+    if (wanted) reveal();
   },
   message(shown) {
     const before = views.get(shown.id)?.shown;
@@ -147,8 +219,11 @@ const events = {
   typing() {
     $("typing").hidden = false;
     clearTimeout(typingTimer);
-    typingTimer = setTimeout(() => ($("typing").hidden = true), 20000);
-    toBottom();
+    typingTimer = setTimeout(() => {
+      $("typing").hidden = true;
+      settle();
+    }, 20000);
+    settle();
   },
   status({ loading }) {
     banner(loading);
@@ -198,8 +273,19 @@ function settle() {
   const offered = all.some(({ cards }) => cards?.some((card) => card.actions?.length));
   $("empty").hidden = !whole || all.length > 0;
   $("suggestions").hidden = !whole || asked || offered || !config.suggestions.length;
+  $("knows").hidden = !whole || asked || !config.knows.length;
+  const streams = all.some(({ sender, state }) => sender === "bot" && state !== "final");
+  $("stop").hidden = !streams && $("typing").hidden;
+  $("send").hidden = !$("stop").hidden;
   toBottom();
 }
+
+$("stop").addEventListener("click", async () => {
+  $("typing").hidden = true;
+  await attempt(() => post("/local/stop", { conversation }));
+  settle();
+  $("question").focus();
+});
 
 function banner(loading) {
   const words = config.cards ? loading : "Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.";
@@ -259,6 +345,7 @@ const act = {
     if (type === "application/vnd.microsoft.activity.message") toast(String(value));
     else if (type === "application/vnd.microsoft.error") toast(String(value?.message));
   },
+  linkTo: (shown) => `${location.origin}/#${new URLSearchParams({ conversation, message: shown.id })}`,
   say: (text) => send({ type: "message", text }),
   grown: () => toBottom(),
   announce,
@@ -390,7 +477,14 @@ for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon
 $("suggestions").replaceChildren(
   ...config.suggestions.map((text) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => act.say(text) }, text))),
 );
+const known = config.knows.reduce((sum, { count }) => sum + count, 0);
+$("knows").replaceChildren(
+  "I know ",
+  element("a", { href: "/site/", target: "_blank", rel: "noopener" }, `${known.toLocaleString("en-GB")} ${known === 1 ? "page" : "pages"}`),
+  ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
+);
 banner(config.loading);
 fit();
 if (matchMedia("(pointer: fine)").matches) $("question").focus();
-become(people().find(({ id }) => id === localStorage.getItem("askpage-person")) ?? config.people[0]);
+window.addEventListener("hashchange", openLink);
+if (!(await openLink())) become(people().find(({ id }) => id === localStorage.getItem("askpage-person")) ?? config.people[0]);

@@ -12,7 +12,7 @@ const QUESTIONS = {
   },
   dislike: {
     title: "What went wrong?",
-    reasons: { wrong: "Not correct", outdated: "Out of date", incomplete: "Incomplete", wrong_source: "Wrong source" },
+    reasons: { wrong: "Not correct", outdated: "Out of date", incomplete: "Incomplete", wrong_source: "Wrong source", on_the_page: "It is on the page" },
   },
 };
 
@@ -61,7 +61,7 @@ export class Feedback {
     this.form.onsubmit = (event) => event.preventDefault();
     this.form.setAttribute("aria-label", card.fallbackText);
     this.form.hidden = false;
-    this.form.querySelector("input, textarea")?.focus();
+    (this.form.querySelector("textarea") ?? this.form.querySelector("input"))?.focus({ preventScroll: true });
     this.form.scrollIntoView({ block: "nearest" });
   }
 
@@ -99,7 +99,7 @@ export class Feedback {
     };
     this.form.hidden = false;
     this.form.setAttribute("aria-labelledby", heading);
-    boxes[0].firstChild.focus();
+    text.focus({ preventScroll: true });
     this.form.scrollIntoView({ block: "nearest" });
   }
 

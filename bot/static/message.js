@@ -113,6 +113,7 @@ export class MessageView {
   ownButtons(shown) {
     const time = element("time", { datetime: shown.at }, clock.format(new Date(shown.at)));
     const parts = [
+      small("again", "Ask this again", "ask-again", () => this.act.say(shown.text)),
       small("pencil", "Edit this question", "edit", () => this.act.edit(shown)),
       small("trash", "Delete this question", "erase", () => this.act.erase(shown)),
       element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time),
@@ -128,12 +129,23 @@ export class MessageView {
     const parts = [];
     if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown) ? "Found by AI" : "AI-generated"));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
-    if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown));
+    if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown), this.linkButton(shown));
+    if (shown.stopped) parts.push(element("span", { class: "meta" }, "Stopped"));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
     const choices = (shown.choices ?? []).map((choice) =>
       element("button", { class: "chip", type: "button", onclick: () => this.act.say(choice.text) }, choice.title),
     );
     return choices.length ? [...parts, element("div", { class: "choices" }, ...choices)] : parts;
+  }
+
+  linkButton(shown) {
+    const button = small("link", "Copy a link to this answer", "link", async () => {
+      const done = await navigator.clipboard.writeText(this.act.linkTo(shown)).then(() => true, () => false);
+      button.replaceChildren(icon(done ? "check" : "close"));
+      this.act.announce(done ? "The link is copied. It opens on this machine." : "The browser did not allow copying.");
+      setTimeout(() => button.replaceChildren(icon("link")), 1600);
+    });
+    return button;
   }
 
   copyButton(shown) {

@@ -331,7 +331,7 @@ $("keys-on").addEventListener("change", () => ($("keys-on").checked ? localStora
 
 setInterval(async () => {
   if (document.hidden || busy || view !== "queue" || $("detail").querySelector("details[open] textarea")) return;
-  const body = await get("queue").catch(() => null);
+  const body = await get("count").catch(() => null);
   if (body && body.waiting !== Number($("waiting").textContent)) read(shown?.id);
 }, 20_000);
 

@@ -13,7 +13,7 @@ from bot.channels.message import Connector
 from bot.channels.review_handler import Reviewers
 from bot.services import ChannelContext
 from bot.web.activities import REVIEWER, directory_id
-from bot.web.chat_page import PEOPLE, ChatPage
+from bot.web.chat_page import PEOPLE, BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
 from core.records import Channel, Question
 from core.settings import Settings
@@ -38,8 +38,9 @@ class WebChannel:
             self._handler,
             context.settings.data_dir,
             people=people,
-            suggestions=context.examples,
-            loading=context.preparing,
+            knows=BotKnowledge(
+                lambda: context.examples or context.suggestions(), context.pages, context.preparing
+            ),
         )
         self.connector: Connector = self._page
         self._pseudonym = services.pseudonym

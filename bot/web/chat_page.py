@@ -31,7 +31,9 @@ import contextlib
 import json
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -40,7 +42,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from aiohttp import web
 
 from bot.cards.adaptive import CARD_TYPE, render_card
-from bot.channel import Undeliverable
+from bot.channel import STOPPED, ChannelError, Undeliverable
 from bot.channels.incoming import Reference, to_object
 from bot.channels.message import CitedSource, Message, Outgoing, StreamPart, Typing
 from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
@@ -72,8 +74,49 @@ LOADING_BEAT_S = 0.5
 OVERWRITE_EVERY_S = 60.0
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
+MOST_TITLE = 120
+STOP_SAID = "Canceled by user"
+"""How Teams refuses the next part of an answer whose asker pressed stop (`bot/channels/reply.py`)."""
+
 QUOTE_LIMIT = 400
 """Longest quote that goes into a link to one of our pages, characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotKnowledge:
+    """What the page tells of the bot, as it is at that moment.
+
+    `suggestions` returns first questions, `pages` (URL, title) of what is known; `loading` a sentence while
+    pages are missing, or the model is, else None.
+    """
+
+    suggestions: Callable[[], Sequence[str]] = tuple
+    pages: Callable[[], Sequence[tuple[str, str]]] = tuple
+    loading: Callable[[], str | None] = lambda: None
+
+
+def count_pages(pages: Sequence[tuple[str, str]]) -> list[Shown]:
+    """Return how many pages there are of each site or folder, the largest first."""
+    counts: Counter[str] = Counter()
+    for url, _ in pages:
+        parts = urlsplit(url)
+        ours = parts.path.startswith("/site/")
+        folder = parts.path.removeprefix("/site/").partition("/")[0] if ours else ""
+        counts[parts.hostname or folder or "pages"] += 1
+    return [{"name": name, "count": count} for name, count in counts.most_common()]
+
+
+def has_words(chat: Conversation, words: Sequence[str]) -> bool:
+    """Tell whether all words, in small letters, stand in a conversation's title or messages."""
+    if not words:
+        return True
+    texts = [chat.title, *(str(one.get("text", "")) for one in chat.messages.values())]
+    said = "\n".join(texts).casefold()
+    return all(word in said for word in words)
+
+
+def _describe(chat: Conversation) -> Shown:
+    return {"id": chat.id, "title": chat.title[:MOST_TITLE], "begun": chat.begun, "named": bool(chat.name)}
 
 
 def render_shown(message: Message | StreamPart) -> Shown:
@@ -145,9 +188,7 @@ class Front(Protocol):
 class ChatPage:
     """The page, its conversations, and the connector that the front end answers through. One per process.
 
-    `people` are those who can be spoken as, `suggestions` are first questions that the page offers. `loading`
-    returns a sentence while pages are missing, or the model is (shown as a banner), else None. `root` is the
-    folder that holds node_modules.
+    `people` are those who can be spoken as. `root` is the folder that holds node_modules.
     """
 
     def __init__(
@@ -156,15 +197,15 @@ class ChatPage:
         data_dir: Path,
         *,
         people: Sequence[Mapping[str, str]] = PEOPLE,
-        suggestions: Sequence[str] = (),
-        loading: Callable[[], str | None] = lambda: None,
+        knows: BotKnowledge | None = None,
         root: Path = STATIC.parent.parent,
     ) -> None:
         self._front = front
         self.conversations = Conversations(data_dir / PAGE_FILE)
         self._people = tuple(people)
-        self._suggestions = tuple(suggestions)
-        self._loading = loading
+        self._knows = knows or BotKnowledge()
+        self._stopped: set[str] = set()
+        self._loading = self._knows.loading
         self._cards = root / ADAPTIVE_CARDS
         self._token = secrets.token_urlsafe(24)
         self._closing = False
@@ -175,7 +216,11 @@ class ChatPage:
             web.get("/", self._guard(self._page), allow_head=False),
             web.get("/static/{name}", self._guard(self._file), allow_head=False),
             web.get("/local/conversations", self._guard(self._list), allow_head=False),
+            web.get("/local/conversations/{id}", self._guard(self._find), allow_head=False),
             web.post("/local/conversations", self._guard(self._begin)),
+            web.post("/local/rename", self._guard(self._rename)),
+            web.post("/local/end", self._guard(self._end)),
+            web.post("/local/stop", self._guard(self._stop)),
             web.get("/local/events", self._guard(self._events), allow_head=False),
             web.post("/local/activities", self._guard(self._take)),
         ]
@@ -211,11 +256,16 @@ class ChatPage:
     # The connector of the front end
 
     async def send(self, reference: Reference, message: Outgoing) -> str:
-        """Show a message; return its id. Raises Undeliverable if the conversation is gone."""
+        """Show a message; return its id.
+
+        Raises Undeliverable if the conversation is gone, ChannelError for the rest of a stopped answer.
+        """
         chat = self._chat(reference.conversation)
         if isinstance(message, Typing):
             self.conversations.typing(chat)
             return self.conversations.new_id()
+        if chat.id in self._stopped and (isinstance(message, StreamPart) or message.stream_id):
+            raise ChannelError(STOP_SAID, 403)
         message_id = message.stream_id or self.conversations.new_id()
         await self._show(chat, message_id, message)
         return message_id
@@ -249,7 +299,8 @@ class ChatPage:
         config = {
             "token": self._token,
             "people": self._people,
-            "suggestions": self._suggestions,
+            "suggestions": list(self._knows.suggestions()),
+            "knows": count_pages(self._knows.pages()),
             "loading": self._loading(),
             "cards": self._cards.is_file(),
         }
@@ -268,8 +319,39 @@ class ChatPage:
         return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
+        words = request.query.get("words", "").casefold().split()
         chats = self.conversations.of_person(request.query.get("person", ""))
-        return web.json_response([{"id": c.id, "title": c.title[:120], "begun": c.begun} for c in chats])
+        return web.json_response([_describe(chat) for chat in chats if has_words(chat, words)])
+
+    async def _find(self, request: web.Request) -> web.StreamResponse:
+        """Tell whose conversation a link leads to."""
+        chat = self._find_conversation(request.match_info["id"])
+        return web.json_response(_describe(chat) | {"person": chat.person})
+
+    async def _rename(self, request: web.Request) -> web.StreamResponse:
+        body = await read_object(request)
+        chat = self._find_conversation(str(body.get("conversation", "")))
+        await self.conversations.rename(chat, " ".join(str(body.get("title", "")).split())[:MOST_TITLE])
+        return web.json_response(_describe(chat))
+
+    async def _end(self, request: web.Request) -> web.StreamResponse:
+        """Delete a conversation: its questions are forgotten with their answers, as one by one."""
+        chat = self._find_conversation(str((await read_object(request)).get("conversation", "")))
+        for message in [one for one in chat.messages.values() if one["sender"] == "user"]:
+            activity = build_activity({"type": "messageDelete", "id": message["id"]}, chat, "")
+            await self._hand_over(activity)
+            await self.conversations.remove(chat, message["id"])
+        await self.conversations.end(chat)
+        return web.json_response({})
+
+    async def _stop(self, request: web.Request) -> web.StreamResponse:
+        """Stop the answer that is being written; what stands there stays."""
+        chat = self._find_conversation(str((await read_object(request)).get("conversation", "")))
+        self._stopped.add(chat.id)
+        for message in [one for one in chat.messages.values() if one.get("state", "final") != "final"]:
+            text = message["text"] if message["state"] == "streaming" else STOPPED
+            await self.conversations.put(chat, {**message, "state": "final", "text": text, "stopped": True})
+        return web.json_response({})
 
     async def _begin(self, request: web.Request) -> web.StreamResponse:
         chat = await self.conversations.begin(parse_person((await read_object(request)).get("person")))
@@ -281,6 +363,7 @@ class ChatPage:
         body = await read_object(request)
         chat = self._find_conversation(str(body.get("conversation", "")))
         activity = build_activity(body, chat, self.conversations.new_id())
+        self._stopped.discard(chat.id)
         await self._apply(chat, activity)
         try:
             result = await self._hand_over(activity)

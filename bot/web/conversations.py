@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS conversation (
 CREATE TABLE IF NOT EXISTS message (
     conversation TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
     id TEXT NOT NULL, shown TEXT NOT NULL, PRIMARY KEY (conversation, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS title (
+    conversation TEXT PRIMARY KEY REFERENCES conversation (id) ON DELETE CASCADE, words TEXT NOT NULL) STRICT;
 PRAGMA foreign_keys = ON;
 """
 
@@ -63,6 +65,8 @@ class Conversation:
     changes: dict[str, Change] = field(default_factory=dict[str, Change])
     forgotten: int = 0
     followers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
+    name: str = ""
+    """What its person calls it, "" where they have not said."""
     in_file: bool = True
     """False after its person's data was deleted, until they speak again: it ends with the process then."""
 
@@ -73,8 +77,10 @@ class Conversation:
 
     @property
     def title(self) -> str:
-        """The first question, or ""."""
-        return next((m["text"] for m in self.messages.values() if m["sender"] == "user" and m["text"]), "")
+        """What its person calls it, else the first question, or ""."""
+        return self.name or next(
+            (m["text"] for m in self.messages.values() if m["sender"] == "user" and m["text"]), ""
+        )
 
     def tell(self, change: Change) -> None:
         """Remember a change and wake the followers."""
@@ -133,6 +139,20 @@ class Conversations:
             self._erased = True
         return conversation
 
+    async def rename(self, conversation: Conversation, name: str) -> None:
+        """Call a conversation something else, "" by its first question again."""
+        conversation.name, self._erased = name, True
+        await self._write("DELETE FROM title WHERE conversation = ?", (conversation.id,))
+        if name and conversation.in_file:
+            await self._write("INSERT INTO title VALUES (?, ?)", (conversation.id, name))
+
+    async def end(self, conversation: Conversation) -> None:
+        """Show a conversation no more, and erase it from the file."""
+        self._known.pop(conversation.id, None)
+        self._erased = True
+        self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
+        await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
+
     def new_id(self) -> str:
         """Return an id for a message or an activity: a time in milliseconds, as Teams has it, never twice."""
         self._last_id = max(self._last_id + 1, int(datetime.now(UTC).timestamp() * 1000))
@@ -182,6 +202,8 @@ class Conversations:
         A conversation in which nothing is shown any more goes. One in which the bot alone has spoken since,
         to say that all is deleted, stays on screen and leaves the file.
         """
+        if conversation.name:
+            await self.rename(conversation, "")
         for message_id, shown in list(conversation.messages.items()):
             if shown["at"] <= until:
                 await self.remove(conversation, message_id)
@@ -263,6 +285,10 @@ class Conversations:
     async def _write_person(self, conversation: Conversation) -> None:
         row = (conversation.id, json.dumps(conversation.person), conversation.begun)
         await self._write("INSERT OR REPLACE INTO conversation VALUES (?, ?, ?)", row)
+        if conversation.name:
+            await self._write(
+                "INSERT OR REPLACE INTO title VALUES (?, ?)", (conversation.id, conversation.name)
+            )
 
     async def _write(self, sql: str, row: tuple[str, ...]) -> None:
         if self._closed:
@@ -273,6 +299,7 @@ class Conversations:
         self._db.execute(sql, row).fetchall()
 
     def _read(self) -> Iterator[tuple[str, Conversation]]:
+        names = dict(self._db.execute("SELECT conversation, words FROM title").fetchall())
         for conversation_id, person, begun in self._db.execute("SELECT * FROM conversation ORDER BY begun"):
             rows = self._db.execute(
                 "SELECT shown FROM message WHERE conversation = ? ORDER BY CAST(id AS INTEGER)",
@@ -282,5 +309,11 @@ class Conversations:
             self._last_id = max([self._last_id, *(int(message["id"]) for message in messages)])
             yield (
                 conversation_id,
-                Conversation(conversation_id, json.loads(person), begun, {m["id"]: m for m in messages}),
+                Conversation(
+                    conversation_id,
+                    json.loads(person),
+                    begun,
+                    {m["id"]: m for m in messages},
+                    name=names.get(conversation_id, ""),
+                ),
             )

@@ -26,7 +26,7 @@ SOMEBODY = "gone"
 
 
 class AuditAction(StrEnum):
-    """Audited deeds: the first six are about an answer, the last three a model, the others people."""
+    """Audited deeds: about an answer, about people, about a model version, and about how the bot runs."""
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
@@ -48,13 +48,19 @@ class AuditAction(StrEnum):
     PROMOTED = "promoted a model version"
     HELD = "held a model version where it stands"
     ROLLED_BACK = "rolled back a model version"
+    READ_ADMIN = "read the admin page"
+    ADDED_SOURCE = "added a source of pages"
+    REFRESHED_SOURCE = "had a source of pages read again"
+    REMOVED_SOURCE = "removed a source of pages"
+    RAN_JOB = "started a job"
+    LOOKED_AFTER = "let the doctor look"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One deed. `person` is whose records it was about, "" where it was everybody's or nobody's.
 
-    `model_version` is the version that it was about.
+    `model_version` is the version that it was about, `about` a source of pages or a job.
     """
 
     who: str
@@ -63,6 +69,7 @@ class Entry:
     answer_id: str = ""
     person: str = ""
     model_version: str = ""
+    about: str = ""
 
 
 class Audit:
@@ -71,11 +78,9 @@ class Audit:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    async def write(
-        self, who: str, what: AuditAction, *, answer_id: str = "", person: str = "", model_version: str = ""
-    ) -> None:
-        """Keep that somebody does something now."""
-        entry = Entry(who, what, datetime.now(UTC), answer_id, person, model_version)
+    async def write(self, who: str, what: AuditAction, **about: str) -> None:
+        """Keep that somebody does something now; `about` has further fields of the entry."""
+        entry = Entry(who, what, datetime.now(UTC), **about)
         name = f"{moment(entry.at)}|{secrets.token_hex(8)}"
         await self._documents.add(_document(entry, name))
 

@@ -26,7 +26,7 @@ from bot.http import AUTO_DECOMPRESS
 from bot.services import Services
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.channel import CAPABILITIES
-from bot.web.chat_page import ChatPage
+from bot.web.chat_page import BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
@@ -189,10 +189,16 @@ class Chat:
         assert conversation is not None
         await kept.put(conversation, {"id": kept.new_id(), "at": kept.now(), **shown})
 
+    def _pages(self) -> Sequence[tuple[str, str]]:
+        return [(page.url, page.title) for page in PAGES.values()]
+
     async def start(self) -> None:
         where = {"root": self.root} if self.root else {}
         self.channel = ChatPage(
-            self.heard, self.data_dir, suggestions=self.suggestions, loading=self._loading, **where
+            self.heard,
+            self.data_dir,
+            knows=BotKnowledge(lambda: self.suggestions, self._pages, self._loading),
+            **where,
         )
         app = web.Application()
         app.add_routes(self.channel.routes())

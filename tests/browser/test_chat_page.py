@@ -267,16 +267,17 @@ async def test_thumbs_reactions_and_deletions_need_no_mouse(chat: Chat, screen: 
     answer = await screen.ask("How much holiday is there?")
     await answer.get_by_role("button", name="Bad answer").focus()
     await keys.press("Enter")
-    await expect(answer.get_by_role("checkbox", name="Not correct")).to_be_focused()
-    await keys.press("Space")
-    for _ in range(4):
-        await keys.press("Tab")
+    await expect(answer.get_by_role("textbox", name="In your words (optional)")).to_be_focused()
     await keys.type("dogs!")
+    await keys.press("Shift+Tab")
+    await expect(answer.get_by_role("checkbox", name="It is on the page")).to_be_focused()
+    await keys.press("Space")
+    await keys.press("Tab")
     await keys.press("Tab")
     await keys.press("Tab")
     await keys.press("Enter")
     said = json.loads((await chat.heard.came("message/submitAction"))["value"]["actionValue"]["feedback"])
-    assert said == {"feedbackText": "dogs!", "reasons": ["wrong"]}
+    assert said == {"feedbackText": "dogs!", "reasons": ["on_the_page"]}
     await expect(answer.get_by_role("button", name="Bad answer")).to_be_focused()
 
     await keys.press("Tab")

@@ -28,6 +28,7 @@ def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list
     """Return the page, its files, and what it reads and sends."""
     page = ReviewsPage(actions, known)
     reads = {
+        "count": page.count_waiting,
         "queue": page.list_waiting,
         "queue/{answer}": page.show_waiting,
         "verified": page.list_served,
@@ -42,6 +43,11 @@ class ReviewsPage:
 
     actions: ReviewActions
     known: Known
+
+    async def count_waiting(self, _: web.Request, visitor: Visitor) -> web.StreamResponse:
+        """Send how many wait. A page asks that again and again; it is a number alone, so nobody notes it."""
+        waiting = await self.actions.queue.list_waiting(visitor.person)
+        return web.json_response({"waiting": len(waiting)})
 
     async def list_waiting(self, _: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send the queue."""

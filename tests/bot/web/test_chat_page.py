@@ -20,7 +20,7 @@ from bot.channels.message import CitedSource, InvokeReply, Message, StreamPart, 
 from bot.channels.reply import READING
 from bot.http import is_loopback
 from bot.web.access import BODY_LIMIT, is_own_host
-from bot.web.chat_page import openable, render_shown, with_quote
+from bot.web.chat_page import count_pages, openable, render_shown, with_quote
 from bot.web.conversations import CHANGES_LIMIT, CONVERSATIONS_LIMIT, MESSAGES_LIMIT, Conversations
 from feedback.store.base import StoreUnavailable
 from tests.browser.chat import PARENTS, Actor, Browser, Chat, Lines, a_browser, a_chat
@@ -135,7 +135,8 @@ async def test_every_answer_forbids_scripts_from_elsewhere_and_frames(chat: Chat
 async def test_the_page_has_no_inline_script_and_nothing_from_elsewhere(chat: Chat, browser: Browser) -> None:
     page = await browser.load()
     assert re.findall(r"<script(?![^>]*\bsrc=\"/static/)", page) == []
-    assert re.findall(r"(?:src|href)=\"(?!/static/|#)", page) == []
+    own = r"/static/|#|/site/\"|/dashboard\"|/reviews\"|/admin\""
+    assert re.findall(rf"(?:src|href)=\"(?!{own})", page) == []
     assert re.findall(r"\s(?:on\w+|style)=", page) == []
 
 
@@ -648,3 +649,84 @@ async def test_two_pages_of_one_person_see_the_same(chat: Chat, browser: Browser
         other.conversation = browser.conversation
         await browser.do("message", text="What do parents get?")
         assert (await other.answered())["id"] == (await browser.answered())["id"]
+
+
+# Conversations of one's own
+
+
+async def test_conversations_are_renamed_found_and_deleted_with_their_questions(
+    chat: Chat, browser: Browser
+) -> None:
+    await browser.begin()
+    await browser.do("message", text="What do parents get?")
+    await chat.heard.came("message")
+    first = browser.conversation
+    await browser.post("/local/rename", {"conversation": first, "title": "  Babies &\n co "})
+    await browser.begin()
+    await browser.do("message", text="Where is the canteen?")
+    await chat.heard.came("message", 2)
+
+    async def listed(words: str = "") -> list[str]:
+        query = {"person": "alex", "words": words}
+        async with browser.http.get(f"{chat.url}/local/conversations", params=query) as response:
+            return [one["title"] for one in await response.json()]
+
+    assert await listed() == ["Where is the canteen?", "Babies & co"]
+    assert await listed("PARENTS get") == ["Babies & co"], "in what was said"
+    assert await listed("babies") == ["Babies & co"], "in the name"
+    assert await listed("canteen parents") == []
+    async with browser.http.get(f"{chat.url}/local/conversations/{first}") as response:
+        assert (await response.json())["person"]["id"] == "alex"
+    await chat.asking.drain(10)
+    await chat.restart()
+    assert chat.channel.conversations.get(first).title == "Babies & co", "it survives a restart"  # type: ignore[union-attr]
+    await browser.load()
+    assert (await browser.post("/local/rename", {"conversation": first, "title": " "}))[0] == 200
+    assert await listed() == ["Where is the canteen?", "What do parents get?"]
+    assert (await browser.post("/local/end", {"conversation": first}))[0] == 200
+    assert await listed() == ["Where is the canteen?"]
+    assert [one.text for one in chat.store.questions.values()] == ["Where is the canteen?"]
+    assert (await browser.post("/local/end", {"conversation": first}))[0] == 404
+    await chat.restart()
+    assert chat.channel.conversations.get(first) is None
+
+
+async def test_a_stopped_answer_stays_as_it_was_on_screen(chat: Chat, browser: Browser) -> None:
+    steps = asyncio.Semaphore(0)
+    drafts = ("Parents", "Parents get", "Parents get sixteen")
+    chat.actor.lines["slow"] = Lines("It ends [1].", (PARENTS,), drafts=drafts, steps=steps)
+    await browser.begin()
+    await browser.do("message", text="What is slow?")
+    steps.release()
+    shown = chat.channel.conversations.get(browser.conversation)
+    assert shown is not None
+    for _ in range(200):
+        if any(one.get("state") == "streaming" for one in shown.messages.values()):
+            break
+        await asyncio.sleep(0.02)
+    assert (await browser.post("/local/stop", {"conversation": browser.conversation}))[0] == 200
+    for _ in range(3):
+        steps.release()
+    await chat.asking.drain(10)
+    last = [*shown.messages.values()][-1]
+    assert (last["text"], last["state"], last["stopped"]) == ("Parents", "final", True)
+    await browser.do("message", text="What do parents get?")
+    await chat.asking.drain(10)
+    assert "sixteen weeks" in [*shown.messages.values()][-1]["text"], "the next one is answered"
+
+
+@pytest.mark.parametrize("path", ["/local/rename", "/local/end", "/local/stop"])
+async def test_nobody_elsewhere_changes_a_conversation(chat: Chat, browser: Browser, path: str) -> None:
+    await browser.begin()
+    body = {"conversation": browser.conversation, "title": "mine"}
+    for headers in ({}, {"X-Askpage-Token": browser.token, "Origin": "https://evil.example"}):
+        async with browser.http.post(chat.url + path, json=body, headers=headers) as response:
+            assert response.status == 403
+    kept = chat.channel.conversations.get(browser.conversation)
+    assert kept is not None
+    assert kept.name == ""
+
+
+def test_pages_are_counted_by_folder_and_site() -> None:
+    pages = [("/site/handbook/leave", "Leave"), ("/site/handbook/it/vpn", "VPN"), ("https://x.example/a", "")]
+    assert count_pages(pages) == [{"name": "handbook", "count": 2}, {"name": "x.example", "count": 1}]

@@ -1,0 +1,1 @@
+"""What operators do while the bot runs: sources, model versions, jobs, and a look at what is wrong."""
