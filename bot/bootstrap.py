@@ -328,6 +328,7 @@ def make_dependencies(
         forget_examples=forgetting(settings),
         key_before=keys.before,
         models_dir=settings.models_dir,
+        file_pages=shelf.library,
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},
     )
 

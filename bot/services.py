@@ -16,6 +16,7 @@ from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
+from bot.channels.files.sent_files import FilePages, SentFiles
 from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCardSync, ModelHandler
@@ -52,6 +53,7 @@ class ServiceDependencies:
     the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
+    `file_pages` reads and keeps the files that people send; None: this process reads none.
     """
 
     known: Known
@@ -67,6 +69,7 @@ class ServiceDependencies:
     key_before: bytes = b""
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
+    file_pages: FilePages | None = None
 
 
 class Services:
@@ -122,9 +125,13 @@ class Services:
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
-        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
+        self.files = SentFiles(store, desk.documents, around.file_pages)
+        self.messages = AskedMessages(
+            store, desk, self.card_sync, around.later, self.pseudonym, self.files.forget_message
+        )
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)
+        self.privacy.memories.append(self.files.forget_person)
 
     def handlers(self, asking: Asking, reviewers: Reviewers) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""
@@ -136,6 +143,7 @@ class Services:
             feedback=self._feedback,
             reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
+            files=self.files,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,
             pseudonym=self.pseudonym,

@@ -56,8 +56,10 @@ _STARS = StarsInput(
 )
 
 
-def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> list[Action]:
-    """Return the buttons below an answer; asking an expert is always offered."""
+def rating_actions(
+    answer_id: str, seal: str, *, stars: bool, comment: bool, expert: bool = True
+) -> list[Action]:
+    """Return the buttons below an answer; an `expert` is offered where one may read what it is from."""
 
     def button(title: str, verb: str, *, inputs: bool = True) -> ActionButton:
         return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": seal}, inputs=inputs)
@@ -68,7 +70,7 @@ def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> 
         actions.append(Form("★ Rate", inputs, button("Send", "rate.stars")))
     elif comment:
         actions.append(Form("Comment", (_comment("What should we know?"),), button("Send", "rate.comment")))
-    return [*actions, button("Ask an expert", "rate.expert", inputs=False)]
+    return [*actions, button("Ask an expert", "rate.expert", inputs=False)] if expert else actions
 
 
 def feedback_form(reaction: str) -> Form:

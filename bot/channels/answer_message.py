@@ -184,7 +184,9 @@ class AnswerView:
             ruled_at=review.settled_at if review else None,
             text=verdict.text if verdict else "",
             citation=verdict.citation if verdict else None,
-            actions=rating_actions(answer.id, seal, stars=form == "stars", comment=form != "none"),
+            actions=rating_actions(
+                answer.id, seal, stars=form == "stars", comment=form != "none", expert=not answer.from_file
+            ),
             thanks=thanks,
             opens_url=self._opens_url,
             similar=tuple(similar.values()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,13 +53,16 @@ class AskedMessages:
         card_sync: CardSync,
         later: DeferredActions,
         pseudonym: Callable[[str], str],
+        forget_files: Callable[[str], Awaitable[None]],
     ) -> None:
+        """`forget_files` forgets the files that came with a message."""
         self.asking: Asking | None = None
         self._store = store
         self._desk = desk
         self._card_sync = card_sync
         self._later = later
         self._pseudonym = pseudonym
+        self._forget_files = forget_files
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
@@ -97,7 +100,9 @@ class AskedMessages:
         edited_id = f"{incoming.question_id}#{digest}"
         earlier = await self._find_versions(incoming.question_id, incoming.conversation_id)
         if edited_id in earlier or incoming.question in [
-            (answer.question.text, answer.question.page_url) for answer in earlier.values() if answer
+            (one.question.text, None if one.question.about_file else one.question.page_url)
+            for one in earlier.values()
+            if one
         ]:
             return None
         message_id = await self._forget(earlier)
@@ -122,6 +127,7 @@ class AskedMessages:
     async def _forget_message(self, question_id: str, conversation: dict[str, Any]) -> None:
         message_id = await self._forget(await self._find_versions(question_id, conversation["id"]))
         self._latest.pop(question_id, None)
+        await self._forget_files(question_id)
         if message_id:
             await self._card_sync.take_back(conversation, message_id)
 

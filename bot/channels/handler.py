@@ -21,7 +21,9 @@ from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, not
 from bot.channels.answer_message import AnswerView
 from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
-from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, parse_activity
+from bot.channels.files.sent_files import SentFiles, name_address
+from bot.channels.files.words import sort_files
+from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, SentFile, parse_activity
 from bot.channels.message import (
     MESSAGE_TYPE,
     NOT_IMPLEMENTED,
@@ -50,6 +52,10 @@ log = logging.getLogger(__name__)
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
 NOT_KEPT = "This could not be kept just now. Please try again in a minute."
 FILES_UNREAD = "I cannot read files sent here. Please paste a link to the page, or ask without the file."
+FILE_BESIDE_PAGE = (
+    "Your message names a page and has a file: I answer from the page. To ask about the file, send it again"
+    " without the link."
+)
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
 
 
@@ -113,6 +119,7 @@ class Handlers:
     reviews: ReviewHandler
     privacy: PrivacyHandler
     models: ModelHandler
+    files: SentFiles
     recognise: Recognise
     pseudonym: Callable[[str], str]
 
@@ -194,14 +201,29 @@ class ActivityHandler:
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
         if not incoming.text and incoming.value:
             await self._handle_submit(incoming, connector)
-        elif incoming.has_files and incoming.question[1] is None:
-            # An answer from another page would be taken for one from the file.
-            await _say(FILES_UNREAD, incoming, connector)
+        elif incoming.files:
+            await self._handle_files(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
             reviews = await self._handlers.reviews.may_review(incoming)
             self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
         elif not await self._handle_command(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
+
+    async def _handle_files(self, incoming: Incoming, connector: Connector) -> None:
+        """Ask about the files that came along; an answer from another page would be taken for theirs."""
+        has_page = incoming.question[1] is not None
+        if not self._handlers.files.are_read(self._config.channel) and not has_page:
+            await _say(FILES_UNREAD, incoming, connector)
+            return
+        files, refused = sort_files(incoming.files)
+        if has_page:
+            await _say(FILE_BESIDE_PAGE, incoming, connector)
+            await self._ask(incoming, connector, incoming.question_id, replaces="")
+            return
+        if refused:
+            await _say(" ".join(refused), incoming, connector)
+        if files:
+            await self._ask(incoming, connector, incoming.question_id, replaces="", files=files)
 
     async def _handle_command(self, incoming: Incoming, connector: Connector) -> bool:
         """Run a command; False where the text is a question."""
@@ -220,14 +242,25 @@ class ActivityHandler:
         return True
 
     async def _ask(
-        self, incoming: Incoming, connector: Connector, question_id: str, *, replaces: str
+        self,
+        incoming: Incoming,
+        connector: Connector,
+        question_id: str,
+        *,
+        replaces: str,
+        files: tuple[SentFile, ...] = (),
     ) -> None:
         text, page_url = incoming.question
-        reference = replace(incoming.reference, replaces=replaces)
+        person = self._pseudonym(incoming.sender)
+        try:
+            page_url = page_url or await self._find_file(incoming, person, files=files, edits=bool(replaces))
+        except StoreUnavailable:
+            log.warning("the store is away: whether a question is about a file is not known")
+        reference = replace(incoming.reference, replaces=replaces, files=files)
         question = Question(
             id=question_id,
             text=text,
-            asker=self._pseudonym(incoming.sender),
+            asker=person,
             conversation=incoming.conversation_id,
             channel=self._config.channel,
             asked_at=datetime.now(UTC),
@@ -246,6 +279,16 @@ class ActivityHandler:
             return
         if fresh:
             self._messages.remember_reply(question_id, reply)
+
+    async def _find_file(
+        self, incoming: Incoming, person: str, *, files: tuple[SentFile, ...], edits: bool
+    ) -> str | None:
+        """Return the address of the file that a message is about. Raises StoreUnavailable."""
+        if files:
+            return name_address(incoming.question_id)
+        known = self._handlers.files
+        own = await known.find_sent_with(incoming.question_id) if edits else None
+        return own or await known.find(incoming, person)
 
     async def _handle_edit(self, incoming: Incoming, connector: Connector) -> None:
         """Answer an edited question anew, and write it over the answer before."""

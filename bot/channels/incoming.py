@@ -24,6 +24,9 @@ from feedback.reviews.repository import place_of_reviewer
 
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
+MAX_FILE_NAME = 120
+MOST_FILES = 10
+"""Of one message, that are looked at."""
 MAX_REASON_CHARACTERS = 40
 MAX_REASONS = 10
 MAX_REACTION_CHARACTERS = 80
@@ -99,15 +102,45 @@ class Reaction(Part):
     type: Text = ""
 
 
+class SentFile(Part):
+    """A file that was sent: `address` is where its channel has it, `id` its name there ("": not told).
+
+    Every channel says so in the words of Teams; `declared` is its kind where the channel knows it.
+    """
+
+    name: Text = ""
+    address: Text = ""
+    id: Text = ""
+    declared: Text = ""
+
+
+FILE_INFO = "application/vnd.microsoft.teams.file.download.info"
+"""Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bots-filesv4"""
+
+
 class Attachment(Part):
     """What hangs on a message: a file has a name, or is a picture; cards and the message as HTML are none."""
 
     name: Text = ""
     content_type: Text = Field("", alias="contentType")
+    content: Object = Field(default_factory=dict[str, Any])
 
     @property
     def is_file(self) -> bool:
         return bool(self.name) or self.content_type.startswith("image/")
+
+    @property
+    def file(self) -> SentFile:
+        """The file that it is, without an address where the channel does not hand it out."""
+        name = " ".join(self.name.split())[:MAX_FILE_NAME]
+        if self.content_type != FILE_INFO:
+            return SentFile(name=name or "a picture", declared=self.content_type)
+        return SentFile(
+            name=name or "a file",
+            address=to_text(self.content.get("downloadUrl")),
+            id=to_text(self.content.get("uniqueId"))[:MAX_ID_CHARACTERS],
+            declared=to_text(self.content.get("mimetype")),
+        )
 
 
 class _Activity(Part):
@@ -184,13 +217,17 @@ class CardAction:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over."""
+    """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over.
+
+    `files` are those that came with the question, for whoever reads them.
+    """
 
     conversation: Json
     bot: Json
     user: Json
     activity_id: str
     replaces: str = ""
+    files: tuple[SentFile, ...] = ()
 
     def dump(self) -> str:
         """Return it as JSON."""
@@ -202,6 +239,7 @@ class Reference:
                 "activityId": self.activity_id,
                 "replaces": self.replaces,
             }
+            | ({"files": [one.model_dump() for one in self.files]} if self.files else {})
         )
 
     @classmethod
@@ -220,6 +258,7 @@ class Reference:
             user=to_object(stored.get("user")),
             activity_id=to_text(stored.get("activityId")),
             replaces=to_text(stored.get("replaces")),
+            files=tuple(SentFile.model_validate(one) for one in to_objects(stored.get("files"))),
         )
 
     @property
@@ -236,7 +275,7 @@ class Incoming:
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that
     a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
-    `has_files`: files or pictures came along.
+    `files` came along, pictures among them.
     """
 
     kind: str
@@ -254,7 +293,7 @@ class Incoming:
     adds_bot: bool = False
     timestamp: str = ""
     language: str = ""
-    has_files: bool = False
+    files: tuple[SentFile, ...] = ()
 
     @property
     def conversation_id(self) -> str:
@@ -356,7 +395,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         adds_bot=installed or any(member.id == bot.id for member in activity.members),
         timestamp=activity.timestamp,
         language=activity.locale.partition("-")[0].lower()[:8],
-        has_files=any(one.is_file for one in activity.attachments),
+        files=tuple(one.file for one in activity.attachments if one.is_file)[:MOST_FILES],
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import cast
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from bot.slack.config import SlackConfig, check_config, resolve_name
 from bot.slack.connector import SlackConnector
 from bot.slack.endpoint import InboxParts, SlackInbox
 from bot.slack.events import Place, parse_person_id, to_conversation, to_person_id
+from bot.slack.files.download import HOSTS, SlackFiles
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations, Installed, make_cipher
 from bot.slack.manifest import list_scopes
@@ -35,6 +37,7 @@ from core.settings import Settings
 from feedback.reviews.repository import CardDestination
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
+from pages.fetch.client import Fetcher, FetchLimits
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +56,9 @@ class SlackChannel:
         store: WholeStore,
         services: Services,
         examples: Sequence[str] = (),
+        files: Fetcher | None = None,
     ) -> None:
-        """Raises BadSlackConfig."""
+        """`files` fetches what people send, None: files are not read. Raises BadSlackConfig."""
         check_config(config)
         self._config = config
         self._desk = services.desk
@@ -62,6 +66,10 @@ class SlackChannel:
         self.api = SlackApi(self.installations.token, SlackPace(config.pace), config.api_url)
         self.connector = SlackConnector(self.api)
         self._streams = Streams(set())
+        self._files = files
+        if files is not None:
+            way = SlackFiles(self.api, files, is_double=bool(config.api_url))
+            services.files.downloaders[Channel.SLACK] = way
         handlers = services.handlers(asking, self._reviewers())
         self._reviews = handlers.reviews
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
@@ -122,6 +130,8 @@ class SlackChannel:
         await self.inbox.close()
         await self.handler.close()
         await self.api.close()
+        if self._files is not None:
+            await self._files.close()
 
     def _make_reply(self, request: ReplyRequest) -> SlackReply:
         greeting = request.extras.greeting
@@ -163,7 +173,8 @@ def check_settings(settings: Settings) -> None:
 def open_channel(context: ChannelContext) -> SlackChannel:
     """Open Slack for a bot that listens. Raises BadSlackConfig."""
     config = _to_config(context.settings)
-    return SlackChannel(config, context.asking, context.store, context.services, context.examples)
+    files = Fetcher(replace(FetchLimits(**context.settings.fetch.values()), allowed_sites=HOSTS))
+    return SlackChannel(config, context.asking, context.store, context.services, context.examples, files)
 
 
 async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:

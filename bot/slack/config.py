@@ -28,6 +28,7 @@ PER_MINUTE: Mapping[str, int] = {
     "chat.stopStream": TIER_2,
     "chat.update": TIER_3,
     "conversations.open": TIER_3,
+    "files.info": TIER_4,
     "usergroups.users.list": TIER_2,
     "views.open": TIER_4,
     "views.publish": TIER_4,

@@ -23,6 +23,7 @@ from typing import Any
 from bot.card_tokens import parse_home_id
 from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.slack.client import Workspace
+from bot.slack.files.attachments import to_attachments
 from bot.slack.rich_text import read_blocks
 from core.records import Channel
 from core.text import Json
@@ -184,8 +185,8 @@ def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) ->
         return None
     place = Place(by.where, channel, _thread(event, ts, personal=personal))
     made = activity(by, place, (_read_team(event, by), user), personal=personal, id_=ts)
-    if files := [{"name": to_text(one.get("name")) or "file"} for one in to_objects(event.get("files"))]:
-        made["attachments"] = files
+    if event.get("files"):
+        made["attachments"] = to_attachments(event.get("files"))
     words = to_text(event.get("text")) or read_blocks(event.get("blocks"))
     return spoken(made, strip_markup(words, by.bot_user))
 

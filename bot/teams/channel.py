@@ -18,10 +18,12 @@ from bot.services import ChannelContext
 from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig
-from core.records import Question
+from core.records import Channel, Question
 from core.settings import Settings
 from feedback.store.rows import WholeStore
+from pages.fetch.client import Fetcher, FetchLimits
 
 CAPABILITIES = ChannelCapabilities()
 PACE = StreamPace(grace_s=0.3)
@@ -38,6 +40,8 @@ class TeamsChannel:
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, is_member)
         config = ChannelConfig(examples=context.examples, pace=PACE, offers=context.offers)
         self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
+        self._files = Fetcher(replace(FetchLimits(**settings.fetch.values()), allowed_sites=HOSTS))
+        context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)
         self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
         self.connector: Connector = self._endpoint.connector
 
@@ -60,6 +64,7 @@ class TeamsChannel:
         """Wait for the cards that are on their way, then let go of connections."""
         await self._handler.close()
         await self._endpoint.close()
+        await self._files.close()
         if self._directory is not None:
             await self._directory.close()
 

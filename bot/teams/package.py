@@ -107,7 +107,7 @@ def build_manifest(wanted: Package) -> Json:
             {
                 "botId": wanted.app_id.lower(),
                 "scopes": ["personal", "team", "groupChat"],
-                "supportsFiles": False,
+                "supportsFiles": True,
                 "isNotificationOnly": False,
                 "commandLists": [
                     _commands("personal", _ALONE),

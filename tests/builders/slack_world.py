@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
@@ -31,6 +32,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
+from tests.builders.sent_files import a_fetcher
 from tests.builders.world import (
     KEY,
     LISTED,
@@ -65,7 +67,7 @@ class SlackWorld:
         self.slack = SlackService()
         self.known = NothingKnown()
         self.hashes: dict[str, str] = {}
-        self.url = ""
+        self.url = self.slack_url = ""
         self._ids = itertools.count(1)
         self.parts: Services
         self.asking: Asking
@@ -265,6 +267,7 @@ async def a_slack_world(
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
     limits: AskerLimits | None = None,
+    file_pages: FilePages | None = None,
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -278,13 +281,17 @@ async def a_slack_world(
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
+            file_pages=file_pages,
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
+        talking.read_file = world.parts.files.ensure
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
-        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",))
+        files = a_fetcher(slack_url) if file_pages else None
+        world.slack_url = slack_url
+        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",), files)
         await world.bot.learn_who_we_are()
         if config.review_channel:
             await world.bot.keep_review_place()

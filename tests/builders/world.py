@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.channels.review_handler import Reviewers
@@ -468,6 +469,7 @@ async def a_world(
     models_dir: Path = Path("no models"),
     own_token: bool = True,
     limits: AskerLimits | None = None,
+    file_pages: FilePages | None = None,
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -487,8 +489,10 @@ async def a_world(
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             later=kept.spool if isinstance(kept, OfflineStore) else RunImmediately(),
             models_dir=models_dir,
+            file_pages=file_pages,
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
+        talking.read_file = world.parts.files.ensure
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
         style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM)
         hands = world.parts.handlers(world.asking, Reviewers(REVIEWERS))

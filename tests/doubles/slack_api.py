@@ -37,6 +37,7 @@ SCOPES = {
     "chat.stopStream": ("chat:write", TIERS[2]),
     "chat.update": ("chat:write", TIERS[3]),
     "conversations.open": ("im:write", TIERS[3]),
+    "files.info": ("files:read", TIERS[4]),
     "oauth.v2.access": ("", TIERS[4]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
     "views.open": ("", TIERS[4]),
@@ -125,6 +126,9 @@ class SlackService:
         self._changed = asyncio.Condition()
         self.app = web.Application(client_max_size=5_000_000)
         self.app.router.add_post("/api/{method}", self._take)
+        self.app.router.add_get("/files-pri/{file}/download/{name}", self._send_file)
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[str] = []
 
     # For tests
 
@@ -182,6 +186,26 @@ class SlackService:
         if status == 0 and request.transport:
             request.transport.abort()
         return web.json_response(body, status=status or 500, headers=headers)
+
+    async def _send_file(self, request: web.Request) -> web.StreamResponse:
+        """Send a file to whoever may read it; to others the page to sign in, with status 200.
+
+        Source: https://docs.slack.dev/messaging/working-with-files
+        """
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if "files:read" not in self.scopes.get(token, set()):
+            return web.Response(text="<title>Sign in | Slack</title>", content_type="text/html")
+        self.fetched.append(request.match_info["file"])
+        body = self.files.get(request.match_info["file"])
+        if body is None:
+            raise web.HTTPNotFound
+        return web.Response(body=body, content_type="application/octet-stream")
+
+    def _files_info(self, team: str, params: Json, token: str) -> Json:
+        file_id = str(params.get("file"))
+        if file_id not in self.files:
+            raise LookupError("file_not_found")
+        return {"file": {"id": file_id, "name": "shared.txt", "url_private_download": f"/{file_id}"}}
 
     async def _params(self, request: web.Request) -> Json:
         if request.content_type == "application/json":

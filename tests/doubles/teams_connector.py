@@ -77,6 +77,9 @@ class ConnectorService:
         self._ids = itertools.count(1)
         self._changed = asyncio.Condition()
         self.app = web.Application(client_max_size=10_000_000)
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.app.router.add_get("/sharepoint/{name}", self._send_file)
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities", self._take)
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities/{message}", self._take)
 
@@ -113,6 +116,19 @@ class ConnectorService:
         """Wait for this many messages (typing and streamed parts are none), and return them."""
         return await self.until(
             lambda s: found if len(found := [c for c in s.calls if c.is_message]) >= count else None
+        )
+
+    async def _send_file(self, request: web.Request) -> web.Response:
+        """Send a file from SharePoint: its address is all that it takes, and the bot's token is none of its.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bots-filesv4
+        """
+        if "Authorization" in request.headers:
+            self.broken.append("the bot's token went to SharePoint")
+        self.fetched.append(request.match_info["name"])
+        body = self.files.get(request.match_info["name"])
+        return web.Response(
+            body=body, status=200 if body is not None else 404, content_type="application/octet-stream"
         )
 
     async def _take(self, request: web.Request) -> web.Response:

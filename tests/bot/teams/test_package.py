@@ -69,7 +69,7 @@ def test_the_manifest_has_the_bot_its_scopes_and_its_domain() -> None:
     assert bot["botId"] == manifest["id"] == "11111111-2222-3333-4444-55555555abcd"
     assert bot["scopes"] == ["personal", "team", "groupChat"]
     assert [one["scopes"] for one in bot["commandLists"]] == [["personal"], ["team"], ["groupChat"]]
-    assert bot["supportsFiles"] is False
+    assert bot["supportsFiles"] is True
     assert manifest["validDomains"] == ["bot.example:8443"]
     assert manifest["developer"]["privacyUrl"] == "https://bot.example:8443/about/privacy"
 
