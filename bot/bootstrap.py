@@ -329,6 +329,7 @@ def make_dependencies(
         key_before=keys.before,
         models_dir=settings.models_dir,
         file_pages=shelf.library,
+        own_reactions=settings.own_reactions,
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},
     )
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
@@ -54,6 +55,7 @@ class ServiceDependencies:
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     `file_pages` reads and keeps the files that people send; None: this process reads none.
+    `own_reactions` says where the bot reacts to questions.
     """
 
     known: Known
@@ -70,6 +72,7 @@ class ServiceDependencies:
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     file_pages: FilePages | None = None
+    own_reactions: Rule = "off"
 
 
 class Services:
@@ -101,7 +104,9 @@ class Services:
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         self.previews = RulingPreviews(store, desk, around.known)
-        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek)
+        self.own_reactions = OwnReactions(around.connector, around.own_reactions)
+        marks = self.own_reactions.mark_corrected
+        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek, marks)
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
         self.previews.wake = self.card_sync.wake
@@ -144,6 +149,7 @@ class Services:
             reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
             files=self.files,
+            own_reactions=self.own_reactions,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,
             pseudonym=self.pseudonym,

@@ -28,7 +28,7 @@ from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
 from core import telemetry
-from core.records import Answer, Feedback, Review, VerifiedAnswer
+from core.records import Answer, Feedback, Question, Review, VerifiedAnswer
 from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
 from feedback.store.base import FeedbackStore, StoreError
 
@@ -93,13 +93,14 @@ class CardSyncHooks:
 
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
     feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
-    is not known (yet).
+    is not known (yet). `mark_corrected` hears of a corrected answer, with its question and where that was.
     """
 
     connector: Connect
     fresh: Callable[[VerifiedAnswer], bool]
     waits: Callable[[Feedback], bool]
     preview: Callable[[str], RulingPreview | None] = lambda _: None
+    mark_corrected: Callable[[Question, Mapping[str, Any]], None] = lambda _question, _conversation: None
 
 
 _WITH_PREVIEW = "+"
@@ -398,6 +399,8 @@ class CardSync:
                 await connector.update(reference, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
+        if derive_state(review) in {"corrected", "not_on_page"}:
+            self._hooks.mark_corrected(answer.question, reference.conversation)
         await self._desk.put_shown(
             PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
         )

@@ -19,6 +19,7 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.own_reactions import OwnReactions
 from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.files.sent_files import SentFiles, name_address
@@ -120,6 +121,7 @@ class Handlers:
     privacy: PrivacyHandler
     models: ModelHandler
     files: SentFiles
+    own_reactions: OwnReactions
     recognise: Recognise
     pseudonym: Callable[[str], str]
 
@@ -153,7 +155,7 @@ class ActivityHandler:
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle an activity; an invoke gets a reply. Raises Malformed, and StoreUnavailable for feedback."""
         incoming = parse_activity(activity)
-        if incoming.user["role"] in {"bot", "skill"}:
+        if incoming.is_bots:
             return None
         await self._handlers.recognise(incoming.sender)
         match incoming.kind:
@@ -183,7 +185,11 @@ class ActivityHandler:
         )
 
     def _reply(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
-        """Return the way back to a person; in a personal chat the first answer tells them what is kept."""
+        """Return the way back to a person, with the bot's own reactions to what they asked."""
+        return self._handlers.own_reactions.wrap(self._answer(reference, connector, person), reference)
+
+    def _answer(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
+        """Return the way of an answer; in a personal chat the first one tells what is kept."""
         greeting = Greeting(self._handlers.privacy.privacy, person) if reference.personal else None
         keep_part = partial(self._messages.keep_part, reference)
         extras = ReplyExtras(greeting, self._config.offers, keep_part, self._streaming)
@@ -192,9 +198,10 @@ class ActivityHandler:
         return StreamedReply(reference, connector, self._handlers.view, self._config.pace, extras)
 
     async def close(self) -> None:
-        """Wait for the cards that are on their way."""
+        """Wait for the cards that are on their way, and a moment for reactions."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._handlers.own_reactions.close()
 
     # Questions
 

@@ -305,6 +305,15 @@ class Incoming:
         return self.conversation.get("conversationType") == "personal"
 
     @property
+    def is_bots(self) -> bool:
+        """Whether a bot did it, such as we ourselves: a reaction of our own is nobody's opinion."""
+        return self.user["role"] in {"bot", "skill"} or (
+            self.kind in {"message", "messageReaction"}
+            and bool(self.user["id"])
+            and self.user["id"] == self.bot["id"]
+        )
+
+    @property
     def question_id(self) -> str:
         """The id of the question that this activity asks, edits or deletes."""
         return f"{self.conversation['channelId']}:{self.conversation_id}:{self.id}"

@@ -29,6 +29,8 @@ PER_MINUTE: Mapping[str, int] = {
     "chat.update": TIER_3,
     "conversations.open": TIER_3,
     "files.info": TIER_4,
+    "reactions.add": TIER_3,
+    "reactions.remove": TIER_2,
     "usergroups.users.list": TIER_2,
     "views.open": TIER_4,
     "views.publish": TIER_4,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.channel import Undeliverable
 from bot.channels.incoming import Reference
-from bot.channels.message import Message, Outgoing
+from bot.channels.message import Message, Outgoing, OwnReaction
 from bot.slack.blocks import plain_text, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import parse_place
@@ -18,6 +18,12 @@ from core.text import Json
 log = logging.getLogger(__name__)
 
 EPHEMERAL_CHARACTERS = 3_000
+OWN_REACTIONS = {
+    OwnReaction.WORKING: "eyes",
+    OwnReaction.ANSWERED: "white_check_mark",
+    OwnReaction.CORRECTED: "pencil2",
+}
+"""By their names in Slack. https://docs.slack.dev/reference/methods/reactions.add"""
 PATIENCE_S = 10.0
 """How long a stop waits for messages that Slack does not take yet."""
 
@@ -46,6 +52,15 @@ class SlackConnector:
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         place = parse_place(conversation)
         await self.api.call("chat.delete", place.where, {"channel": place.channel, "ts": message_id})
+
+    async def react(
+        self, conversation: Mapping[str, Any], message_id: str, reaction: OwnReaction, *, remove: bool = False
+    ) -> None:
+        """Add a reaction of the bot's own, or take it back (scope reactions:write)."""
+        place = parse_place(conversation)
+        method = "reactions.remove" if remove else "reactions.add"
+        params = {"channel": place.channel, "timestamp": message_id, "name": OWN_REACTIONS[reaction]}
+        await self.api.call(method, place.where, params, hurried=not remove)
 
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
         """Say something that only one person in the conversation sees; where it cannot be said, it is logged.

@@ -21,6 +21,7 @@ SCOPES: Mapping[str, str] = {
     "im:history": "read what people write to it in their own chat, follow-ups included",
     "im:write": "speak in that chat when somebody presses a button on the bot's home page",
     "reactions:read": "take a reaction to an answer as an opinion, and see it taken back",
+    "reactions:write": "react to a question while it works, and once it has answered",
 }
 GROUPS_SCOPE = ("usergroups:read", "know who is in the user groups that review")
 
@@ -51,6 +52,8 @@ METHODS: Mapping[str, str] = {
     "conversations.open": "im:write",
     "files.info": "files:read",
     "oauth.v2.access": "",
+    "reactions.add": "reactions:write",
+    "reactions.remove": "reactions:write",
     "usergroups.users.list": "usergroups:read",
     "views.open": "",
     "views.publish": "",

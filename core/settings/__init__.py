@@ -229,6 +229,11 @@ class Settings(BaseSettings):
     # Feedback and review
     feedback: FeedbackSettings
     reactions: ReactionSettings
+    own_reactions: Literal["off", "shared", "all"] = Field(
+        "shared",
+        description="Where the bot reacts to a question while it works and once it has answered: nowhere, in "
+        "channels and group chats, in personal chats, too.",
+    )
     few_stars: int = Field(2, ge=0, le=5, description="An answer with so many stars or fewer is reviewed.")
     count_opened: bool = Field(
         True, description="Let the buttons that open a source lead over this bot, which counts them."

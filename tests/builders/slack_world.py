@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.own_reactions import Rule
 from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
@@ -268,6 +269,7 @@ async def a_slack_world(
     clean: bool = True,
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
+    own_reactions: Rule = "off",
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -282,6 +284,7 @@ async def a_slack_world(
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
             file_pages=file_pages,
+            own_reactions=own_reactions,
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))

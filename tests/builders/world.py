@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.own_reactions import Rule
 from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
@@ -470,6 +471,7 @@ async def a_world(
     own_token: bool = True,
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
+    own_reactions: Rule = "off",
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -490,6 +492,7 @@ async def a_world(
             later=kept.spool if isinstance(kept, OfflineStore) else RunImmediately(),
             models_dir=models_dir,
             file_pages=file_pages,
+            own_reactions=own_reactions,
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
         talking.read_file = world.parts.files.ensure

@@ -39,6 +39,8 @@ SCOPES = {
     "conversations.open": ("im:write", TIERS[3]),
     "files.info": ("files:read", TIERS[4]),
     "oauth.v2.access": ("", TIERS[4]),
+    "reactions.add": ("reactions:write", TIERS[3]),
+    "reactions.remove": ("reactions:write", TIERS[2]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
     "views.open": ("", TIERS[4]),
     "views.publish": ("", TIERS[4]),
@@ -128,6 +130,7 @@ class SlackService:
         self.app.router.add_post("/api/{method}", self._take)
         self.app.router.add_get("/files-pri/{file}/download/{name}", self._send_file)
         self.files: dict[str, bytes] = {}
+        self.reactions: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.fetched: list[str] = []
 
     # For tests
@@ -350,6 +353,25 @@ class SlackService:
         if params.get("users") not in self.chats:
             raise LookupError("user_not_found")
         return {"channel": {"id": self.chats[params["users"]]}}
+
+    def _reactions_add(self, team: str, params: Json, _: str) -> Json:
+        """See https://docs.slack.dev/reference/methods/reactions.add for the errors."""
+        place = (self._place(team, params), str(params.get("timestamp")))
+        if not params.get("timestamp"):
+            raise Rule("no_item_specified for a reaction")
+        if params.get("name") not in {"eyes", "white_check_mark", "pencil2"}:
+            raise Rule(f"invalid_name {params.get('name')}")
+        if params["name"] in self.reactions[place]:
+            raise LookupError("already_reacted")
+        self.reactions[place].append(params["name"])
+        return {}
+
+    def _reactions_remove(self, team: str, params: Json, _: str) -> Json:
+        place = (self._place(team, params), str(params.get("timestamp")))
+        if params.get("name") not in self.reactions[place]:
+            raise LookupError("no_reaction")
+        self.reactions[place].remove(params["name"])
+        return {}
 
     def _usergroups_users_list(self, team: str, params: Json, _: str) -> Json:
         if params.get("usergroup") not in self.groups:

@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 PASSING = frozenset({0, 412, 429, 502, 504})
 """Failures that are over when the same call comes again: they end no stream. 0 is a dropped connection."""
+REACTION: Json = {"type": "reaction"}
+"""What `fail` sees of a reaction, which is no activity."""
 SERVICES: list[ConnectorService] = []
 """Those of the test that runs; conftest.py looks at them at its end."""
 
@@ -79,7 +81,11 @@ class ConnectorService:
         self.app = web.Application(client_max_size=10_000_000)
         self.files: dict[str, bytes] = {}
         self.fetched: list[str] = []
+        self.reactions: dict[tuple[str, str], list[str]] = {}
         self.app.router.add_get("/sharepoint/{name}", self._send_file)
+        self.app.router.add_route(
+            "*", "/v3/conversations/{conversation}/activities/{message}/reactions/{name}", self._react
+        )
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities", self._take)
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities/{message}", self._take)
 
@@ -117,6 +123,31 @@ class ConnectorService:
         return await self.until(
             lambda s: found if len(found := [c for c in s.calls if c.is_message]) >= count else None
         )
+
+    async def _react(self, request: web.Request) -> web.Response:
+        """Keep a reaction of the bot's, or take it back; the names are those that Microsoft's SDK lists.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/teams-sdk/in-depth-guides/message-reactions
+        """
+        match = request.match_info
+        failure = next((one for one in self._failures if one.times > 0 and one.when(REACTION)), None)
+        if failure is not None:
+            failure.times -= 1
+            return web.Response(status=failure.status, text=failure.body)
+        if match["name"] not in {"1f440_eyes", "2705_whiteheavycheckmark", "1f4cc_pushpin"}:
+            self.broken.append(f"a reaction that Teams does not have: {match['name']}")
+        if not request.headers.get("Authorization"):
+            self.broken.append("a reaction without a token")
+        here = self.reactions.setdefault((match["conversation"], match["message"]), [])
+        if request.method == "PUT" and match["name"] not in here:
+            here.append(match["name"])
+        elif request.method == "DELETE":
+            if match["name"] not in here:
+                return web.Response(status=404, text="{}")
+            here.remove(match["name"])
+        async with self._changed:
+            self._changed.notify_all()
+        return web.Response(status=200)
 
     async def _send_file(self, request: web.Request) -> web.Response:
         """Send a file from SharePoint: its address is all that it takes, and the bot's token is none of its.
