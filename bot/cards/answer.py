@@ -140,7 +140,8 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     A declined answer shows the nearest section instead.
     """
-    body: list[Element] = [build_quotation(answer)] if answer.kind is AnswerKind.QUOTED else []
+    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in _REPLACED
+    body: list[Element] = [build_quotation(answer)] if quotes else []
     body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
         body += _sources(answer, site_url, standing.opens_url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from bot.dialogs.ask import Asking, forget_question
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
+from feedback.reviews.repository import PostedMessage, ReviewRepository, name_way, place_of_part
 from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
 
 REMEMBERED = 10_000
@@ -87,6 +87,19 @@ class AskedMessages:
             entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
             await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
             self._contacts[incoming.conversation_id] = way
+        await self.keep_way(incoming)
+
+    async def keep_way(self, incoming: Incoming) -> None:
+        """Keep how to tell one person of a shared conversation what is for them alone."""
+        person = self._pseudonym(incoming.sender) if incoming.sender else ""
+        if incoming.personal or not person:
+            return
+        name = name_way(incoming.conversation_id, person)
+        way = replace(incoming.contact, user={"id": incoming.user["id"]}).dump()
+        if self._contacts.get(name) != way:
+            entry = {"conversation": name, "reference": way, "person": person}
+            await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
+            self._contacts[name] = way
 
     async def keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""

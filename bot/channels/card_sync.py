@@ -23,6 +23,7 @@ from bot.cards.review import review_card
 from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
+from bot.channels.asides.one_person import Connect, find_way, tell_alone
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
@@ -37,8 +38,6 @@ log = logging.getLogger(__name__)
 ERRANDS = 50
 STAYS = timedelta(days=1)
 """So long after a ruling its card is where people still look, and shows in its own place what changes."""
-Connect = Callable[[Mapping[str, Any]], Connector | None]
-"""Reaches a conversation; None where this process has no way to its channel."""
 
 
 async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
@@ -51,13 +50,6 @@ async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
             failed = error
     if failed is not None:
         raise failed
-
-
-def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
-    """Return a stored Reference and the way to its conversation; None where this process has none."""
-    reference = Reference.load(stored)
-    connector = connect(reference.conversation) if reference else None
-    return (reference, connector) if reference and connector else None
 
 
 async def post_card(
@@ -386,7 +378,8 @@ class CardSync:
         if way is None or not message_id:
             return
         reference, connector = way
-        mine = compose_thanks(words) if reference.personal else ""  # elsewhere many read it
+        is_ruled = review.ruling is not None  # then nothing is promised any more
+        mine = compose_thanks(words, promises=not is_ruled) if reference.personal else ""  # else many read it
         message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
         try:
             try:
@@ -407,7 +400,8 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
-        news = SendNews(self._send_card, self.site_url)
+        send_alone = partial(tell_alone, self._desk, self._hooks.connector)
+        news = SendNews(self._send_card, send_alone, self.site_url)
         await tell_people(self._desk, review, answer, waiting, news)
 
     async def _send_card(self, stored: str, card: Card) -> None:

@@ -166,6 +166,7 @@ class ActivityHandler:
             case "messageDelete":
                 await self._messages.delete(incoming)
             case "messageReaction":
+                await self._messages.keep_way(incoming)
                 await self._handlers.feedback.keep_reactions(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
                 await self._handle_join(incoming, connector)
@@ -310,6 +311,7 @@ class ActivityHandler:
     async def _handle_invoke(self, incoming: Incoming) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
+                await self._messages.keep_way(incoming)
                 await self._handlers.feedback.keep_thumb(incoming, self._pseudonym(incoming.sender))
                 return OK
             case "message/fetchTask":
@@ -327,6 +329,8 @@ class ActivityHandler:
 
     async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
         actions = self._handlers.find_actions(action.verb)
+        if actions is self._handlers.feedback:
+            await self._messages.keep_way(incoming)
         try:
             return await actions.handle_action(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:

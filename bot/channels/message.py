@@ -104,7 +104,7 @@ class Connector(Protocol):
 
 
 class OwnReaction(StrEnum):
-    """What the bot says of a question by a reaction: it is at work, has answered, the answer was corrected."""
+    """What the bot says of a question by a reaction: at work, answered, the answer was corrected."""
 
     WORKING = "working"
     ANSWERED = "answered"
@@ -119,6 +119,15 @@ class Reacts(Protocol):
         self, conversation: Mapping[str, Any], message_id: str, reaction: OwnReaction, *, remove: bool = False
     ) -> None:
         """Add a reaction of the bot's own to somebody's message, or take it back."""
+        ...
+
+
+@runtime_checkable
+class TellsOne(Protocol):
+    """A connector of a channel where one person of a conversation can be told what the others do not see."""
+
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something that only `reference.user` sees."""
         ...
 
 

@@ -12,7 +12,7 @@ from bot.channels.incoming import Reference
 from bot.channels.message import Message, Outgoing, OwnReaction
 from bot.slack.blocks import plain_text, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
-from bot.slack.events import parse_place
+from bot.slack.events import parse_person_id, parse_place
 from core.text import Json
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,18 @@ class SlackConnector:
         method = "reactions.remove" if remove else "reactions.add"
         params = {"channel": place.channel, "timestamp": message_id, "name": OWN_REACTIONS[reaction]}
         await self.api.call(method, place.where, params, hurried=not remove)
+
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something that only one person of a conversation sees, and only while they have it open.
+
+        Source: https://docs.slack.dev/reference/methods/chat.postEphemeral
+        """
+        place = parse_place(reference.conversation)
+        _, user = parse_person_id(str(reference.user.get("id", "")))
+        params: Json = {"channel": place.channel, "user": user} | render_message(message)
+        if place.thread:
+            params["thread_ts"] = place.thread
+        await self.api.call("chat.postEphemeral", place.where, params)
 
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
         """Say something that only one person in the conversation sees; where it cannot be said, it is logged.

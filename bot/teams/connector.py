@@ -73,6 +73,14 @@ class BotConnector:
         status, reply, _ = await self._request("DELETE" if remove else "PUT", url, None)
         _read(status, reply)
 
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something in a group chat or channel that only `reference.user` sees; it goes after 24 hours.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
+        """
+        activity = render_activity(reference, message)
+        await self._call("POST", reference.conversation, "", activity, "?isTargetedActivity=true")
+
     async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Send an activity as it is; return its id."""
         return to_text((await self._call("POST", conversation, "", activity)).get("id"))
@@ -82,9 +90,14 @@ class BotConnector:
         await self._call("PUT", conversation, message_id, activity | {"id": message_id})
 
     async def _call(
-        self, method: str, conversation: Mapping[str, Any], message_id: str, activity: Json | None
+        self,
+        method: str,
+        conversation: Mapping[str, Any],
+        message_id: str,
+        activity: Json | None,
+        query: str = "",
     ) -> Json:
-        url = _address(conversation, message_id)
+        url = _address(conversation, message_id, query)
         body = json.dumps(activity).encode() if activity is not None else None
         tenant = to_text(conversation.get("tenantId"))
         async with self._pace.turn(str(conversation["id"]), tenant) as turn:
@@ -115,7 +128,7 @@ def _address(conversation: Mapping[str, Any], message_id: str, rest: str = "") -
     base = to_text(conversation.get("serviceUrl")).rstrip("/")
     path = f"{base}/v3/conversations/{quote(str(conversation['id']), safe='')}/activities"
     try:
-        url = URL(f"{path}/{quote(message_id, safe='')}{rest}" if message_id else path, encoded=True)
+        url = URL(f"{path}/{quote(message_id, safe='')}{rest}" if message_id else path + rest, encoded=True)
     except ValueError:
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:

@@ -41,6 +41,7 @@ class Call:
     authorization: str
     at: float
     status: int
+    targeted: bool = False
 
     @property
     def is_message(self) -> bool:
@@ -170,6 +171,9 @@ class ConnectorService:
         message_id = request.match_info.get("message", "")
         tenant = activity.get("conversation", {}).get("tenantId", "")
         self.broken += self._rates.broken(conversation, tenant, at)
+        targeted = request.query.get("isTargetedActivity") == "true"
+        if targeted:
+            self.broken += _wrong_target(request.method, activity)
         status, body, headers = self._answer(request.method, conversation, message_id, activity, at)
         call = Call(
             method=request.method,
@@ -179,6 +183,7 @@ class ConnectorService:
             authorization=request.headers.get("Authorization", ""),
             at=at,
             status=status,
+            targeted=targeted,
         )
         async with self._changed:
             self.calls.append(call)
@@ -228,6 +233,20 @@ class ConnectorService:
 
     def _is_known(self, conversation: str, message_id: str) -> bool:
         return self._places.get(message_id) == _home(conversation)
+
+
+def _wrong_target(method: str, activity: Json) -> list[str]:
+    """Return what is wrong with a message for one person.
+
+    It names its recipient where it is new, and in chats of one person there is none.
+    Source: https://learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
+    """
+    wrong: list[str] = []
+    if method == "POST" and not activity.get("recipient", {}).get("id"):
+        wrong.append("a targeted message without a recipient")
+    if activity.get("conversation", {}).get("conversationType") == "personal":
+        wrong.append("a targeted message in a chat of one person")
+    return wrong
 
 
 def _home(conversation: str) -> str:
