@@ -13,6 +13,7 @@ from aiohttp import web
 from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.listening import Listening, UnaskedRules
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import CardSync, CardSyncHooks
@@ -55,7 +56,7 @@ class ServiceDependencies:
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     `file_pages` reads and keeps the files that people send; None: this process reads none.
-    `own_reactions` says where the bot reacts to questions.
+    `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
     """
 
     known: Known
@@ -73,6 +74,7 @@ class ServiceDependencies:
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     file_pages: FilePages | None = None
     own_reactions: Rule = "off"
+    unasked: UnaskedRules = field(default_factory=UnaskedRules)
 
 
 class Services:
@@ -105,6 +107,7 @@ class Services:
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         self.previews = RulingPreviews(store, desk, around.known)
         self.own_reactions = OwnReactions(around.connector, around.own_reactions)
+        self.listening = Listening(desk.documents, around.unasked)
         marks = self.own_reactions.mark_corrected
         hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek, marks)
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
@@ -150,6 +153,7 @@ class Services:
             privacy=self._privacy_handler,
             files=self.files,
             own_reactions=self.own_reactions,
+            listening=self.listening,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             recognise=self._recognise,
             pseudonym=self.pseudonym,

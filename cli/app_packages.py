@@ -36,6 +36,7 @@ def manifest_command(
         settings.public_url,
         installed=bool(settings.slack.client_id),
         groups=bool(settings.slack.reviewer_groups),
+        hears=settings.answer_unasked,
     )
     text = json.dumps(made, indent=2, ensure_ascii=False)
     if to is None:
@@ -68,6 +69,7 @@ def teams_package_command(
         public_url=settings.public_url,
         version=app_version or importlib.metadata.version("askpage"),
         **settings.teams_package.values(),
+        hears_channels=settings.answer_unasked,
     )
     to.write_bytes(package(wanted))
     out.print(

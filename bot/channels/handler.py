@@ -19,6 +19,7 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.listening import Heard, Listening
 from bot.channels.asides.own_reactions import OwnReactions
 from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
@@ -45,7 +46,7 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.privacy import Greeting
 from core import telemetry
 from core.bounded_dict import BoundedDict
-from core.records import Channel, Question
+from core.records import Answer, Channel, Question
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class Handlers:
     models: ModelHandler
     files: SentFiles
     own_reactions: OwnReactions
+    listening: Listening
     recognise: Recognise
     pseudonym: Callable[[str], str]
 
@@ -199,7 +201,8 @@ class ActivityHandler:
         return StreamedReply(reference, connector, self._handlers.view, self._config.pace, extras)
 
     async def close(self) -> None:
-        """Wait for the cards that are on their way, and a moment for reactions."""
+        """Wait for what is heard, for the cards that are on their way, and a moment for reactions."""
+        await self._handlers.listening.settle()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._handlers.own_reactions.close()
@@ -207,7 +210,10 @@ class ActivityHandler:
     # Questions
 
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
-        if not incoming.text and incoming.value:
+        if incoming.heard:
+            make = partial(self._make_heard, connector=connector)
+            await self._handlers.listening.hear(incoming, self._handlers.asking.answerer, make)
+        elif not incoming.text and incoming.value:
             await self._handle_submit(incoming, connector)
         elif incoming.files:
             await self._handle_files(incoming, connector)
@@ -236,7 +242,10 @@ class ActivityHandler:
     async def _handle_command(self, incoming: Incoming, connector: Connector) -> bool:
         """Run a command; False where the text is a question."""
         person = self._pseudonym(incoming.sender)
+        may = partial(self._handlers.reviews.may_review, incoming)
         try:
+            if await self._handlers.listening.command(incoming, connector, may):
+                return True
             for commands in self._handlers.commands:
                 if await commands.handle_command(incoming, connector, person):
                     return True
@@ -265,17 +274,8 @@ class ActivityHandler:
         except StoreUnavailable:
             log.warning("the store is away: whether a question is about a file is not known")
         reference = replace(incoming.reference, replaces=replaces, files=files)
-        question = Question(
-            id=question_id,
-            text=text,
-            asker=person,
-            conversation=incoming.conversation_id,
-            channel=self._config.channel,
-            asked_at=datetime.now(UTC),
-            page_url=page_url,
-            reply_to=reference.dump(),
-            language=incoming.language,
-            trace=telemetry.here(),
+        question = replace(
+            self._make_question(incoming, reference), id=question_id, text=text, page_url=page_url
         )
         reply = self._reply(reference, connector, question.asker)
         try:
@@ -287,6 +287,33 @@ class ActivityHandler:
             return
         if fresh:
             self._messages.remember_reply(question_id, reply)
+
+    def _make_question(self, incoming: Incoming, reference: Reference) -> Question:
+        return Question(
+            id=incoming.question_id,
+            text=incoming.text,
+            asker=self._pseudonym(incoming.sender),
+            conversation=incoming.conversation_id,
+            channel=self._config.channel,
+            asked_at=datetime.now(UTC),
+            reply_to=reference.dump(),
+            language=incoming.language,
+            trace=telemetry.here(),
+        )
+
+    def _make_heard(self, incoming: Incoming, connector: Connector) -> Heard:
+        """Return a question that nobody asked the bot; it is kept with its answer, once that is said."""
+        question = self._make_question(incoming, incoming.reference)
+
+        async def say(answer: Answer) -> bool:
+            reply = self._reply(incoming.reference, connector, question.asker)
+            await self._messages.keep_contact(incoming)
+            said = await self._handlers.asking.deliver(question, reply, answer)
+            if said:
+                self._messages.remember_reply(question.id, reply)
+            return said
+
+        return Heard(question, say)
 
     async def _find_file(
         self, incoming: Incoming, person: str, *, files: tuple[SentFile, ...], edits: bool

@@ -275,7 +275,8 @@ class Incoming:
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that
     a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
-    `files` came along, pictures among them.
+    `files` came along, pictures among them. `heard`: it was said in a channel and not to the bot;
+    `names_somebody`: to somebody else; `is_reply`: in a thread that was there already.
     """
 
     kind: str
@@ -294,6 +295,9 @@ class Incoming:
     timestamp: str = ""
     language: str = ""
     files: tuple[SentFile, ...] = ()
+    heard: bool = False
+    names_somebody: bool = False
+    is_reply: bool = False
 
     @property
     def conversation_id(self) -> str:
@@ -404,8 +408,22 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         adds_bot=installed or any(member.id == bot.id for member in activity.members),
         timestamp=activity.timestamp,
         language=activity.locale.partition("-")[0].lower()[:8],
+        heard=activity.channel_data.get("heard") is True,
+        names_somebody=activity.channel_data.get("names") is True or _names_others(activity),
+        is_reply=_is_reply(activity, conversation["id"]),
         files=tuple(one.file for one in activity.attachments if one.is_file)[:MOST_FILES],
     )
+
+
+def _names_others(activity: _Activity) -> bool:
+    mentions = [one.mentioned.id for one in activity.entities if one.type == "mention"]
+    return any(named != activity.recipient.id for named in mentions)
+
+
+def _is_reply(activity: _Activity, conversation_id: str) -> bool:
+    """Tell whether a message stands in a thread that another one began."""
+    thread = conversation_id.partition(";messageid=")[2]
+    return bool(thread) and thread != activity.id
 
 
 def _spoken(activity: _Activity) -> str:

@@ -113,6 +113,17 @@ class Asking:
             self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
         return fresh
 
+    async def deliver(self, question: Question, reply: Reply, answer: Answer) -> bool:
+        """Keep a question with its answer, which is there already, and send it; False for a redelivery.
+
+        Raises StoreUnavailable.
+        """
+        if not await self._store.add_question(question):
+            return False
+        events.question_asked(question)
+        self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
+        return True
+
     async def forget(self, question_id: str) -> str | None:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
         await self.stop(question_id)

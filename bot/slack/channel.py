@@ -162,7 +162,12 @@ class SlackChannel:
         config = self._config
         groups = bool(config.reviewer_groups)
         public = config.public_url.rstrip("/")
-        return OAuthConfig(config.client_id, config.client_secret, list_scopes(groups=groups), public)
+        return OAuthConfig(
+            config.client_id,
+            config.client_secret,
+            list_scopes(groups=groups, hears=config.hears_channels),
+            public,
+        )
 
 
 def check_settings(settings: Settings) -> None:
@@ -188,7 +193,9 @@ async def open_connector(settings: Settings, store: WholeStore, closing: AsyncEx
 
 
 def _to_config(settings: Settings) -> SlackConfig:
-    return SlackConfig(**settings.slack.values(), public_url=settings.public_url)
+    return SlackConfig(
+        **settings.slack.values(), public_url=settings.public_url, hears_channels=settings.answer_unasked
+    )
 
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:

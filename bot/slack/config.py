@@ -68,6 +68,7 @@ class SlackConfig:
     client_secret: str = field(default="", repr=False)
     store_key: str = field(default="", repr=False)
     public_url: str = ""
+    hears_channels: bool = False
     review_channel: str = ""
     reviewers: Sequence[str] = ()
     reviewer_groups: Sequence[str] = ()

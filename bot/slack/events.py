@@ -174,9 +174,9 @@ def _message(event: Json, by: Arrived) -> Json | None:
         return _build_edit(event, by, personal=personal)
     if subtype == "message_deleted":
         return _build_deletion(event, by, personal=personal)
-    if personal and subtype in _OURS:
-        return _build_question(event, by, personal=True)
-    return None  # in channels people mention us; what they say to each other is not for us
+    if subtype not in _OURS:
+        return None
+    return _build_question(event, by, personal=True) if personal else _build_heard(event, by)
 
 
 def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
@@ -189,6 +189,15 @@ def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) ->
         made["attachments"] = to_attachments(event.get("files"))
     words = to_text(event.get("text")) or read_blocks(event.get("blocks"))
     return spoken(made, strip_markup(words, by.bot_user))
+
+
+def _build_heard(event: Json, by: Arrived) -> Json | None:
+    """Return what people say to each other in a channel; where they mention us, Slack says so itself."""
+    text = to_text(event.get("text"))
+    if event.get("channel_type") not in {"channel", "group"} or not by.bot_user or f"<@{by.bot_user}" in text:
+        return None
+    made = _build_question(event, by, personal=False)
+    return made and made | {"channelData": {"heard": True, "names": "<@" in text or "<!" in text}}
 
 
 def _build_edit(event: Json, by: Arrived, *, personal: bool) -> Json | None:

@@ -37,6 +37,16 @@ EVENTS: Mapping[str, str] = {
 }
 """What the app hears of, and the scope that each needs ("" for none)."""
 
+HEARD_SCOPES: Mapping[str, str] = {
+    "channels:history": "hear what is said in public channels that it is in, to answer without a mention",
+    "groups:history": "the same in private channels that it was invited to",
+}
+"""What `answer_unasked` needs beside the others."""
+HEARD_EVENTS: Mapping[str, str] = {
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+}
+
 METHODS: Mapping[str, str] = {
     "assistant.threads.setStatus": "chat:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
@@ -61,9 +71,9 @@ METHODS: Mapping[str, str] = {
 """What the bot calls, and the scope that each needs."""
 
 
-def list_scopes(*, groups: bool) -> list[str]:
-    """Return the scopes to ask for; `groups`: reviewers are user groups."""
-    return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])])
+def list_scopes(*, groups: bool, hears: bool = False) -> list[str]:
+    """Return the scopes to ask for; `groups`: reviewers are user groups, `hears`: channels are heard."""
+    return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else []), *(HEARD_SCOPES if hears else [])])
 
 
 EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
@@ -85,8 +95,10 @@ class BadManifest(ValueError):
     """A manifest that would not work; the message has a line for each reason."""
 
 
-def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
+def manifest(public_url: str, *, installed: bool, groups: bool, hears: bool = False) -> Json:
     """Return the manifest. `installed`: by several workspaces at /slack/install; `groups` of users review.
+
+    `hears`: it hears what is said in channels.
 
     Raises BadManifest.
     """
@@ -110,9 +122,12 @@ def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
                 "assistant_description": DESCRIPTION
             },  # questions are suggested as it is opened
         },
-        "oauth_config": {"scopes": {"bot": list_scopes(groups=groups)}},
+        "oauth_config": {"scopes": {"bot": list_scopes(groups=groups, hears=hears)}},
         "settings": {
-            "event_subscriptions": {"request_url": base + EVENTS_PATH, "bot_events": sorted(EVENTS)},
+            "event_subscriptions": {
+                "request_url": base + EVENTS_PATH,
+                "bot_events": sorted([*EVENTS, *(HEARD_EVENTS if hears else [])]),
+            },
             "interactivity": {"is_enabled": True, "request_url": base + EVENTS_PATH},
             "org_deploy_enabled": False,
             "socket_mode_enabled": False,
@@ -172,14 +187,14 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
     for event in sorted(set(EVENTS) - set(heard)):
         yield f"The event {event} is missing."
     for event in heard:
-        needed = EVENTS.get(event)
+        needed = {**EVENTS, **HEARD_EVENTS}.get(event)
         if needed is None:
             yield f"The event {event} is of no use to the bot: leave it out."
         elif needed and needed not in granted:
             yield f"The event {event} needs the scope {needed}."
     for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
-    for scope in sorted(granted - set(list_scopes(groups=True))):
+    for scope in sorted(granted - set(list_scopes(groups=True, hears=True))):
         yield f"The scope {scope} is of no use to the bot: leave it out."
 
 

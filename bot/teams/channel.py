@@ -110,6 +110,7 @@ def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
         allowed_tenants=tuple(settings.allowed_tenants),
         allow_unauthenticated=not is_public,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+        hears_channels=settings.answer_unasked,
     )
 
 

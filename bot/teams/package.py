@@ -52,6 +52,7 @@ class Package:
     """What the manifest says that is not the same everywhere. `public_url` is the bot's https address.
 
     Empty `privacy_url` and `terms_url` are pages of the bot's own. Raise `version` with every upload.
+    `hears_channels`: it asks a team's owners for what is said in its channels (resource-specific consent).
     """
 
     app_id: str
@@ -61,6 +62,7 @@ class Package:
     developer: str = "askpage"
     privacy_url: str = ""
     terms_url: str = ""
+    hears_channels: bool = False
 
 
 def package(wanted: Package) -> bytes:
@@ -82,7 +84,15 @@ def package(wanted: Package) -> bytes:
 def build_manifest(wanted: Package) -> Json:
     """Return the manifest."""
     address = wanted.public_url.rstrip("/")
-    return {
+    hears = {
+        "webApplicationInfo": {"id": wanted.app_id.lower(), "resource": address},
+        "authorization": {
+            "permissions": {
+                "resourceSpecific": [{"name": "ChannelMessage.Read.Group", "type": "Application"}]
+            }
+        },
+    }
+    return (hears if wanted.hears_channels else {}) | {
         "$schema": SCHEMA_URL,
         "manifestVersion": SCHEMA,
         "version": wanted.version,

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.own_reactions import Rule
 from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
@@ -38,6 +39,7 @@ from tests.builders.world import (
     KEY,
     LISTED,
     NO_SAMPLE,
+    NOT_HEARD,
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
@@ -270,6 +272,7 @@ async def a_slack_world(
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
     own_reactions: Rule = "off",
+    unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -285,6 +288,7 @@ async def a_slack_world(
             later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
             file_pages=file_pages,
             own_reactions=own_reactions,
+            unasked=unasked,
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.own_reactions import Rule
 from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
@@ -54,6 +55,7 @@ Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GOOD = "a good token"
+NOT_HEARD = UnaskedRules()
 KEY = b"a key of the tests"
 CHANNEL_WAITS_S = 10.0
 """How long Teams waits for the answer to its POST."""
@@ -472,6 +474,7 @@ async def a_world(
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
     own_reactions: Rule = "off",
+    unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -481,7 +484,7 @@ async def a_world(
     talking = Talking(lambda: LISTED, ("Who am I?",))
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
-        config = config or BotFrameworkConfig(app_id=APP_ID)
+        config = config or BotFrameworkConfig(app_id=APP_ID, hears_channels=unasked.is_on)
         config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
         kept = store or world.store
         around = replace(
@@ -493,6 +496,7 @@ async def a_world(
             models_dir=models_dir,
             file_pages=file_pages,
             own_reactions=own_reactions,
+            unasked=unasked,
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
         talking.read_file = world.parts.files.ensure

@@ -1,4 +1,4 @@
-"""“Your correction is live” in a channel: for the one person alone; and a corrected answer loses its old words."""
+"""“Your correction is live” in a channel is for one person; a corrected answer loses its old words."""
 
 from __future__ import annotations
 

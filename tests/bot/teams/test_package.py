@@ -52,7 +52,7 @@ def test_microsofts_schema_takes_the_manifest(schema: Draft4Validator) -> None:
         "privacy_url": "https://x/p",
         "terms_url": "https://x/t",
     }
-    for wanted in (WANTED, replace(WANTED, **names)):
+    for wanted in (WANTED, replace(WANTED, **names), replace(WANTED, hears_channels=True)):
         manifest = json.loads(files_of(package(wanted))["manifest.json"])
         assert not [f"{list(error.path)}: {error.message}" for error in schema.iter_errors(manifest)]
         titles = [
