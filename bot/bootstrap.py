@@ -330,6 +330,7 @@ def make_dependencies(
         key_before=keys.before,
         models_dir=settings.models_dir,
         file_pages=shelf.library,
+        listed_pages=shelf.library,
         own_reactions=settings.own_reactions,
         unasked=UnaskedRules(settings.answer_unasked, settings.unasked_precision),
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},

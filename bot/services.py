@@ -15,6 +15,7 @@ from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asides.listening import Listening, UnaskedRules
 from bot.channels.asides.own_reactions import OwnReactions, Rule
+from bot.channels.asides.page_previews import ListedPages, PagePreviews
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
@@ -55,7 +56,8 @@ class ServiceDependencies:
     the store cannot take now. `forget_examples` as in `feedback/privacy/deletion_log.py`. `recognise` hears
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
-    `file_pages` reads and keeps the files that people send; None: this process reads none.
+    `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
+    those that sources named, for previews.
     `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
     """
 
@@ -73,6 +75,7 @@ class ServiceDependencies:
     models_dir: Path = Path("data/models")
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     file_pages: FilePages | None = None
+    listed_pages: ListedPages | None = None
     own_reactions: Rule = "off"
     unasked: UnaskedRules = field(default_factory=UnaskedRules)
 
@@ -107,6 +110,7 @@ class Services:
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         self.previews = RulingPreviews(store, desk, around.known)
         self.own_reactions = OwnReactions(around.connector, around.own_reactions)
+        self.page_previews = PagePreviews(around.listed_pages, around.site_url)
         self.listening = Listening(desk.documents, around.unasked)
         marks = self.own_reactions.mark_corrected
         hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek, marks)

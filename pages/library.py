@@ -191,6 +191,17 @@ class Library:
         if any(gone):
             await self._index.overwrite()
 
+    async def find_listed(self, url: str) -> Page | None:
+        """Return a page that a source named, as it is known, by an address that somebody posted.
+
+        Nothing is fetched, and what somebody pasted or sent is not shown. Raises IndexUnavailable.
+        """
+        try:
+            page, source = await self._find(self._resolve_url(url))
+        except PageRefused:
+            return None
+        return page if source is not None else None
+
     async def refresh(
         self,
         sources: Sequence[str],

@@ -76,6 +76,10 @@ Recognise = Callable[[str], Awaitable[None]]
 """Hears the id of everybody who shows up, before anything is done for them."""
 
 
+AnswerExtension = Callable[[Incoming], Awaitable[InvokeReply | None]]
+"""Answers an invoke of a channel's own; None for one that it does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelConfig:
     """What channels differ in.
@@ -83,7 +87,7 @@ class ChannelConfig:
     `examples` are the questions of the help card, `offers` what can be asked after an answer
     (`bot/dialogs/answerer.py`). `make_reply` is for a channel whose answers reach the asker in another way
     than by messages that grow. `shows_reviewers_cards`: a reviewer who opens a chat gets the cards there,
-    without asking.
+    without asking. `answer_extension` answers invokes that only this channel has.
     """
 
     channel: Channel = Channel.TEAMS
@@ -92,6 +96,7 @@ class ChannelConfig:
     make_reply: MakeReply | None = None
     offers: Offers = nothing_more
     shows_reviewers_cards: bool = False
+    answer_extension: AnswerExtension | None = None
 
 
 class CardActions(Protocol):
@@ -351,8 +356,11 @@ class ActivityHandler:
                     return bad_action(str(bad))
                 return await self._handle_action(incoming, action)
             case name:
-                log.info("an invoke that is not for us: %s", name[:80])
-                return NOT_IMPLEMENTED
+                answer = self._config.answer_extension
+                reply = await answer(incoming) if answer else None
+                if reply is None:
+                    log.info("an invoke that is not for us: %s", name[:80])
+                return reply or NOT_IMPLEMENTED
 
     async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
         actions = self._handlers.find_actions(action.verb)

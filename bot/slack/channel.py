@@ -38,6 +38,7 @@ from feedback.reviews.repository import CardDestination
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
 from pages.fetch.client import Fetcher, FetchLimits
+from pages.sources import list_hosts
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class SlackChannel:
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)
         home = SlackHome(self.api, store, handlers.reviews)
-        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home)
+        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home, services.page_previews)
         self.inbox = SlackInbox(config.signing_secret, self.handler, inbox, services.pseudonym, examples)
         self._installing = Installing(self._oauth(), self.api, self.installations, store.documents)
 
@@ -165,7 +166,7 @@ class SlackChannel:
         return OAuthConfig(
             config.client_id,
             config.client_secret,
-            list_scopes(groups=groups, hears=config.hears_channels),
+            list_scopes(groups=groups, hears=config.hears_channels, unfurls=config.unfurls),
             public,
         )
 
@@ -194,7 +195,10 @@ async def open_connector(settings: Settings, store: WholeStore, closing: AsyncEx
 
 def _to_config(settings: Settings) -> SlackConfig:
     return SlackConfig(
-        **settings.slack.values(), public_url=settings.public_url, hears_channels=settings.answer_unasked
+        **settings.slack.values(),
+        public_url=settings.public_url,
+        hears_channels=settings.answer_unasked,
+        unfurls=bool(list_hosts([*settings.pages, settings.public_url])),
     )
 
 

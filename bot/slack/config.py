@@ -26,6 +26,7 @@ PER_MINUTE: Mapping[str, int] = {
     "chat.postMessage": 300,
     "chat.startStream": TIER_2,
     "chat.stopStream": TIER_2,
+    "chat.unfurl": TIER_3,
     "chat.update": TIER_3,
     "conversations.open": TIER_3,
     "files.info": TIER_4,
@@ -69,6 +70,7 @@ class SlackConfig:
     store_key: str = field(default="", repr=False)
     public_url: str = ""
     hears_channels: bool = False
+    unfurls: bool = False
     review_channel: str = ""
     reviewers: Sequence[str] = ()
     reviewer_groups: Sequence[str] = ()

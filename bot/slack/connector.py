@@ -7,10 +7,11 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from bot.cards.elements import Card
 from bot.channel import Undeliverable
-from bot.channels.incoming import Reference
+from bot.channels.incoming import Reference, to_text
 from bot.channels.message import Message, Outgoing, OwnReaction
-from bot.slack.blocks import plain_text, render_message, render_notification
+from bot.slack.blocks import fit_blocks, plain_text, render_card, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import parse_person_id, parse_place
 from core.text import Json
@@ -96,6 +97,17 @@ class SlackConnector:
                 await self.api.call("chat.postMessage", place.where, params)
         except (Undeliverable, OSError) as error:
             log.warning("somebody could not be told: %s", error)
+
+    async def unfurl(self, where: Workspace, event: Mapping[str, Any], cards: Mapping[str, Card]) -> None:
+        """Show below a message what its links lead to; `event` is Slack's `link_shared`.
+
+        Source: https://docs.slack.dev/reference/methods/chat.unfurl
+        """
+        unfurls = {url: {"blocks": fit_blocks(render_card(card))} for url, card in cards.items()}
+        place = {"unfurl_id": to_text(event.get("unfurl_id")), "source": to_text(event.get("source"))}
+        if not all(place.values()):
+            place = {"channel": to_text(event.get("channel")), "ts": to_text(event.get("message_ts"))}
+        await self.api.call("chat.unfurl", where, {**place, "unfurls": unfurls})
 
     async def open_form(self, where: Workspace, trigger: str, view: Json) -> None:
         """Show a form to who has just pressed a button. Raises Undeliverable and OSError."""

@@ -8,7 +8,7 @@ What the Slack app may do, and why: the one list behind the manifest, the instal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from bot.http import is_https
@@ -47,6 +47,14 @@ HEARD_EVENTS: Mapping[str, str] = {
     "message.groups": "groups:history",
 }
 
+LINK_SCOPES: Mapping[str, str] = {
+    "links:read": "see links to the pages that it knows, where somebody posts one",
+    "links:write": "show below such a link what the page is about",
+}
+"""What links that unfurl need; asked for only where there are pages with an address of their own."""
+LINK_EVENTS: Mapping[str, str] = {"link_shared": "links:read"}
+MOST_DOMAINS = 5
+
 METHODS: Mapping[str, str] = {
     "assistant.threads.setStatus": "chat:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
@@ -58,6 +66,7 @@ METHODS: Mapping[str, str] = {
     "chat.postMessage": "chat:write",
     "chat.startStream": "chat:write",
     "chat.stopStream": "chat:write",
+    "chat.unfurl": "links:write",
     "chat.update": "chat:write",
     "conversations.open": "im:write",
     "files.info": "files:read",
@@ -71,9 +80,15 @@ METHODS: Mapping[str, str] = {
 """What the bot calls, and the scope that each needs."""
 
 
-def list_scopes(*, groups: bool, hears: bool = False) -> list[str]:
-    """Return the scopes to ask for; `groups`: reviewers are user groups, `hears`: channels are heard."""
-    return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else []), *(HEARD_SCOPES if hears else [])])
+def list_scopes(*, groups: bool, hears: bool = False, unfurls: bool = False) -> list[str]:
+    """Return the scopes to ask for.
+
+    `groups`: reviewers are user groups; `hears`: channels are heard; `unfurls`: links to pages unfurl.
+    """
+    scopes = [*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])]
+    for is_wanted, more in ((hears, HEARD_SCOPES), (unfurls, LINK_SCOPES)):
+        scopes += more if is_wanted else ()
+    return sorted(scopes)
 
 
 EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
@@ -95,14 +110,17 @@ class BadManifest(ValueError):
     """A manifest that would not work; the message has a line for each reason."""
 
 
-def manifest(public_url: str, *, installed: bool, groups: bool, hears: bool = False) -> Json:
+def manifest(
+    public_url: str, *, installed: bool, groups: bool, hears: bool = False, domains: Sequence[str] = ()
+) -> Json:
     """Return the manifest. `installed`: by several workspaces at /slack/install; `groups` of users review.
 
-    `hears`: it hears what is said in channels.
+    `hears`: it hears what is said in channels; links to `domains` unfurl, of which Slack takes five.
 
     Raises BadManifest.
     """
     base = public_url.rstrip("/")
+    scopes = list_scopes(groups=groups, hears=hears, unfurls=bool(domains))
     made: Json = {
         "_metadata": {"major_version": 1, "minor_version": 1},
         "display_information": {
@@ -122,11 +140,13 @@ def manifest(public_url: str, *, installed: bool, groups: bool, hears: bool = Fa
                 "assistant_description": DESCRIPTION
             },  # questions are suggested as it is opened
         },
-        "oauth_config": {"scopes": {"bot": list_scopes(groups=groups, hears=hears)}},
+        "oauth_config": {"scopes": {"bot": scopes}},
         "settings": {
             "event_subscriptions": {
                 "request_url": base + EVENTS_PATH,
-                "bot_events": sorted([*EVENTS, *(HEARD_EVENTS if hears else [])]),
+                "bot_events": sorted(
+                    [*EVENTS, *(HEARD_EVENTS if hears else []), *(LINK_EVENTS if domains else [])]
+                ),
             },
             "interactivity": {"is_enabled": True, "request_url": base + EVENTS_PATH},
             "org_deploy_enabled": False,
@@ -134,6 +154,8 @@ def manifest(public_url: str, *, installed: bool, groups: bool, hears: bool = Fa
             "token_rotation_enabled": False,
         },
     }
+    if domains:
+        made["features"]["unfurl_domains"] = list(domains)[:MOST_DOMAINS]
     if installed:
         made["oauth_config"]["redirect_urls"] = [base + REDIRECT_PATH]
     check_manifest(made)
@@ -187,14 +209,14 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
     for event in sorted(set(EVENTS) - set(heard)):
         yield f"The event {event} is missing."
     for event in heard:
-        needed = {**EVENTS, **HEARD_EVENTS}.get(event)
+        needed = {**EVENTS, **HEARD_EVENTS, **LINK_EVENTS}.get(event)
         if needed is None:
             yield f"The event {event} is of no use to the bot: leave it out."
         elif needed and needed not in granted:
             yield f"The event {event} needs the scope {needed}."
     for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
-    for scope in sorted(granted - set(list_scopes(groups=True, hears=True))):
+    for scope in sorted(granted - set(list_scopes(groups=True, hears=True, unfurls=True))):
         yield f"The scope {scope} is of no use to the bot: leave it out."
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -18,6 +19,7 @@ from bot.services import ChannelContext
 from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.extension import answer_extension
 from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig
 from core.records import Channel, Question
@@ -38,7 +40,12 @@ class TeamsChannel:
         self._directory = _open_directory(settings) if settings.reviewer_groups else None
         is_member = self._directory.is_member if self._directory else None
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, is_member)
-        config = ChannelConfig(examples=context.examples, pace=PACE, offers=context.offers)
+        config = ChannelConfig(
+            examples=context.examples,
+            pace=PACE,
+            offers=context.offers,
+            answer_extension=partial(answer_extension, previews=context.services.page_previews),
+        )
         self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
         self._files = Fetcher(replace(FetchLimits(**settings.fetch.values()), allowed_sites=HOSTS))
         context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.http import is_https
+from bot.teams.extension import describe_extension
 
 ACCENT = "#0e6b57"
 """The accent of the chat page, and of the Teams package."""
@@ -53,6 +54,7 @@ class Package:
 
     Empty `privacy_url` and `terms_url` are pages of the bot's own. Raise `version` with every upload.
     `hears_channels`: it asks a team's owners for what is said in its channels (resource-specific consent).
+    Links to `domains` unfurl.
     """
 
     app_id: str
@@ -63,6 +65,7 @@ class Package:
     privacy_url: str = ""
     terms_url: str = ""
     hears_channels: bool = False
+    domains: tuple[str, ...] = ()
 
 
 def package(wanted: Package) -> bytes:
@@ -126,6 +129,7 @@ def build_manifest(wanted: Package) -> Json:
                 ],
             }
         ],
+        "composeExtensions": [describe_extension(wanted.app_id.lower(), wanted.domains)],
         "permissions": ["identity", "messageTeamMembers"],
         "validDomains": [urlsplit(address).netloc],
         "defaultInstallScope": "personal",

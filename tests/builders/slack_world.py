@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.own_reactions import Rule
+from bot.channels.asides.page_previews import ListedPages
 from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
@@ -271,6 +272,7 @@ async def a_slack_world(
     clean: bool = True,
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
+    listed_pages: ListedPages | None = None,
     own_reactions: Rule = "off",
     unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[SlackWorld]:
@@ -288,6 +290,7 @@ async def a_slack_world(
             later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
             file_pages=file_pages,
             own_reactions=own_reactions,
+            listed_pages=listed_pages,
             unasked=unasked,
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiohttp import web
 
 from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.own_reactions import Rule
+from bot.channels.asides.page_previews import ListedPages
 from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
@@ -31,6 +33,7 @@ from bot.http import AUTO_DECOMPRESS
 from bot.services import ServiceDependencies, Services
 from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.extension import answer_extension
 from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.privacy import keys
@@ -473,6 +476,7 @@ async def a_world(
     own_token: bool = True,
     limits: AskerLimits | None = None,
     file_pages: FilePages | None = None,
+    listed_pages: ListedPages | None = None,
     own_reactions: Rule = "off",
     unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[World]:
@@ -496,12 +500,14 @@ async def a_world(
             models_dir=models_dir,
             file_pages=file_pages,
             own_reactions=own_reactions,
+            listed_pages=listed_pages,
             unasked=unasked,
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
         talking.read_file = world.parts.files.ensure
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
-        style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM)
+        extension = partial(answer_extension, previews=world.parts.page_previews)
+        style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM, answer_extension=extension)
         hands = world.parts.handlers(world.asking, Reviewers(REVIEWERS))
         world.front = ActivityHandler(hands, style)
         world.seam = TeamsEndpoint(

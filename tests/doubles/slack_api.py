@@ -35,6 +35,7 @@ SCOPES = {
     "chat.postMessage": ("chat:write", 300),
     "chat.startStream": ("chat:write", TIERS[2]),
     "chat.stopStream": ("chat:write", TIERS[2]),
+    "chat.unfurl": ("links:write", TIERS[3]),
     "chat.update": ("chat:write", TIERS[3]),
     "conversations.open": ("im:write", TIERS[3]),
     "files.info": ("files:read", TIERS[4]),
@@ -130,6 +131,7 @@ class SlackService:
         self.app.router.add_post("/api/{method}", self._take)
         self.app.router.add_get("/files-pri/{file}/download/{name}", self._send_file)
         self.files: dict[str, bytes] = {}
+        self.unfurled: list[Json] = []
         self.reactions: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.fetched: list[str] = []
 
@@ -281,6 +283,21 @@ class SlackService:
         message.blocks = params.get("blocks", [])
         self.shown[channel, message.ts] = message
         return {"ts": message.ts, "channel": channel}
+
+    def _chat_unfurl(self, team: str, params: Json, _: str) -> Json:
+        """Unfurl by message, or by unfurl_id and source: docs.slack.dev/reference/methods/chat.unfurl."""
+        if not (params.get("unfurl_id") and params.get("source") in {"composer", "conversations_history"}):
+            self._place(team, params)
+            if not params.get("ts"):
+                raise Rule("cannot_find_message without a message")
+        if not params.get("unfurls"):
+            raise Rule("missing_unfurls")
+        for url, shown in params["unfurls"].items():
+            if not url.startswith("http"):
+                raise Rule(f"cannot_unfurl_url {url}")
+            check_blocks(shown["blocks"], MOST_BLOCKS, IN_MESSAGES)
+        self.unfurled.append(params["unfurls"])
+        return {}
 
     def _chat_update(self, team: str, params: Json, _: str) -> Json:
         message = self._message(self._place(team, params), params)
