@@ -28,7 +28,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.administration.opening import open_admin_door, open_administration
-from bot.background import PASTED_EVERY_S, PeriodicTasks
+from bot.background import FILES_EVERY_S, PASTED_EVERY_S, PeriodicTasks
 from bot.bootstrap import (
     CHANNELS,
     LocalPage,
@@ -212,6 +212,7 @@ class BotBuilder:
             upkeep.also("ratings", RATINGS_EVERY_S, ratings.catch_up)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
+        upkeep.also("files", FILES_EVERY_S, services.files.sweep)
         upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
         upkeep.pages = lambda: reading.progress
@@ -294,13 +295,14 @@ class BotBuilder:
         people = People(self._store.answer, OptOuts(self._store.documents).is_out)
         answering.neighbours = NeighbourFinder(verified, people).find
         forms = read_forms(settings)
-        answerer = PageAnswerer(self._shelf.library, answering, verified, forms, reading.describe)
+        read_file = services.files.ensure
+        answerer = PageAnswerer(self._shelf.library, answering, verified, forms, reading.describe, read_file)
         asking = Asking(
             self._store,
             answerer,
             services.looking,
             timeout_s=settings.answer_timeout_s,
-            talking=Talking(self._shelf.public_pages, self._examples),
+            talking=Talking(self._shelf.public_pages, self._examples, read_file),
             limits=read_limits(settings),
         )
         asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_EVERY_S = 2.0
 FORGET_EVERY_S = 5.0
+FILES_EVERY_S = 900.0
+"""How often files that were sent are looked at, whether anybody still has them."""
 PASTED_EVERY_S = 3600.0
 """How often pages that somebody pasted are looked at, whether to forget them."""
 

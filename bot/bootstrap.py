@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from bot.channel import ChannelCapabilities
+from bot.channels.asides.listening import UnaskedRules
 from bot.channels.message import Connector
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
@@ -394,6 +395,10 @@ def make_dependencies(
         key_before=keys.before,
         models_dir=settings.models_dir,
         operators=frozenset(settings.operators),
+        file_pages=shelf.library,
+        listed_pages=shelf.library,
+        own_reactions=settings.own_reactions,
+        unasked=UnaskedRules(settings.answer_unasked, settings.unasked_precision),
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},
     )
 

@@ -13,9 +13,13 @@ from aiohttp import web
 from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.listening import Listening, UnaskedRules
+from bot.channels.asides.own_reactions import OwnReactions, Rule
+from bot.channels.asides.page_previews import ListedPages, PagePreviews
 from bot.channels.asked_messages import AskedMessages
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
+from bot.channels.files.sent_files import FilePages, SentFiles
 from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCardSync, ModelHandler
@@ -58,6 +62,9 @@ class ServiceDependencies:
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     `audiences` know who reads what is said where.
     `operators` may see the admin page, by the ids that the directory has of them.
+    `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
+    those that sources named, for previews.
+    `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
     """
 
     known: Known
@@ -75,6 +82,10 @@ class ServiceDependencies:
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     audiences: Audiences = field(default_factory=lambda: Audiences(PageAccess()))
     operators: frozenset[str] = frozenset()
+    file_pages: FilePages | None = None
+    listed_pages: ListedPages | None = None
+    own_reactions: Rule = "off"
+    unasked: UnaskedRules = field(default_factory=UnaskedRules)
 
 
 class Services:
@@ -111,19 +122,24 @@ class Services:
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
         self.looking = Looking(store, self.rating, self.reviewing, around.later)
         self.previews = RulingPreviews(store, desk, around.known)
-        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek)
+        self.own_reactions = OwnReactions(around.connector, around.own_reactions)
+        self.page_previews = PagePreviews(around.listed_pages, around.site_url)
+        self.listening = Listening(desk.documents, around.unasked)
+        hooks = CardSyncHooks(
+            around.connector,
+            around.fresh,
+            self.rating.waits,
+            self.previews.peek,
+            self.own_reactions.mark_corrected,
+        )
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
         self.previews.wake = self.card_sync.wake
         self.reviewing.on_forget.append(self.previews.forget)
         self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
         self.models.join(self.card_sync)
-        tell = teller(around.connector, self.view.keeps_messages_here)
-        self.privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
-        if isinstance(around.later, OfflineQueue):
-            self.privacy.memories.append(partial(forget_waiting, around.later))
-        self.privacy.is_restricted = self.audiences.access.is_restricted
         self.links = DataLinks(seals)
+        self.privacy = self._make_privacy(store, around)
         place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
         self._privacy_handler = PrivacyHandler(self.privacy, self.links, seals, place)
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
@@ -132,9 +148,17 @@ class Services:
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
-        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym)
-        self.privacy.memories.insert(0, self.messages.forget_person)
-        self.privacy.memories += [self.paraphrases.forget_person, self.audiences.forget_people]
+        self.files = SentFiles(store, desk.documents, around.file_pages)
+        self.messages = AskedMessages(
+            store, desk, self.card_sync, around.later, self.pseudonym, self.files.forget_message
+        )
+        self.privacy.memories = [
+            self.messages.forget_person,  # first: what is under way for somebody ends
+            *self.privacy.memories,
+            self.paraphrases.forget_person,
+            self.audiences.forget_people,
+            self.files.forget_person,
+        ]
 
     def handlers(self, asking: Asking, reviewers: Reviewers, channel: Channel = Channel.TEAMS) -> Handlers:
         """Return what the activities of a channel are passed on to, where these people review."""
@@ -148,11 +172,22 @@ class Services:
             feedback=self._feedback,
             reviews=ReviewHandler(self.review_actions, reviewers),
             privacy=self._privacy_handler,
+            files=self.files,
+            own_reactions=self.own_reactions,
+            listening=self.listening,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
             pages=PageInvites(self.passes, gates, self.card_sync.site_url),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )
+
+    def _make_privacy(self, store: WholeStore, around: ServiceDependencies) -> Privacy:
+        tell = teller(around.connector, self.view.keeps_messages_here)
+        privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
+        privacy.is_restricted = self.audiences.access.is_restricted
+        if isinstance(around.later, OfflineQueue):
+            privacy.memories.append(partial(forget_waiting, around.later))
+        return privacy
 
     def _forgotten(self, answer_id: str) -> None:
         """An answer is gone: serve nothing that came from it, and take its cards from screens."""

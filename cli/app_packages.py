@@ -16,6 +16,7 @@ from bot.slack.manifest import BadManifest, check_manifest, manifest
 from bot.teams.package import Package, package
 from cli.console import out, progress_out, with_settings
 from core.settings import Settings
+from pages.sources import list_hosts, read_added_sources
 
 
 @with_settings
@@ -36,6 +37,8 @@ def manifest_command(
         settings.public_url,
         installed=bool(settings.slack.client_id),
         groups=bool(settings.slack.reviewer_groups),
+        hears=settings.answer_unasked,
+        domains=_list_domains(settings),
     )
     text = json.dumps(made, indent=2, ensure_ascii=False)
     if to is None:
@@ -43,6 +46,11 @@ def manifest_command(
         return
     to.write_text(text + "\n", encoding="utf-8")
     progress_out.print(f"Written to {to}. In Slack: api.slack.com/apps, Create New App, From a manifest.")
+
+
+def _list_domains(settings: Settings) -> list[str]:
+    """Return the hosts whose links unfurl: those of the pages, and the bot's own."""
+    return list_hosts([*settings.pages, *read_added_sources(settings.index_dir), settings.public_url])
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -68,6 +76,8 @@ def teams_package_command(
         public_url=settings.public_url,
         version=app_version or importlib.metadata.version("askpage"),
         **settings.teams_package.values(),
+        hears_channels=settings.answer_unasked,
+        domains=tuple(_list_domains(settings)),
     )
     to.write_bytes(package(wanted))
     out.print(

@@ -31,6 +31,10 @@ class Channel(StrEnum):
     COMMAND_LINE = "cli"
 
 
+FILE_ADDRESS = "/file/"
+"""How the address of a file begins that somebody sent with a question: nobody can open it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What somebody asked.
@@ -53,6 +57,11 @@ class Question:
     reply_to: str = ""
     language: str = ""
     trace: str = ""
+
+    @property
+    def about_file(self) -> bool:
+        """Whether it is asked about a file that was sent in its conversation."""
+        return (self.page_url or "").startswith(FILE_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +214,11 @@ class Answer:
     def abstained(self) -> bool:
         """Whether the bot declined to answer."""
         return self.kind is AnswerKind.DECLINED
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it comes from a file that was sent in its conversation, which is nobody else's."""
+        return self.question.about_file or any(one.url.startswith(FILE_ADDRESS) for one in self.passages)
 
 
 def derive_answer_id(question_id: str) -> str:

@@ -156,7 +156,7 @@ PROPERTIES: Mapping[str, Property] = {
             "latency operator"
         ),
     ),
-    "outcome": Property("How it ended.", _allow_words("done failed stopped")),
+    "outcome": Property("How it ended.", _allow_words("done failed stopped said unsure no_question busy")),
     "job": Property("The job's name.", _matching("[a-z][a-z_]{0,49}")),
     "seconds": Property("How long it took.", _number),
     "first_token_seconds": Property("How long until the model's first word.", _number),
@@ -221,6 +221,7 @@ EVENTS: Mapping[str, Event] = {
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
+    "heard_unasked": _event("Something was said in a channel, and not to the bot.", "outcome"),
     "question_forgotten": _event("A question was deleted with its answer.", "answer"),
     "feedback_given": _event(
         "Somebody said what they think of an answer, or took it back; with what the answer has by now.",

@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
-from core.records import ChangeKind, Ruling
+from core.records import FILE_ADDRESS, ChangeKind, Ruling
 
 Json = dict[str, Any]
 
@@ -122,10 +122,12 @@ def printable(text: str) -> str:
 
 
 def absolute(url: str, site_url: str) -> str:
-    """Return the address to open; "" where it is not one of the web or too long to send.
+    """Return the address to open; "" where it is not one of the web or too long to send, or of a sent file.
 
     `site_url` is what a root-relative page address such as "/site/docs/x#y" is joined to.
     """
+    if url.startswith(FILE_ADDRESS):
+        return ""
     try:
         joined = urljoin(site_url, url)
         parts = urlsplit(joined)

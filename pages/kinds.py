@@ -43,6 +43,7 @@ TYPE_OF_SUFFIX = {
 DOCUMENTS = frozenset({PDF, WORD, SLIDES, SHEETS, OPEN_TEXT, OPEN_SHEETS, OPEN_SLIDES, RICH_TEXT, CSV, MAIL})
 """Kinds that are files of a program, not of the web."""
 
+READ_KINDS = frozenset(TYPE_OF_SUFFIX.values())
 READABLE = "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
 OLD_OFFICE = "old Office files (.doc, .xls, .ppt): please save them as .docx, .xlsx or .pptx"
 
@@ -74,6 +75,19 @@ _SAYS_NOTHING = frozenset(
 )
 _MAY_BE_TEXT = frozenset({"text/plain"})
 _TEXT_FILES = frozenset({CSV, RICH_TEXT, MAIL, "text/markdown"})
+
+
+def choose_kind(name: str, declared: str = "") -> str:
+    """Return the kind of a file that somebody sent, "" for one that is not read: its name decides.
+
+    >>> choose_kind("Plan.DOCX") == WORD, choose_kind("setup.exe"), choose_kind("notes", "text/plain")
+    (True, '', 'text/plain')
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in TYPE_OF_SUFFIX:
+        return TYPE_OF_SUFFIX[suffix]
+    kind = _ALIASES.get(declared, declared)
+    return kind if not suffix and kind in READ_KINDS else ""
 
 
 def refine_type(declared: str, path: str) -> str:

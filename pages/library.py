@@ -5,30 +5,40 @@
     library.ensure(url)            the page behind an address that somebody pasted, fetched now if need be
 
 A pasted page answers questions about itself only: `search` finds its passages with its `page_url`, never
-without. It is forgotten a week after it was last read from the web, which is when somebody last asked about
-it. Nothing here blocks the event loop.
+without; files that somebody sent are pages of this kind. It is forgotten a week after it was last read from
+the web, which is when somebody last asked about it. Nothing here blocks the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NoReturn, Protocol
+from urllib.parse import quote
 
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from core.readers import current_audience
-from core.records import Hit, Page, Passage
+from core.records import Hit, Page, Passage, Section
 from pages.fetch import ssrf
 from pages.fetch.client import Fetcher, refuse_as_private
 from pages.fetch.page_reader import read_page, refuse_route
-from pages.fetched import AddressRefused, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
+from pages.fetched import (
+    AddressRefused,
+    Fetched,
+    NotModified,
+    PageGone,
+    PageRefused,
+    PageUnreachable,
+    PageUnreadable,
+)
 from pages.index.base import Indexes, PageEntry
 from pages.index.priority import step_aside
+from pages.parse.extract import page_hash
 from pages.sources import (
     NewReaders,
     Problem,
@@ -46,6 +56,8 @@ log = logging.getLogger(__name__)
 
 PASTED_FOR = timedelta(days=7)
 MOST_PASTED = 500
+MOST_TITLE = 300
+"""Characters."""
 _MOST_MOVED = 1000
 MANY_GONE = (
     "More than half of its pages are gone at once, which looks like a mistake there; they are kept for now."
@@ -216,6 +228,45 @@ class Library:
             await read_page(self._fetcher, url, lambda _: None, self._now())
             raise refuse_as_private(ssrf.parse_address(url))
         raise _refuse_unknown(url)
+
+    async def read_file(self, url: str, parts: Mapping[str, Fetched]) -> Page:
+        """Read files that somebody sent, by their names, as one page; `url` is known to its asker alone.
+
+        They are kept as a pasted page is. Raises PageRefused, with the file's name, and IndexUnavailable.
+        """
+        title = ", ".join(parts)[:MOST_TITLE]
+        sections: list[Section] = []
+        for number, (name, part) in enumerate(parts.items(), start=1):
+            try:
+                read = await self._fetcher.sandbox.extract(replace(part, url=f"/{quote(name)}"), self._now())
+            except PageRefused as refused:
+                raise type(refused)(f"{name}: {refused}") from None
+            sections += [_place_part(one, number if len(parts) > 1 else 0, name) for one in read.sections]
+        found = Page(url, title, tuple(sections), page_hash(title, sections), self._now())
+        await self._index.add(found, source=None)
+        return found
+
+    async def is_known(self, url: str) -> bool:
+        """Tell whether a page is kept under this address."""
+        return await self._entry(url) is not None
+
+    async def forget_files(self, urls: Collection[str]) -> None:
+        """Forget files that were sent, to the last byte. Raises IndexUnavailable."""
+        gone = [await self._index.remove(url) for url in urls]
+        if any(gone):
+            await self._index.overwrite()
+
+    async def find_listed(self, url: str) -> Page | None:
+        """Return a page that a source named, as it is known, by an address that somebody posted.
+
+        Nothing is fetched, and what somebody pasted or sent is not shown. Raises IndexUnavailable.
+        """
+        try:
+            page, source = await self._find(self._resolve_url(url))
+        except PageRefused:
+            return None
+        may = page is not None and source is not None and page.readers.allow(current_audience())
+        return page if may else None
 
     async def refresh(
         self,
@@ -434,6 +485,14 @@ class Library:
             await self._index.remove(entry.url)
             tell(entry.url, "removed")
         return len(entries)
+
+
+def _place_part(section: Section, number: int, name: str) -> Section:
+    """Return a section of one of several files: its heading says of which, its anchor is no other's."""
+    if not number:
+        return section
+    heading = f"{name}: {section.heading}" if section.heading else name
+    return replace(section, heading=heading, anchor=f"{number}-{section.anchor}")
 
 
 def _is_local(source: str | None) -> bool:

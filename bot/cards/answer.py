@@ -57,8 +57,10 @@ _STARS = StarsInput(
 )
 
 
-def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> list[Action]:
-    """Return the buttons below an answer; asking an expert is always offered."""
+def rating_actions(
+    answer_id: str, seal: str, *, stars: bool, comment: bool, expert: bool = True
+) -> list[Action]:
+    """Return the buttons below an answer; an `expert` is offered where one may read what it is from."""
 
     def button(title: str, verb: str, *, inputs: bool = True) -> ActionButton:
         return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": seal}, inputs=inputs)
@@ -69,7 +71,7 @@ def rating_actions(answer_id: str, seal: str, *, stars: bool, comment: bool) -> 
         actions.append(Form("★ Rate", inputs, button("Send", "rate.stars")))
     elif comment:
         actions.append(Form("Comment", (_comment("What should we know?"),), button("Send", "rate.comment")))
-    return [*actions, button("Ask an expert", "rate.expert", inputs=False)]
+    return [*actions, button("Ask an expert", "rate.expert", inputs=False)] if expert else actions
 
 
 def feedback_form(reaction: str) -> Form:
@@ -139,7 +141,8 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     A declined answer shows the nearest section instead.
     """
-    body: list[Element] = [build_quotation(answer)] if answer.kind is AnswerKind.QUOTED else []
+    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in _REPLACED
+    body: list[Element] = [build_quotation(answer)] if quotes else []
     body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
         body += _sources(answer, site_url, standing.opens_url)

@@ -31,6 +31,7 @@ SOURCES = "From"
 NEAREST = "The nearest section I found"
 NOTHING_FOUND = "I found nothing about this on the pages I know."
 NOT_THERE = "That is not on this page."
+NOT_IN_FILE = "That is not in this file."
 _UNSURE = "I am not certain, but {says}"
 _SAYS, _PAGE_SAYS = "“{place}” says:", "the page says:"
 _ITEM = re.compile(r"(\s*)([-*+•]|\d{1,4}[.)])\s+(?=\S)")
@@ -79,7 +80,9 @@ def _lead_in(answer: Answer, *, verified: bool) -> str:
 
 
 def say_nothing_found(answer: Answer) -> str:
-    """Say that nothing was found: on the page that was asked about, or on all."""
+    """Say that nothing was found: on the page or in the file that was asked about, or on all pages."""
+    if answer.question.about_file:
+        return NOT_IN_FILE
     return NOT_THERE if answer.question.page_url else NOTHING_FOUND
 
 

@@ -27,7 +27,7 @@ from bot.cards.answer_text import full_text, message_text, summarise
 from bot.cards.elements import Card, Element, small_print
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
-from bot.channels.message import CitedSource, Message, ThumbsRequest
+from bot.channels.message import CitedSource, Label, Message, ThumbsRequest
 from bot.dialogs.rate import parse_form_name
 from bot.readers.access import PageAccess
 from bot.readers.audiences import Audiences
@@ -71,6 +71,11 @@ _ASKED_FOR = frozenset(
     }
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
+REPLACED: Mapping[State, str] = {
+    "corrected": "A reviewer corrected this answer.",
+    "not_on_page": "A reviewer checked this answer and took it back: it is not on the page.",
+}
+"""What takes the place of an answer's words that hold no more."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 
@@ -155,9 +160,11 @@ class AnswerView:
     ) -> Message:
         """Return the message without its card: what that says about the answer stands in the text."""
         standing = self._standing(conversation, answer, review, "")
-        message = compose_messages(answer, self.site_url)[-1]
+        message = compose_messages(
+            answer, self.site_url, Standing(standing.state if standing.state in REPLACED else "")
+        )[-1]
         text = message.text
-        if answer.kind is AnswerKind.QUOTED:
+        if answer.kind is AnswerKind.QUOTED and standing.state not in REPLACED:
             text = self.make_full_text(conversation, answer)
         said = [text, state_sentence(answer, standing), calm(standing.text)]
         text = clip_text("\n\n".join(part for part in said if part), MAX_TEXT)
@@ -209,7 +216,9 @@ class AnswerView:
             ruled_at=review.settled_at if review else None,
             text=verdict.text if verdict else "",
             citation=verdict.citation if verdict else None,
-            actions=rating_actions(answer.id, seal, stars=form == "stars", comment=form != "none"),
+            actions=rating_actions(
+                answer.id, seal, stars=form == "stars", comment=form != "none", expert=not answer.from_file
+            ),
             thanks=thanks,
             opens_url=self._opens_url,
             brief=self._hint(conversation, answer),
@@ -232,15 +241,24 @@ def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING
     them as `summary`.
     """
     card = answer_card(answer, site_url, standing)
+    if standing.state in REPLACED:  # nobody is to take the old words for true, nor the new ones for AI's
+        return [Message(REPLACED[standing.state], card, REPLACED[standing.state])]
     text = message_text(answer, site_url, verified=standing.state == "verified")
     *before, last = split(text)
     named = [_parse_markers(part) for part in before]
     rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _parse_markers(last))
     *cited, of_last = [_build_cited_sources(answer, site_url, numbers) for numbers in (*named, rest)]
-    label = "quoted" if answer.kind is AnswerKind.QUOTED else "written"
+    label = _choose_label(answer)
     messages = [Message(part, label=label, citations=one) for part, one in zip(before, cited, strict=True)]
     summary = summarise(answer) if answer.kind is AnswerKind.QUOTED else ""
     return [*messages, Message(last, card, summary, label, of_last)]
+
+
+def _choose_label(answer: Answer) -> Label:
+    """Return how an answer is marked: what a reviewer wrote is not AI's."""
+    if answer.written_on:
+        return ""
+    return "quoted" if answer.kind is AnswerKind.QUOTED else "written"
 
 
 def _parse_markers(text: str) -> set[int]:
@@ -282,8 +300,11 @@ def derive_state(review: Review | None) -> State:
             return "closed" if _ASKED_FOR.intersection(review.reasons) else ""
 
 
-def compose_thanks(words: Sequence[Feedback]) -> str:
-    """Return what the one who said these words on a card is told there, "" for none such."""
+def compose_thanks(words: Sequence[Feedback], *, promises: bool = True) -> str:
+    """Return what the one who said these words on a card is told there, "" for none such.
+
+    `promises`: a colleague has not looked yet, so they will hear.
+    """
     said: list[str] = []
     for word in words:
         if word.withdrawn_at is not None:
@@ -293,6 +314,6 @@ def compose_thanks(words: Sequence[Feedback]) -> str:
             said.append(f"You gave {'★' * stars}{'☆' * (STARS - stars)}.")
         elif word.kind is FeedbackKind.COMMENT:
             said.append("Your comment is kept.")
-        elif word.kind is FeedbackKind.EXPERT:
+        elif word.kind is FeedbackKind.EXPERT and promises:
             said.append("A colleague who knows will look at this, and you will hear from me.")
     return " ".join([*said, "Thank you."]) if said else ""

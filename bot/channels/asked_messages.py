@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from bot.dialogs.ask import Asking, forget_question
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_part
+from feedback.reviews.repository import PostedMessage, ReviewRepository, name_way, place_of_part
 from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
 
 REMEMBERED = 10_000
@@ -53,13 +53,16 @@ class AskedMessages:
         card_sync: CardSync,
         later: DeferredActions,
         pseudonym: Callable[[str], str],
+        forget_files: Callable[[str], Awaitable[None]],
     ) -> None:
+        """`forget_files` forgets the files that came with a message."""
         self.asking: Asking | None = None
         self._store = store
         self._desk = desk
         self._card_sync = card_sync
         self._later = later
         self._pseudonym = pseudonym
+        self._forget_files = forget_files
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
@@ -84,6 +87,19 @@ class AskedMessages:
             entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
             await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
             self._contacts[incoming.conversation_id] = way
+        await self.keep_way(incoming)
+
+    async def keep_way(self, incoming: Incoming) -> None:
+        """Keep how to tell one person of a shared conversation what is for them alone."""
+        person = self._pseudonym(incoming.sender) if incoming.sender else ""
+        if incoming.personal or not person:
+            return
+        name = name_way(incoming.conversation_id, person)
+        way = replace(incoming.contact, user={"id": incoming.user["id"]}).dump()
+        if self._contacts.get(name) != way:
+            entry = {"conversation": name, "reference": way, "person": person}
+            await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
+            self._contacts[name] = way
 
     async def keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
@@ -97,7 +113,9 @@ class AskedMessages:
         edited_id = f"{incoming.question_id}#{digest}"
         earlier = await self._find_versions(incoming.question_id, incoming.conversation_id)
         if edited_id in earlier or incoming.question in [
-            (answer.question.text, answer.question.page_url) for answer in earlier.values() if answer
+            (one.question.text, None if one.question.about_file else one.question.page_url)
+            for one in earlier.values()
+            if one
         ]:
             return None
         message_id = await self._forget(earlier)
@@ -122,6 +140,7 @@ class AskedMessages:
     async def _forget_message(self, question_id: str, conversation: dict[str, Any]) -> None:
         message_id = await self._forget(await self._find_versions(question_id, conversation["id"]))
         self._latest.pop(question_id, None)
+        await self._forget_files(question_id)
         if message_id:
             await self._card_sync.take_back(conversation, message_id)
 

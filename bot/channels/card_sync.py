@@ -23,13 +23,14 @@ from bot.cards.review import review_card
 from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
+from bot.channels.asides.one_person import Connect, find_way, tell_alone
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
 from bot.readers.audiences import Audiences
 from core import telemetry
-from core.records import Answer, Feedback, Review, VerifiedAnswer
+from core.records import Answer, Feedback, Question, Review, VerifiedAnswer
 from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
 from feedback.store.base import FeedbackStore, StoreError
 
@@ -38,8 +39,6 @@ log = logging.getLogger(__name__)
 ERRANDS = 50
 STAYS = timedelta(days=1)
 """So long after a ruling its card is where people still look, and shows in its own place what changes."""
-Connect = Callable[[Mapping[str, Any]], Connector | None]
-"""Reaches a conversation; None where this process has no way to its channel."""
 
 
 async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
@@ -52,13 +51,6 @@ async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
             failed = error
     if failed is not None:
         raise failed
-
-
-def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
-    """Return a stored Reference and the way to its conversation; None where this process has none."""
-    reference = Reference.load(stored)
-    connector = connect(reference.conversation) if reference else None
-    return (reference, connector) if reference and connector else None
 
 
 async def post_card(
@@ -94,13 +86,14 @@ class CardSyncHooks:
 
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
     feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
-    is not known (yet).
+    is not known (yet). `mark_corrected` hears of a corrected answer, with its question and where that was.
     """
 
     connector: Connect
     fresh: Callable[[VerifiedAnswer], bool]
     waits: Callable[[Feedback], bool]
     preview: Callable[[str], RulingPreview | None] = lambda _: None
+    mark_corrected: Callable[[Question, Mapping[str, Any]], None] = lambda _question, _conversation: None
 
 
 _WITH_PREVIEW = "+"
@@ -401,7 +394,8 @@ class CardSync:
         reference, connector = way
         if not self._view.may_show(reference.conversation, answer, review):
             return  # what is on screen was for whoever read it then
-        mine = compose_thanks(words) if reference.personal else ""  # elsewhere many read it
+        is_ruled = review.ruling is not None  # then nothing is promised any more
+        mine = compose_thanks(words, promises=not is_ruled) if reference.personal else ""  # else many read it
         message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
         try:
             try:
@@ -414,6 +408,8 @@ class CardSync:
                 await connector.update(reference, message_id, message)
         except Undeliverable as gone:
             log.info("an answer that was reviewed is on screen no more: %s", gone)
+        if derive_state(review) in {"corrected", "not_on_page"}:
+            self._hooks.mark_corrected(answer.question, reference.conversation)
         await self._desk.put_shown(
             PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
         )
@@ -422,7 +418,8 @@ class CardSync:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
         stored = Reference.load(await self._desk.contact(answer.question.conversation))
         shows = stored is not None and self._view.may_show(stored.conversation, answer, review)
-        news = SendNews(self._send_card, self.site_url, shows=shows)
+        send_alone = partial(tell_alone, self._desk, self._hooks.connector)
+        news = SendNews(self._send_card, send_alone, self.site_url, shows=shows)
         await tell_people(self._desk, review, answer, waiting, news)
 
     async def _send_card(self, stored: str, card: Card) -> None:

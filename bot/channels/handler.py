@@ -19,9 +19,13 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
+from bot.channels.asides.listening import Heard, Listening
+from bot.channels.asides.own_reactions import OwnReactions
 from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
-from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, parse_activity
+from bot.channels.files.sent_files import SentFiles, name_address
+from bot.channels.files.words import sort_files
+from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, SentFile, parse_activity
 from bot.channels.message import (
     MESSAGE_TYPE,
     NOT_IMPLEMENTED,
@@ -42,7 +46,7 @@ from bot.dialogs.ask import Asking
 from bot.dialogs.privacy import Greeting
 from core import telemetry
 from core.bounded_dict import BoundedDict
-from core.records import Channel, Question
+from core.records import Answer, Channel, Question
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -50,6 +54,10 @@ log = logging.getLogger(__name__)
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
 NOT_KEPT = "This could not be kept just now. Please try again in a minute."
 FILES_UNREAD = "I cannot read files sent here. Please paste a link to the page, or ask without the file."
+FILE_BESIDE_PAGE = (
+    "Your message names a page and has a file: I answer from the page. To ask about the file, send it again"
+    " without the link."
+)
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
 
 
@@ -68,6 +76,10 @@ Recognise = Callable[[str], Awaitable[None]]
 """Hears the id of everybody who shows up, before anything is done for them."""
 
 
+AnswerExtension = Callable[[Incoming], Awaitable[InvokeReply | None]]
+"""Answers an invoke of a channel's own; None for one that it does not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelConfig:
     """What channels differ in.
@@ -75,7 +87,7 @@ class ChannelConfig:
     `examples` are the questions of the help card, `offers` what can be asked after an answer
     (`bot/dialogs/answerer.py`). `make_reply` is for a channel whose answers reach the asker in another way
     than by messages that grow. `shows_reviewers_cards`: a reviewer who opens a chat gets the cards there,
-    without asking.
+    without asking. `answer_extension` answers invokes that only this channel has.
     """
 
     channel: Channel = Channel.TEAMS
@@ -84,6 +96,7 @@ class ChannelConfig:
     make_reply: MakeReply | None = None
     offers: Offers = nothing_more
     shows_reviewers_cards: bool = False
+    answer_extension: AnswerExtension | None = None
 
 
 class CardActions(Protocol):
@@ -114,6 +127,9 @@ class Handlers:
     privacy: PrivacyHandler
     models: ModelHandler
     pages: Commands
+    files: SentFiles
+    own_reactions: OwnReactions
+    listening: Listening
     recognise: Recognise
     pseudonym: Callable[[str], str]
 
@@ -147,7 +163,7 @@ class ActivityHandler:
     async def receive(self, activity: Mapping[str, Any], connector: Connector) -> InvokeReply | None:
         """Handle an activity; an invoke gets a reply. Raises Malformed, and StoreUnavailable for feedback."""
         incoming = parse_activity(activity)
-        if incoming.user["role"] in {"bot", "skill"}:
+        if incoming.is_bots:
             return None
         await self._handlers.recognise(incoming.sender)
         match incoming.kind:
@@ -158,6 +174,7 @@ class ActivityHandler:
             case "messageDelete":
                 await self._messages.delete(incoming)
             case "messageReaction":
+                await self._messages.keep_way(incoming)
                 await self._handlers.feedback.keep_reactions(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
                 await self._handle_join(incoming, connector)
@@ -177,7 +194,11 @@ class ActivityHandler:
         )
 
     def _reply(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
-        """Return the way back to a person; in a personal chat the first answer tells them what is kept."""
+        """Return the way back to a person, with the bot's own reactions to what they asked."""
+        return self._handlers.own_reactions.wrap(self._answer(reference, connector, person), reference)
+
+    def _answer(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
+        """Return the way of an answer; in a personal chat the first one tells what is kept."""
         greeting = Greeting(self._handlers.privacy.privacy, person) if reference.personal else None
         keep_part = partial(self._messages.keep_part, reference)
         extras = ReplyExtras(greeting, self._config.offers, keep_part, self._streaming)
@@ -186,28 +207,51 @@ class ActivityHandler:
         return StreamedReply(reference, connector, self._handlers.view, self._config.pace, extras)
 
     async def close(self) -> None:
-        """Wait for the cards that are on their way."""
+        """Wait for what is heard, for the cards that are on their way, and a moment for reactions."""
+        await self._handlers.listening.settle()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        await self._handlers.own_reactions.close()
 
     # Questions
 
     async def _message(self, incoming: Incoming, connector: Connector) -> None:
-        if not incoming.text and incoming.value:
+        if incoming.heard:
+            make = partial(self._make_heard, connector=connector)
+            await self._handlers.listening.hear(incoming, self._handlers.asking.answerer, make)
+        elif not incoming.text and incoming.value:
             await self._handle_submit(incoming, connector)
-        elif incoming.has_files and incoming.question[1] is None:
-            # An answer from another page would be taken for one from the file.
-            await _say(FILES_UNREAD, incoming, connector)
+        elif incoming.files:
+            await self._handle_files(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
             reviews = await self._handlers.reviews.may_review(incoming)
             self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
         elif not await self._handle_command(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
 
+    async def _handle_files(self, incoming: Incoming, connector: Connector) -> None:
+        """Ask about the files that came along; an answer from another page would be taken for theirs."""
+        has_page = incoming.question[1] is not None
+        if not self._handlers.files.are_read(self._config.channel) and not has_page:
+            await _say(FILES_UNREAD, incoming, connector)
+            return
+        files, refused = sort_files(incoming.files)
+        if has_page:
+            await _say(FILE_BESIDE_PAGE, incoming, connector)
+            await self._ask(incoming, connector, incoming.question_id, replaces="")
+            return
+        if refused:
+            await _say(" ".join(refused), incoming, connector)
+        if files:
+            await self._ask(incoming, connector, incoming.question_id, replaces="", files=files)
+
     async def _handle_command(self, incoming: Incoming, connector: Connector) -> bool:
         """Run a command; False where the text is a question."""
         person = self._pseudonym(incoming.sender)
+        may = partial(self._handlers.reviews.may_review, incoming)
         try:
+            if await self._handlers.listening.command(incoming, connector, may):
+                return True
             for commands in self._handlers.commands:
                 if await commands.handle_command(incoming, connector, person):
                     return True
@@ -221,21 +265,23 @@ class ActivityHandler:
         return True
 
     async def _ask(
-        self, incoming: Incoming, connector: Connector, question_id: str, *, replaces: str
+        self,
+        incoming: Incoming,
+        connector: Connector,
+        question_id: str,
+        *,
+        replaces: str,
+        files: tuple[SentFile, ...] = (),
     ) -> None:
         text, page_url = incoming.question
-        reference = replace(incoming.reference, replaces=replaces)
-        question = Question(
-            id=question_id,
-            text=text,
-            asker=self._pseudonym(incoming.sender),
-            conversation=incoming.conversation_id,
-            channel=self._config.channel,
-            asked_at=datetime.now(UTC),
-            page_url=page_url,
-            reply_to=reference.dump(),
-            language=incoming.language,
-            trace=telemetry.here(),
+        person = self._pseudonym(incoming.sender)
+        try:
+            page_url = page_url or await self._find_file(incoming, person, files=files, edits=bool(replaces))
+        except StoreUnavailable:
+            log.warning("the store is away: whether a question is about a file is not known")
+        reference = replace(incoming.reference, replaces=replaces, files=files)
+        question = replace(
+            self._make_question(incoming, reference), id=question_id, text=text, page_url=page_url
         )
         reply = self._reply(reference, connector, question.asker)
         self._handlers.view.audiences.note_asker(question_id, incoming.directory_id)
@@ -248,6 +294,43 @@ class ActivityHandler:
             return
         if fresh:
             self._messages.remember_reply(question_id, reply)
+
+    def _make_question(self, incoming: Incoming, reference: Reference) -> Question:
+        return Question(
+            id=incoming.question_id,
+            text=incoming.text,
+            asker=self._pseudonym(incoming.sender),
+            conversation=incoming.conversation_id,
+            channel=self._config.channel,
+            asked_at=datetime.now(UTC),
+            reply_to=reference.dump(),
+            language=incoming.language,
+            trace=telemetry.here(),
+        )
+
+    def _make_heard(self, incoming: Incoming, connector: Connector) -> Heard:
+        """Return a question that nobody asked the bot; it is kept with its answer, once that is said."""
+        question = self._make_question(incoming, incoming.reference)
+
+        async def say(answer: Answer) -> bool:
+            reply = self._reply(incoming.reference, connector, question.asker)
+            await self._messages.keep_contact(incoming)
+            said = await self._handlers.asking.deliver(question, reply, answer)
+            if said:
+                self._messages.remember_reply(question.id, reply)
+            return said
+
+        return Heard(question, say)
+
+    async def _find_file(
+        self, incoming: Incoming, person: str, *, files: tuple[SentFile, ...], edits: bool
+    ) -> str | None:
+        """Return the address of the file that a message is about. Raises StoreUnavailable."""
+        if files:
+            return name_address(incoming.question_id)
+        known = self._handlers.files
+        own = await known.find_sent_with(incoming.question_id) if edits else None
+        return own or await known.find(incoming, person)
 
     async def _handle_edit(self, incoming: Incoming, connector: Connector) -> None:
         """Answer an edited question anew, and write it over the answer before."""
@@ -262,6 +345,7 @@ class ActivityHandler:
     async def _handle_invoke(self, incoming: Incoming) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
+                await self._messages.keep_way(incoming)
                 await self._handlers.feedback.keep_thumb(incoming, self._pseudonym(incoming.sender))
                 return OK
             case "message/fetchTask":
@@ -274,11 +358,16 @@ class ActivityHandler:
                     return bad_action(str(bad))
                 return await self._handle_action(incoming, action)
             case name:
-                log.info("an invoke that is not for us: %s", name[:80])
-                return NOT_IMPLEMENTED
+                answer = self._config.answer_extension
+                reply = await answer(incoming) if answer else None
+                if reply is None:
+                    log.info("an invoke that is not for us: %s", name[:80])
+                return reply or NOT_IMPLEMENTED
 
     async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
         actions = self._handlers.find_actions(action.verb)
+        if actions is self._handlers.feedback:
+            await self._messages.keep_way(incoming)
         try:
             return await actions.handle_action(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:

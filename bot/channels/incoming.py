@@ -27,6 +27,9 @@ from feedback.reviews.repository import place_of_reviewer
 TEAMS = str(Channel.TEAMS)
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
+MAX_FILE_NAME = 120
+MOST_FILES = 10
+"""Of one message, that are looked at."""
 MAX_REASON_CHARACTERS = 40
 MAX_REASONS = 10
 MAX_REACTION_CHARACTERS = 80
@@ -102,15 +105,45 @@ class Reaction(Part):
     type: Text = ""
 
 
+class SentFile(Part):
+    """A file that was sent: `address` is where its channel has it, `id` its name there ("": not told).
+
+    Every channel says so in the words of Teams; `declared` is its kind where the channel knows it.
+    """
+
+    name: Text = ""
+    address: Text = ""
+    id: Text = ""
+    declared: Text = ""
+
+
+FILE_INFO = "application/vnd.microsoft.teams.file.download.info"
+"""Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bots-filesv4"""
+
+
 class Attachment(Part):
     """What hangs on a message: a file has a name, or is a picture; cards and the message as HTML are none."""
 
     name: Text = ""
     content_type: Text = Field("", alias="contentType")
+    content: Object = Field(default_factory=dict[str, Any])
 
     @property
     def is_file(self) -> bool:
         return bool(self.name) or self.content_type.startswith("image/")
+
+    @property
+    def file(self) -> SentFile:
+        """The file that it is, without an address where the channel does not hand it out."""
+        name = " ".join(self.name.split())[:MAX_FILE_NAME]
+        if self.content_type != FILE_INFO:
+            return SentFile(name=name or "a picture", declared=self.content_type)
+        return SentFile(
+            name=name or "a file",
+            address=to_text(self.content.get("downloadUrl")),
+            id=to_text(self.content.get("uniqueId"))[:MAX_ID_CHARACTERS],
+            declared=to_text(self.content.get("mimetype")),
+        )
 
 
 class _Activity(Part):
@@ -187,13 +220,17 @@ class CardAction:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over."""
+    """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over.
+
+    `files` are those that came with the question, for whoever reads them.
+    """
 
     conversation: Json
     bot: Json
     user: Json
     activity_id: str
     replaces: str = ""
+    files: tuple[SentFile, ...] = ()
 
     def dump(self) -> str:
         """Return it as JSON."""
@@ -205,6 +242,7 @@ class Reference:
                 "activityId": self.activity_id,
                 "replaces": self.replaces,
             }
+            | ({"files": [one.model_dump() for one in self.files]} if self.files else {})
         )
 
     @classmethod
@@ -223,6 +261,7 @@ class Reference:
             user=to_object(stored.get("user")),
             activity_id=to_text(stored.get("activityId")),
             replaces=to_text(stored.get("replaces")),
+            files=tuple(SentFile.model_validate(one) for one in to_objects(stored.get("files"))),
         )
 
     @property
@@ -239,7 +278,8 @@ class Incoming:
     `conversation` is the channel's conversation account with `serviceUrl` and `channelId` beside it: all that
     a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
-    `has_files`: files or pictures came along.
+    `files` came along, pictures among them. `heard`: it was said in a channel and not to the bot;
+    `names_somebody`: to somebody else; `is_reply`: in a thread that was there already.
     """
 
     kind: str
@@ -257,7 +297,10 @@ class Incoming:
     adds_bot: bool = False
     timestamp: str = ""
     language: str = ""
-    has_files: bool = False
+    files: tuple[SentFile, ...] = ()
+    heard: bool = False
+    names_somebody: bool = False
+    is_reply: bool = False
 
     @property
     def conversation_id(self) -> str:
@@ -267,6 +310,15 @@ class Incoming:
     def personal(self) -> bool:
         """Whether this is a chat of one person with the bot."""
         return self.conversation.get("conversationType") == "personal"
+
+    @property
+    def is_bots(self) -> bool:
+        """Whether a bot did it, such as we ourselves: a reaction of our own is nobody's opinion."""
+        return self.user["role"] in {"bot", "skill"} or (
+            self.kind in {"message", "messageReaction"}
+            and bool(self.user["id"])
+            and self.user["id"] == self.bot["id"]
+        )
 
     @property
     def question_id(self) -> str:
@@ -360,7 +412,10 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         adds_bot=installed or any(member.id == bot.id for member in activity.members),
         timestamp=activity.timestamp,
         language=activity.locale.partition("-")[0].lower()[:8],
-        has_files=any(one.is_file for one in activity.attachments),
+        heard=activity.channel_data.get("heard") is True,
+        names_somebody=activity.channel_data.get("names") is True or _names_others(activity),
+        is_reply=_is_reply(activity, conversation["id"]),
+        files=tuple(one.file for one in activity.attachments if one.is_file)[:MOST_FILES],
     )
 
 
@@ -375,6 +430,17 @@ def _read_team(activity: _Activity) -> Json:
         return {}
     first = to_text(channel.get("id")) == to_text(team.get("id")) != ""
     return {GROUP: group, KIND: "standard" if first else to_text(channel.get("type")).lower()}
+
+
+def _names_others(activity: _Activity) -> bool:
+    mentions = [one.mentioned.id for one in activity.entities if one.type == "mention"]
+    return any(named != activity.recipient.id for named in mentions)
+
+
+def _is_reply(activity: _Activity, conversation_id: str) -> bool:
+    """Tell whether a message stands in a thread that another one began."""
+    thread = conversation_id.partition(";messageid=")[2]
+    return bool(thread) and thread != activity.id
 
 
 def _spoken(activity: _Activity) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from enum import StrEnum
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from bot.cards.adaptive import CARD_TYPE, render_card, render_form
 from bot.cards.answer import feedback_form
@@ -99,6 +100,34 @@ class Connector(Protocol):
 
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         """Take a message back."""
+        ...
+
+
+class OwnReaction(StrEnum):
+    """What the bot says of a question by a reaction: at work, answered, the answer was corrected."""
+
+    WORKING = "working"
+    ANSWERED = "answered"
+    CORRECTED = "corrected"
+
+
+@runtime_checkable
+class Reacts(Protocol):
+    """A connector of a channel where bots can react to messages."""
+
+    async def react(
+        self, conversation: Mapping[str, Any], message_id: str, reaction: OwnReaction, *, remove: bool = False
+    ) -> None:
+        """Add a reaction of the bot's own to somebody's message, or take it back."""
+        ...
+
+
+@runtime_checkable
+class TellsOne(Protocol):
+    """A connector of a channel where one person of a conversation can be told what the others do not see."""
+
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something that only `reference.user` sees."""
         ...
 
 

@@ -23,7 +23,8 @@ from bot.card_tokens import MODEL, CardSigner
 from bot.cards.elements import Card
 from bot.cards.model import build_notice_card, model_card, standing_card
 from bot.channel import Undeliverable
-from bot.channels.card_sync import CardSync, Connect, find_way, post_card, run_all
+from bot.channels.asides.one_person import Connect, find_way
+from bot.channels.card_sync import CardSync, post_card, run_all
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.channels.review_handler import Reviewers

@@ -1,5 +1,8 @@
 """What people are told of rulings: whoever asked or complained, once of each, in one message of their chat.
 
+In a channel or a group chat each is told alone, where the channel has messages for one person or knows their
+own chat; where it has neither, once in front of all.
+
 Where a ruling of which somebody was told is taken back or edited, they are told once what changed. A notice
 is kept before it is sent, and marked afterwards: a kill in between sends it again, since no channel lets us
 ask.
@@ -16,13 +19,15 @@ from bot.cards.elements import Card
 from bot.cards.notice import closed_card, notice_card, taken_back_card
 from bot.channel import Undeliverable
 from core.records import Answer, Review, Ruling
-from feedback.reviews.repository import Notification, ReviewRepository
+from feedback.reviews.repository import Notification, ReviewRepository, name_way
 from feedback.store.base import moment
 
 log = logging.getLogger(__name__)
 
 SendCard = Callable[[str, Card], Awaitable[None]]
 """(where, a Reference as JSON; what) → sent. Raises Undeliverable and OSError."""
+SendAlone = Callable[[str, str, Card], Awaitable[bool]]
+"""(where and to whom, a Reference as JSON; their pseudonym; what) → whether it was sent. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +76,43 @@ async def tell_people(
     if not unsent:
         return
     stored = await desk.contact(answer.question.conversation)
-    try:
+    drawn = closed_card(answer)
+    if card.shows:
         drawn = draw_notice(review, answer, card.site_url, anew=bool(told))
-        await card.send(stored, drawn if card.shows else closed_card(answer))
+    unsent = await _tell_alone(desk, answer.question.conversation, unsent, drawn, card.send_alone)
+    if not unsent:
+        return
+    try:
+        await card.send(stored, drawn)
     except Undeliverable as gone:
         log.warning("somebody could not be told of a ruling: %s", gone)
     for notice in unsent:
         await desk.mark_sent(notice)
 
 
+async def _tell_alone(
+    desk: ReviewRepository, conversation: str, unsent: Sequence[Notification], card: Card, send: SendAlone
+) -> list[Notification]:
+    """Tell each whom a message for one person reaches; return the notices of the others. Raises OSError."""
+    left: list[Notification] = []
+    for notice in unsent:
+        way = await desk.contact(name_way(conversation, notice.person))
+        if way and await send(way, notice.person, card):
+            await desk.mark_sent(notice)
+        else:
+            left.append(notice)
+    return left
+
+
 @dataclass(frozen=True, slots=True)
 class SendNews:
-    """How a card of news leaves, and the address of the pages that it names.
+    """How a card of news leaves, to one person alone where that is possible; and where its pages are.
 
     `shows`: whoever reads it may see what was ruled; otherwise it says that something was.
     """
 
     send: SendCard
+    send_alone: SendAlone
     site_url: str
     shows: bool = True
 

@@ -20,6 +20,7 @@ from urllib.parse import urldefrag
 from bot.dialogs import events
 from bot.dialogs.ask import StillReading
 from bot.dialogs.rate import Forms
+from bot.dialogs.talk import ReadFile
 from bot.dialogs.verified_answers import VerifiedAnswers, select_untrusted
 from bot.readers.access import PageAccess
 from core import telemetry
@@ -71,8 +72,15 @@ class FollowUps:
             title = _clean_heading(section.heading)
             hits = await self._search(title, 1, pasted)
             if hits and urldefrag(hits[0].passage.url) == (page.url, section.anchor):
-                offered.append((title, clip_text(f"{title} {pasted}", 2_000) if pasted else title))
+                offered.append((title, _name_page(title, answer.question)))
         return offered[: self._most]
+
+
+def _name_page(title: str, question: Question) -> str:
+    """Return what a press on a heading says: with the page or the file that was asked about."""
+    if question.about_file:
+        return f"{title} in this file"
+    return clip_text(f"{title} {question.page_url}", 2_000) if question.page_url else title
 
 
 def _candidates(page: Page, anchor: str, *, with_cited: bool) -> list[Section]:
@@ -136,9 +144,11 @@ class PageAnswerer:
         verified: Verified | None = None,
         forms: Forms | None = None,
         reading: Callable[[], str | None] = lambda: None,
+        read_file: ReadFile | None = None,
     ) -> None:
-        """`reading` says how far the pages are read, None where none are missing."""
+        """`reading` says how far the pages are read, None where none are missing; `read_file` reads files."""
         self._reading = reading
+        self._read_file = read_file
         self._library = library
         self._answering = answering
         self._verified = verified
@@ -152,7 +162,7 @@ class PageAnswerer:
         started = time.perf_counter()
         if question.page_url:
             with telemetry.span("fetch"):
-                await self._library.ensure(question.page_url)
+                await self._ensure_page(question, question.page_url)
         verified = await self._find(question)
         if verified is not None:
             served = self._with_form(_build_answer(verified, question, time.perf_counter() - started))
@@ -167,6 +177,12 @@ class PageAnswerer:
                 except StopWriting as enough:
                     yield await self._pass_on(await stream.athrow(enough))
 
+    async def _ensure_page(self, question: Question, url: str) -> None:
+        if question.about_file and self._read_file is not None:
+            await self._read_file(question)
+        else:
+            await self._library.ensure(url)
+
     async def _pass_on(self, item: str | Answer) -> str | Answer:
         if not isinstance(item, Answer):
             return item
@@ -177,7 +193,7 @@ class PageAnswerer:
 
     async def _find_similar(self, answer: Answer) -> tuple[str, ...]:
         """Return the answers whose verified forms are offered below this one."""
-        if self._verified is None or not self._verified.offers_similar or answer.stopped:
+        if self._verified is None or not self._verified.offers_similar or answer.stopped or answer.from_file:
             return ()
         untrusted = select_untrusted(answer.question, self._verified.local_reviewers)
         offered = await asyncio.to_thread(self._verified.known.find_similar, answer, untrusted)

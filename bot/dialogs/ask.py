@@ -126,9 +126,21 @@ class Asking:
             refusal = None
             if not self._is_small_talk(question):
                 events.question_asked(question)
+            if question.about_file or not self._is_small_talk(question):
                 refusal = self._askers.refuse(question)
             self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
         return fresh
+
+    async def deliver(self, question: Question, reply: Reply, answer: Answer) -> bool:
+        """Keep a question with its answer, which is there already, and send it; False for a redelivery.
+
+        Raises StoreUnavailable.
+        """
+        if not await self._store.add_question(question):
+            return False
+        events.question_asked(question)
+        self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
+        return True
 
     async def forget(self, question_id: str) -> str | None:
         """The asker deleted the question: stop answering, forget it; return the message that answered it."""
@@ -268,7 +280,11 @@ class Asking:
 
     async def _talk(self, work: _Work) -> bool:
         """Answer small talk; False for a question."""
-        said = await self._talking.reply_to(work.question) if self._talking else None
+        if self._talking is None or work.refusal is not None:
+            return False
+        if work.question.about_file and self._is_small_talk(work.question):
+            await work.reply.typing()  # reading a file takes its time
+        said = await self._talking.reply_to(work.question)
         if said is None:
             return False
         with telemetry.span("send"):

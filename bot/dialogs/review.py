@@ -143,6 +143,8 @@ class Reviewing:
 
     async def flag(self, answer: Answer, reason: ReviewReason) -> None:
         """Send an answer to reviewers. A settled review stays settled: complainers are told of its ruling."""
+        if answer.from_file:  # a file is its conversation's alone
+            return
         now = datetime.now(UTC)
         await self.desk.leave_errand(answer.id, now)
         fresh = Review(answer.id, (reason,), now, derive_stratum(answer))
@@ -153,7 +155,12 @@ class Reviewing:
         self.wake()
 
     async def consider(self, answer: Answer) -> None:
-        """Check an answer just delivered: whether it is doubtful, often declined, or in the sample."""
+        """Check an answer just delivered: whether it is doubtful, often declined, or in the sample.
+
+        Not one from a file: that is its conversation's alone, and no reviewer reads it.
+        """
+        if answer.from_file:
+            return
         if doubt := self._doubt(answer):
             await self.flag(answer, doubt)
         if answer.abstained and answer.verified_by is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
@@ -22,30 +22,39 @@ from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
 from core.records import Question
 from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, detect_language
 from model.text.small_talk import Chatter, split_leading, strip_chatter
+from pages.fetched import PageRefused
 
 MOST_PAGES = 20
 MOST_EXAMPLES = 3
 _LONGEST = 120
 """Characters; what is longer is no small talk."""
 
+ReadFile = Callable[[Question], Awaitable[Sequence[str]]]
+"""Reads the files of a question; returns their names. Raises PageRefused."""
+FILE_READ = "I have read {names}. What would you like to know?"
+ABOUT_THE_FILE = "What is this file about?"
+NO_FILES = "I cannot read files here."
 Pages = Callable[[], Iterable[tuple[str, str]]]
 """Returns (URL, title) of the pages that a source named; may wait for a disk."""
 
 
 class Talking:
-    """What small talk is answered with. `examples` are questions to offer."""
+    """What talk is answered with. `examples` are questions to offer, `read_file` is for a file alone."""
 
-    def __init__(self, pages: Pages, examples: Sequence[str] = ()) -> None:
+    def __init__(self, pages: Pages, examples: Sequence[str] = (), read_file: ReadFile | None = None) -> None:
         self._pages = pages
+        self.read_file = read_file
         self._examples = tuple(examples[:MOST_EXAMPLES])
 
     @staticmethod
     def is_small_talk(question: Question) -> bool:
-        """Tell whether a question asks nothing of the pages; one that names a page does."""
-        return _detect_in_question(question) is not None
+        """Tell whether a question asks nothing of the pages: one that names a page does, a file alone not."""
+        return is_file_alone(question) or _detect_in_question(question) is not None
 
     async def reply_to(self, question: Question) -> TalkReply | None:
         """Return what to say, None for what is no small talk."""
+        if is_file_alone(question):
+            return await self._take_file(question)
         talk = _detect_in_question(question)
         if talk is None:
             return None
@@ -57,6 +66,21 @@ class Talking:
         more = (pages,) if talk in {Talk.HELP, Talk.WHO} else (pages, can_do)
         offers = () if talk is Talk.BYE else (*(self._examples if language == ENGLISH else ()), *more)
         return TalkReply(text, offers, explains=explains)
+
+    async def _take_file(self, question: Question) -> TalkReply:
+        """Read a file, and invite a question about it."""
+        if self.read_file is None:
+            return TalkReply(NO_FILES)
+        try:
+            names = await self.read_file(question)
+        except PageRefused as refused:
+            return TalkReply(str(refused))
+        return TalkReply(FILE_READ.format(names=", ".join(names)), (ABOUT_THE_FILE,))
+
+
+def is_file_alone(question: Question) -> bool:
+    """Tell whether somebody sent a file and asked nothing."""
+    return question.about_file and not question.text
 
 
 def _detect_in_question(question: Question) -> Talk | None:

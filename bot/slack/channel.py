@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import cast
 
 from aiohttp import web
@@ -25,6 +26,7 @@ from bot.slack.config import SlackConfig, check_config, resolve_name
 from bot.slack.connector import SlackConnector
 from bot.slack.endpoint import InboxParts, SlackInbox
 from bot.slack.events import Place, parse_person_id, to_conversation, to_person_id
+from bot.slack.files.download import HOSTS, SlackFiles
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations, Installed, make_cipher
 from bot.slack.manifest import list_scopes
@@ -36,6 +38,8 @@ from core.settings import Settings
 from feedback.reviews.repository import CardDestination
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
+from pages.fetch.client import Fetcher, FetchLimits
+from pages.sources import list_hosts
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +58,9 @@ class SlackChannel:
         store: WholeStore,
         services: Services,
         examples: Sequence[str] = (),
+        files: Fetcher | None = None,
     ) -> None:
-        """Raises BadSlackConfig."""
+        """`files` fetches what people send, None: files are not read. Raises BadSlackConfig."""
         check_config(config)
         self._config = config
         self._desk = services.desk
@@ -63,13 +68,17 @@ class SlackChannel:
         self.api = SlackApi(self.installations.token, SlackPace(config.pace), config.api_url)
         self.connector = SlackConnector(self.api)
         self._streams = Streams(set())
+        self._files = files
+        if files is not None:
+            way = SlackFiles(self.api, files, is_double=bool(config.api_url))
+            services.files.downloaders[Channel.SLACK] = way
         handlers = services.handlers(asking, self._reviewers(), Channel.SLACK)
         self._reviews = handlers.reviews
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)
         services.audiences.add(Channel.SLACK, SlackPeople(self.api))
         home = SlackHome(self.api, store, handlers.reviews)
-        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home)
+        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home, services.page_previews)
         self.inbox = SlackInbox(config.signing_secret, self.handler, inbox, services.pseudonym, examples)
         self._installing = Installing(self._oauth(), self.api, self.installations, store.documents)
 
@@ -124,6 +133,8 @@ class SlackChannel:
         await self.inbox.close()
         await self.handler.close()
         await self.api.close()
+        if self._files is not None:
+            await self._files.close()
 
     def _make_reply(self, request: ReplyRequest) -> SlackReply:
         greeting = request.extras.greeting
@@ -154,7 +165,12 @@ class SlackChannel:
         config = self._config
         groups = bool(config.reviewer_groups)
         public = config.public_url.rstrip("/")
-        return OAuthConfig(config.client_id, config.client_secret, list_scopes(groups=groups), public)
+        return OAuthConfig(
+            config.client_id,
+            config.client_secret,
+            list_scopes(groups=groups, hears=config.hears_channels, unfurls=config.unfurls),
+            public,
+        )
 
 
 def check_settings(settings: Settings) -> None:
@@ -165,7 +181,8 @@ def check_settings(settings: Settings) -> None:
 def open_channel(context: ChannelContext) -> SlackChannel:
     """Open Slack for a bot that listens. Raises BadSlackConfig."""
     config = _to_config(context.settings)
-    return SlackChannel(config, context.asking, context.store, context.services, context.examples)
+    files = Fetcher(replace(FetchLimits(**context.settings.fetch.values()), allowed_sites=HOSTS))
+    return SlackChannel(config, context.asking, context.store, context.services, context.examples, files)
 
 
 async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:
@@ -179,7 +196,12 @@ async def open_connector(settings: Settings, store: WholeStore, closing: AsyncEx
 
 
 def _to_config(settings: Settings) -> SlackConfig:
-    return SlackConfig(**settings.slack.values(), public_url=settings.public_url)
+    return SlackConfig(
+        **settings.slack.values(),
+        public_url=settings.public_url,
+        hears_channels=settings.answer_unasked,
+        unfurls=bool(list_hosts([*settings.pages, settings.public_url])),
+    )
 
 
 def _installations(config: SlackConfig, store: WholeStore) -> Installations:

@@ -224,9 +224,7 @@ class SlackApi:
 
         Raises Undeliverable, and ChannelError where it may work another time.
         """
-        token = await self._token_of(where)
-        if not token:
-            raise Undeliverable("the app is not installed in this workspace (any more)")
+        token = await self.token(where)
         channel = to_text(params.get("channel"))
         for attempt in range(ATTEMPTS):
             try:
@@ -238,6 +236,13 @@ class SlackApi:
                     await asyncio.sleep(retry_wait_s(attempt, None) * self.pace.second_s)
                 log.info("Slack refused for now, trying again: %s", refused)
         raise AssertionError("the last attempt returns or raises")
+
+    async def token(self, where: Workspace) -> str:
+        """Return the bot's token in a workspace. Raises Undeliverable where there is none (any more)."""
+        token = await self._token_of(where)
+        if not token:
+            raise Undeliverable("the app is not installed in this workspace (any more)")
+        return token
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -26,8 +26,12 @@ PER_MINUTE: Mapping[str, int] = {
     "chat.postMessage": 300,
     "chat.startStream": TIER_2,
     "chat.stopStream": TIER_2,
+    "chat.unfurl": TIER_3,
     "chat.update": TIER_3,
     "conversations.open": TIER_3,
+    "files.info": TIER_4,
+    "reactions.add": TIER_3,
+    "reactions.remove": TIER_2,
     "usergroups.users.list": TIER_2,
     "views.open": TIER_4,
     "views.publish": TIER_4,
@@ -65,6 +69,8 @@ class SlackConfig:
     client_secret: str = field(default="", repr=False)
     store_key: str = field(default="", repr=False)
     public_url: str = ""
+    hears_channels: bool = False
+    unfurls: bool = False
     review_channel: str = ""
     reviewers: Sequence[str] = ()
     reviewer_groups: Sequence[str] = ()

@@ -7,17 +7,24 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from bot.cards.elements import Card
 from bot.channel import Undeliverable
-from bot.channels.incoming import Reference
-from bot.channels.message import Message, Outgoing
-from bot.slack.blocks import plain_text, render_message, render_notification
+from bot.channels.incoming import Reference, to_text
+from bot.channels.message import Message, Outgoing, OwnReaction
+from bot.slack.blocks import fit_blocks, plain_text, render_card, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
-from bot.slack.events import parse_place
+from bot.slack.events import parse_person_id, parse_place
 from core.text import Json
 
 log = logging.getLogger(__name__)
 
 EPHEMERAL_CHARACTERS = 3_000
+OWN_REACTIONS = {
+    OwnReaction.WORKING: "eyes",
+    OwnReaction.ANSWERED: "white_check_mark",
+    OwnReaction.CORRECTED: "pencil2",
+}
+"""By their names in Slack. https://docs.slack.dev/reference/methods/reactions.add"""
 PATIENCE_S = 10.0
 """How long a stop waits for messages that Slack does not take yet."""
 
@@ -47,6 +54,27 @@ class SlackConnector:
         place = parse_place(conversation)
         await self.api.call("chat.delete", place.where, {"channel": place.channel, "ts": message_id})
 
+    async def react(
+        self, conversation: Mapping[str, Any], message_id: str, reaction: OwnReaction, *, remove: bool = False
+    ) -> None:
+        """Add a reaction of the bot's own, or take it back (scope reactions:write)."""
+        place = parse_place(conversation)
+        method = "reactions.remove" if remove else "reactions.add"
+        params = {"channel": place.channel, "timestamp": message_id, "name": OWN_REACTIONS[reaction]}
+        await self.api.call(method, place.where, params, hurried=not remove)
+
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something that only one person of a conversation sees, and only while they have it open.
+
+        Source: https://docs.slack.dev/reference/methods/chat.postEphemeral
+        """
+        place = parse_place(reference.conversation)
+        _, user = parse_person_id(str(reference.user.get("id", "")))
+        params: Json = {"channel": place.channel, "user": user} | render_message(message)
+        if place.thread:
+            params["thread_ts"] = place.thread
+        await self.api.call("chat.postEphemeral", place.where, params)
+
     async def whisper(self, conversation: Mapping[str, Any], user: str, sentence: str) -> None:
         """Say something that only one person in the conversation sees; where it cannot be said, it is logged.
 
@@ -69,6 +97,17 @@ class SlackConnector:
                 await self.api.call("chat.postMessage", place.where, params)
         except (Undeliverable, OSError) as error:
             log.warning("somebody could not be told: %s", error)
+
+    async def unfurl(self, where: Workspace, event: Mapping[str, Any], cards: Mapping[str, Card]) -> None:
+        """Show below a message what its links lead to; `event` is Slack's `link_shared`.
+
+        Source: https://docs.slack.dev/reference/methods/chat.unfurl
+        """
+        unfurls = {url: {"blocks": fit_blocks(render_card(card))} for url, card in cards.items()}
+        place = {"unfurl_id": to_text(event.get("unfurl_id")), "source": to_text(event.get("source"))}
+        if not all(place.values()):
+            place = {"channel": to_text(event.get("channel")), "ts": to_text(event.get("message_ts"))}
+        await self.api.call("chat.unfurl", where, {**place, "unfurls": unfurls})
 
     async def open_form(self, where: Workspace, trigger: str, view: Json) -> None:
         """Show a form to who has just pressed a button. Raises Undeliverable and OSError."""

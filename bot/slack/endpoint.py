@@ -38,7 +38,9 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from bot.cards.elements import Card
 from bot.channel import Undeliverable
+from bot.channels.asides.page_previews import PagePreviews
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
 from bot.channels.message import InvokeReply
@@ -63,6 +65,8 @@ ACK_S, FORM_S = 0.9, 2.5
 REMEMBERED = 10_000
 MORE_PROMPT = {"title": "What can you do?", "message": "help"}
 MOST_PROMPTS = 4
+MOST_LINKS = 5
+"""Of one message, that are looked at."""
 NAMELESS = frozenset({"reaction_added", "reaction_removed"})
 """Events that do not say which workspace somebody is of."""
 REMOVALS = frozenset({"app_uninstalled", "tokens_revoked"})
@@ -127,6 +131,7 @@ class InboxParts:
     connector: SlackConnector
     reviews: ReviewHandler
     home: SlackHome
+    previews: PagePreviews
 
 
 class Grants(AsyncAuthorize):
@@ -327,6 +332,8 @@ class SlackInbox:
                 self._begin(self._prompt(to_object(event.get("assistant_thread")), by))
             case "app_home_opened":
                 self._open_home(event, by)
+            case "link_shared":
+                self._begin(self._unfurl(event, by))
             case _:
                 made = to_activity(event, by)
                 if made is not None:
@@ -344,6 +351,21 @@ class SlackInbox:
         if user and event.get("tab", "home") == "home":
             person = self._pseudonym(to_person_id(by.where.team, user))
             self._begin(self._parts.home.show(by.where, user, person))
+
+    async def _unfurl(self, event: Mapping[str, Any], by: Arrived) -> None:
+        """Show what the links of a message lead to, as far as the pages are known."""
+        cards: dict[str, Card] = {}
+        for link in to_objects(event.get("links"))[:MOST_LINKS]:
+            url = to_text(link.get("url"))
+            found = await self._parts.previews.find(url) if url else None
+            if found is not None:
+                cards[url] = found.card
+        if not cards or an_id(event.get("user")) == by.bot_user:
+            return
+        try:
+            await self._parts.connector.unfurl(by.where, event, cards)
+        except (Undeliverable, OSError) as error:
+            log.info("a link is not unfurled: %s", error)
 
     async def _prompt(self, thread: Mapping[str, Any], by: Arrived) -> None:
         channel, ts = an_id(thread.get("channel_id")), an_id(thread.get("thread_ts"))

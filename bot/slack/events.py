@@ -23,6 +23,7 @@ from typing import Any
 from bot.card_tokens import parse_home_id
 from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.slack.client import Workspace
+from bot.slack.files.attachments import to_attachments
 from bot.slack.rich_text import read_blocks
 from core.records import Channel
 from core.text import Json
@@ -173,9 +174,9 @@ def _message(event: Json, by: Arrived) -> Json | None:
         return _build_edit(event, by, personal=personal)
     if subtype == "message_deleted":
         return _build_deletion(event, by, personal=personal)
-    if personal and subtype in _OURS:
-        return _build_question(event, by, personal=True)
-    return None  # in channels people mention us; what they say to each other is not for us
+    if subtype not in _OURS:
+        return None
+    return _build_question(event, by, personal=True) if personal else _build_heard(event, by)
 
 
 def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) -> Json | None:
@@ -184,10 +185,19 @@ def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) ->
         return None
     place = Place(by.where, channel, _thread(event, ts, personal=personal))
     made = activity(by, place, (_read_team(event, by), user), personal=personal, id_=ts)
-    if files := [{"name": to_text(one.get("name")) or "file"} for one in to_objects(event.get("files"))]:
-        made["attachments"] = files
+    if event.get("files"):
+        made["attachments"] = to_attachments(event.get("files"))
     words = to_text(event.get("text")) or read_blocks(event.get("blocks"))
     return spoken(made, strip_markup(words, by.bot_user))
+
+
+def _build_heard(event: Json, by: Arrived) -> Json | None:
+    """Return what people say to each other in a channel; where they mention us, Slack says so itself."""
+    text = to_text(event.get("text"))
+    if event.get("channel_type") not in {"channel", "group"} or not by.bot_user or f"<@{by.bot_user}" in text:
+        return None
+    made = _build_question(event, by, personal=False)
+    return made and made | {"channelData": {"heard": True, "names": "<@" in text or "<!" in text}}
 
 
 def _build_edit(event: Json, by: Arrived, *, personal: bool) -> Json | None:

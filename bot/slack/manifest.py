@@ -8,7 +8,7 @@ What the Slack app may do, and why: the one list behind the manifest, the instal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from bot.http import is_https
@@ -17,9 +17,11 @@ SCOPES: Mapping[str, str] = {
     "app_mentions:read": "hear a question where somebody mentions the bot",
     "assistant:write": "suggest questions and show that it is at work in the assistant pane",
     "chat:write": "answer, and correct its answers",
+    "files:read": "read the files that people send with a question",
     "im:history": "read what people write to it in their own chat, follow-ups included",
     "im:write": "speak in that chat when somebody presses a button on the bot's home page",
     "reactions:read": "take a reaction to an answer as an opinion, and see it taken back",
+    "reactions:write": "react to a question while it works, and once it has answered",
 }
 GROUPS_SCOPE = ("usergroups:read", "know who is in the user groups that review")
 CHANNEL_SCOPES: Mapping[str, str] = {
@@ -40,6 +42,24 @@ EVENTS: Mapping[str, str] = {
 }
 """What the app hears of, and the scope that each needs ("" for none)."""
 
+HEARD_SCOPES: Mapping[str, str] = {
+    "channels:history": "hear what is said in public channels that it is in, to answer without a mention",
+    "groups:history": "the same in private channels that it was invited to",
+}
+"""What `answer_unasked` needs beside the others."""
+HEARD_EVENTS: Mapping[str, str] = {
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+}
+
+LINK_SCOPES: Mapping[str, str] = {
+    "links:read": "see links to the pages that it knows, where somebody posts one",
+    "links:write": "show below such a link what the page is about",
+}
+"""What links that unfurl need; asked for only where there are pages with an address of their own."""
+LINK_EVENTS: Mapping[str, str] = {"link_shared": "links:read"}
+MOST_DOMAINS = 5
+
 METHODS: Mapping[str, str] = {
     "assistant.threads.setStatus": "chat:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
@@ -51,9 +71,13 @@ METHODS: Mapping[str, str] = {
     "chat.postMessage": "chat:write",
     "chat.startStream": "chat:write",
     "chat.stopStream": "chat:write",
+    "chat.unfurl": "links:write",
     "chat.update": "chat:write",
     "conversations.open": "im:write",
+    "files.info": "files:read",
     "oauth.v2.access": "",
+    "reactions.add": "reactions:write",
+    "reactions.remove": "reactions:write",
     "usergroups.users.list": "usergroups:read",
     "users.conversations": "channels:read",
     "views.open": "",
@@ -62,9 +86,15 @@ METHODS: Mapping[str, str] = {
 """What the bot calls, and the scope that each needs."""
 
 
-def list_scopes(*, groups: bool) -> list[str]:
-    """Return the scopes to ask for; `groups`: reviewers are user groups."""
-    return sorted([*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])])
+def list_scopes(*, groups: bool, hears: bool = False, unfurls: bool = False) -> list[str]:
+    """Return the scopes to ask for.
+
+    `groups`: reviewers are user groups; `hears`: channels are heard; `unfurls`: links to pages unfurl.
+    """
+    scopes = [*SCOPES, *([GROUPS_SCOPE[0]] if groups else [])]
+    for is_wanted, more in ((hears, HEARD_SCOPES), (unfurls, LINK_SCOPES)):
+        scopes += more if is_wanted else ()
+    return sorted(scopes)
 
 
 EVENTS_PATH, REDIRECT_PATH = "/slack/events", "/slack/oauth_redirect"
@@ -86,12 +116,17 @@ class BadManifest(ValueError):
     """A manifest that would not work; the message has a line for each reason."""
 
 
-def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
+def manifest(
+    public_url: str, *, installed: bool, groups: bool, hears: bool = False, domains: Sequence[str] = ()
+) -> Json:
     """Return the manifest. `installed`: by several workspaces at /slack/install; `groups` of users review.
+
+    `hears`: it hears what is said in channels; links to `domains` unfurl, of which Slack takes five.
 
     Raises BadManifest.
     """
     base = public_url.rstrip("/")
+    scopes = list_scopes(groups=groups, hears=hears, unfurls=bool(domains))
     made: Json = {
         "_metadata": {"major_version": 1, "minor_version": 1},
         "display_information": {
@@ -111,15 +146,22 @@ def manifest(public_url: str, *, installed: bool, groups: bool) -> Json:
                 "assistant_description": DESCRIPTION
             },  # questions are suggested as it is opened
         },
-        "oauth_config": {"scopes": {"bot": list_scopes(groups=groups)}},
+        "oauth_config": {"scopes": {"bot": scopes}},
         "settings": {
-            "event_subscriptions": {"request_url": base + EVENTS_PATH, "bot_events": sorted(EVENTS)},
+            "event_subscriptions": {
+                "request_url": base + EVENTS_PATH,
+                "bot_events": sorted(
+                    [*EVENTS, *(HEARD_EVENTS if hears else []), *(LINK_EVENTS if domains else [])]
+                ),
+            },
             "interactivity": {"is_enabled": True, "request_url": base + EVENTS_PATH},
             "org_deploy_enabled": False,
             "socket_mode_enabled": False,
             "token_rotation_enabled": False,
         },
     }
+    if domains:
+        made["features"]["unfurl_domains"] = list(domains)[:MOST_DOMAINS]
     if installed:
         made["oauth_config"]["redirect_urls"] = [base + REDIRECT_PATH]
     check_manifest(made)
@@ -173,14 +215,15 @@ def _wrong_events(made: Mapping[str, Any]) -> Iterator[str]:
     for event in sorted(set(EVENTS) - set(heard)):
         yield f"The event {event} is missing."
     for event in heard:
-        needed = EVENTS.get(event)
+        needed = {**EVENTS, **HEARD_EVENTS, **LINK_EVENTS}.get(event)
         if needed is None:
             yield f"The event {event} is of no use to the bot: leave it out."
         elif needed and needed not in granted:
             yield f"The event {event} needs the scope {needed}."
     for scope in sorted((set(METHODS.values()) & set(SCOPES)) - granted):
         yield f"The scope {scope} is missing: {SCOPES[scope]}."
-    for scope in sorted(granted - {*list_scopes(groups=True), *CHANNEL_SCOPES}):
+    useful = {*list_scopes(groups=True, hears=True, unfurls=True), *CHANNEL_SCOPES}
+    for scope in sorted(granted - useful):
         yield f"The scope {scope} is of no use to the bot: leave it out."
 
 

@@ -1,6 +1,7 @@
 // The chat page: who speaks, which conversation, what is written. Drawing is in message.js, the server in wire.js.
 
 import { element, icon } from "./element.js";
+import { Files } from "./files.js";
 import { MessageView } from "./message.js";
 import { config, follow, get, post } from "./wire.js";
 
@@ -87,6 +88,7 @@ async function begin() {
 function show(id) {
   stop();
   cancelEdit();
+  files.take();
   conversation = id;
   whole = false;
   views.clear();
@@ -364,14 +366,20 @@ async function attempt(work) {
   }
 }
 
+const files = new Files(
+  { list: $("files"), input: $("file"), button: $("attach"), drop: $("composer").parentElement },
+  { conversation: () => conversation, attempt, toast, changed: () => fit() },
+);
+
 $("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = $("question").value.trim();
-  if (!text) return;
   const edited = editing;
+  if (!text && (edited || !files.waiting.length)) return;
   $("question").value = "";
   cancelEdit();
-  const sent = await send(edited ? { type: "messageUpdate", id: edited.id, text } : { type: "message", text });
+  const message = { type: "message", text, ...(files.waiting.length && !edited && { files: files.take() }) };
+  const sent = await send(edited ? { type: "messageUpdate", id: edited.id, text } : message);
   const kept = [...views.values()].some(({ shown }) => shown.failed && shown.text === text);
   if (!sent && !kept && !$("question").value) $("question").value = text;
   fit();
@@ -412,7 +420,7 @@ function fit() {
   const box = $("question");
   box.style.height = "auto";
   box.style.height = `${Math.min(box.scrollHeight, 200)}px`;
-  $("send").disabled = !box.value.trim();
+  $("send").disabled = !box.value.trim() && !files.waiting.length;
 }
 
 // The rest of the page

@@ -38,7 +38,7 @@ export class MessageView {
     this.root.classList.toggle("streaming", streaming);
     this.root.classList.toggle("informative", shown.state === "informative");
     this.root.classList.toggle("failed", Boolean(shown.failed));
-    this.part("body", [shown.text, shown.state, shown.citations, quotationIn(shown)], () => this.drawBody(shown, streaming));
+    this.part("body", [shown.text, shown.state, shown.citations, shown.files, quotationIn(shown)], () => this.drawBody(shown, streaming));
     this.part("cards", shown.cards ?? [], () => this.drawCards(shown));
     this.part("foot", { ...shown, text: undefined, cards: undefined }, () => this.drawFoot(shown, streaming));
   }
@@ -59,7 +59,7 @@ export class MessageView {
       const quotation = quotationIn(shown);
       const words = paragraphs(shown.text, shown.citations ?? [], this.act.open);
       if (quotation) words[0]?.classList.add("lead-in");
-      this.body.replaceChildren(...words, ...(quotation ? [quotationElement(quotation)] : []));
+      this.body.replaceChildren(...fileNames(shown.files ?? []), ...words, ...(quotation ? [quotationElement(quotation)] : []));
       this.line = null;
       return;
     }
@@ -119,7 +119,7 @@ export class MessageView {
       element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time),
     ];
     if (shown.failed) {
-      const again = element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, "Send again");
+      const again = shown.files ? "Please send the file again." : element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, "Send again");
       parts.unshift(element("span", { class: "failure", role: "alert" }, shown.failed, " ", again));
     }
     return parts;
@@ -171,6 +171,10 @@ function address(url) {
 }
 
 /** Text as paragraphs, lines and lists; [n] becomes a link where there is a citation n. */
+function fileNames(names) {
+  return names.length ? [element("ul", { class: "files", "aria-label": "Files" }, ...names.map((name) => element("li", {}, name)))] : [];
+}
+
 function paragraphs(text, citations, open) {
   const byPosition = new Map(citations.map((one) => [one.position, one]));
   return text

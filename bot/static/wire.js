@@ -35,6 +35,14 @@ export const post = (path, body) =>
     body: JSON.stringify(body),
   });
 
+/** Keep a file for the next question; returns {id, name}. */
+export const upload = (conversation, file) =>
+  request(`/local/files?${new URLSearchParams({ conversation, name: file.name })}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream", "X-Askpage-Token": token },
+    body: file,
+  });
+
 /**
  * Follow one conversation. `on` has: conversation(whole), message(shown), deleted({id}), typing({}), status({loading}),
  * state("connected" or "reconnecting"), and gone() when the server does not know the conversation any more.

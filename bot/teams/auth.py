@@ -50,7 +50,8 @@ class BotFrameworkConfig:
     """How the bot is registered. Empty addresses are Microsoft's public cloud.
 
     `{tenant}` in `login_url` is the tenant that the token comes from. `allowed_tenants` are those whose
-    people may use the bot; empty: all.
+    people may use the bot; empty: all. `hears_channels`: Teams sends what is said in channels without a
+    mention, too.
     """
 
     app_id: str = ""
@@ -64,6 +65,7 @@ class BotFrameworkConfig:
     allowed_tenants: tuple[str, ...] = ()
     allow_unauthenticated: bool = False
     dangerously_allow_unauthenticated: bool = False
+    hears_channels: bool = False
 
 
 class BotCredentials:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -18,10 +19,13 @@ from bot.services import ChannelContext
 from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.extension import answer_extension
+from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
 from core.records import Channel, Question
 from core.settings import Settings
 from feedback.store.rows import WholeStore
+from pages.fetch.client import Fetcher, FetchLimits
 
 CAPABILITIES = ChannelCapabilities()
 PACE = StreamPace(grace_s=0.3)
@@ -38,8 +42,15 @@ class TeamsChannel:
         people = EntraPeople(self._directory, settings.app_tenant_id)
         context.services.audiences.add(Channel.TEAMS, people)
         reviewers = Reviewers(settings.reviewers, settings.reviewer_groups, is_member)
-        config = ChannelConfig(examples=context.examples, pace=PACE, offers=context.offers)
+        config = ChannelConfig(
+            examples=context.examples,
+            pace=PACE,
+            offers=context.offers,
+            answer_extension=partial(answer_extension, previews=context.services.page_previews),
+        )
         self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
+        self._files = Fetcher(replace(FetchLimits(**settings.fetch.values()), allowed_sites=HOSTS))
+        context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)
         self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
         self.connector: Connector = self._endpoint.connector
 
@@ -62,6 +73,7 @@ class TeamsChannel:
         """Wait for the cards that are on their way, then let go of connections."""
         await self._handler.close()
         await self._endpoint.close()
+        await self._files.close()
         await self._directory.close()
 
 
@@ -106,6 +118,7 @@ def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
         allowed_tenants=tuple(settings.allowed_tenants),
         allow_unauthenticated=not is_public,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+        hears_channels=settings.answer_unasked,
     )
 
 

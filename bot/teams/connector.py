@@ -21,7 +21,7 @@ from yarl import URL
 
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import Reference, to_object, to_text
-from bot.channels.message import Message, Outgoing
+from bot.channels.message import Message, Outgoing, OwnReaction
 from bot.http import retry_wait_s
 from bot.teams.rate_limit import Pace
 from bot.teams.render import render_activity
@@ -29,6 +29,12 @@ from core.text import Json
 
 log = logging.getLogger(__name__)
 
+OWN_REACTIONS = {
+    OwnReaction.WORKING: "1f440_eyes",
+    OwnReaction.ANSWERED: "2705_whiteheavycheckmark",
+    OwnReaction.CORRECTED: "1f4cc_pushpin",
+}
+"""By their names in Teams: of those that its SDK lists for bots."""
 TRY_AGAIN = frozenset({412, 429, 502, 504})
 GONE = frozenset({403, 404})
 ATTEMPTS = 4
@@ -55,6 +61,26 @@ class BotConnector:
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         await self._call("DELETE", conversation, message_id, None)
 
+    async def react(
+        self, conversation: Mapping[str, Any], message_id: str, reaction: OwnReaction, *, remove: bool = False
+    ) -> None:
+        """Add a reaction of the bot's own, or take it back: once, and outside the turns of what is said.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/teams-sdk/in-depth-guides/message-reactions
+        and the REST call behind it, PUT or DELETE …/activities/{activity}/reactions/{type}.
+        """
+        url = _address(conversation, message_id, f"/reactions/{OWN_REACTIONS[reaction]}")
+        status, reply, _ = await self._request("DELETE" if remove else "PUT", url, None)
+        _read(status, reply)
+
+    async def tell_one(self, reference: Reference, message: Message) -> None:
+        """Say something in a group chat or channel that only `reference.user` sees; it goes after 24 hours.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
+        """
+        activity = render_activity(reference, message)
+        await self._call("POST", reference.conversation, "", activity, "?isTargetedActivity=true")
+
     async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Send an activity as it is; return its id."""
         return to_text((await self._call("POST", conversation, "", activity)).get("id"))
@@ -64,9 +90,14 @@ class BotConnector:
         await self._call("PUT", conversation, message_id, activity | {"id": message_id})
 
     async def _call(
-        self, method: str, conversation: Mapping[str, Any], message_id: str, activity: Json | None
+        self,
+        method: str,
+        conversation: Mapping[str, Any],
+        message_id: str,
+        activity: Json | None,
+        query: str = "",
     ) -> Json:
-        url = _address(conversation, message_id)
+        url = _address(conversation, message_id, query)
         body = json.dumps(activity).encode() if activity is not None else None
         tenant = to_text(conversation.get("tenantId"))
         async with self._pace.turn(str(conversation["id"]), tenant) as turn:
@@ -93,11 +124,11 @@ class BotConnector:
             raise ChannelError(f"the channel does not answer: {type(error).__name__}: {error}") from error
 
 
-def _address(conversation: Mapping[str, Any], message_id: str) -> URL:
+def _address(conversation: Mapping[str, Any], message_id: str, rest: str = "") -> URL:
     base = to_text(conversation.get("serviceUrl")).rstrip("/")
     path = f"{base}/v3/conversations/{quote(str(conversation['id']), safe='')}/activities"
     try:
-        url = URL(f"{path}/{quote(message_id, safe='')}" if message_id else path, encoded=True)
+        url = URL(f"{path}/{quote(message_id, safe='')}{rest}" if message_id else path + rest, encoded=True)
     except ValueError:
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:

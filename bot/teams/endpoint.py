@@ -60,7 +60,7 @@ from bot.channels.message import InvokeReply
 from bot.http import PROXIED, names_loopback, read_body
 from bot.teams.auth import BotCredentials, BotFrameworkConfig, KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams.connector import BotConnector
-from bot.teams.message_text import read_as_written
+from bot.teams.message_text import mark_heard, read_as_written
 from bot.teams.rate_limit import Pace
 from core import telemetry
 from core.bounded_dict import BoundedDict
@@ -187,6 +187,8 @@ class TeamsEndpoint:
             activity = await _read_object(request)
             self._check_binding(identity, activity)
             check_tenants(activity, self._config.allowed_tenants)
+            if self._config.hears_channels:
+                activity = mark_heard(activity)
             reply = await self.turns.run(read_as_written(activity))
         except PermissionError as error:  # an OSError, so before anything that catches those
             return _refuse(error)

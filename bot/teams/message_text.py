@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from html.parser import HTMLParser
 
-from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_objects, to_text
+from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.channels.links import find_address
 from core.text import Json
 
@@ -34,6 +34,23 @@ def read_as_written(activity: Json) -> Json:
                 one | {"type": name_reaction(to_text(one.get("type")))} for one in to_objects(activity[key])
             ]
     return activity | changed
+
+
+def mark_heard(activity: Json) -> Json:
+    """Mark what was said in a channel and not to the bot, which Teams sends by ChannelMessage.Read.Group.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/channel-messages-with-rsc
+    """
+    conversation, bot = to_object(activity.get("conversation")), to_object(activity.get("recipient"))
+    mentions = [
+        to_object(one.get("mentioned")).get("id")
+        for one in to_objects(activity.get("entities"))
+        if one.get("type") == "mention"
+    ]
+    in_channel = activity.get("type") == "message" and conversation.get("conversationType") == "channel"
+    if not in_channel or activity.get("value") or bot.get("id") in mentions:
+        return activity
+    return activity | {"channelData": to_object(activity.get("channelData")) | {"heard": True}}
 
 
 def name_reaction(name: str) -> str:

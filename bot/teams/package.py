@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.http import is_https
+from bot.teams.extension import describe_extension
 
 ACCENT = "#0e6b57"
 """The accent of the chat page, and of the Teams package."""
@@ -52,6 +53,8 @@ class Package:
     """What the manifest says that is not the same everywhere. `public_url` is the bot's https address.
 
     Empty `privacy_url` and `terms_url` are pages of the bot's own. Raise `version` with every upload.
+    `hears_channels`: it asks a team's owners for what is said in its channels (resource-specific consent).
+    Links to `domains` unfurl.
     """
 
     app_id: str
@@ -61,6 +64,8 @@ class Package:
     developer: str = "askpage"
     privacy_url: str = ""
     terms_url: str = ""
+    hears_channels: bool = False
+    domains: tuple[str, ...] = ()
 
 
 def package(wanted: Package) -> bytes:
@@ -82,7 +87,15 @@ def package(wanted: Package) -> bytes:
 def build_manifest(wanted: Package) -> Json:
     """Return the manifest."""
     address = wanted.public_url.rstrip("/")
-    return {
+    hears = {
+        "webApplicationInfo": {"id": wanted.app_id.lower(), "resource": address},
+        "authorization": {
+            "permissions": {
+                "resourceSpecific": [{"name": "ChannelMessage.Read.Group", "type": "Application"}]
+            }
+        },
+    }
+    return (hears if wanted.hears_channels else {}) | {
         "$schema": SCHEMA_URL,
         "manifestVersion": SCHEMA,
         "version": wanted.version,
@@ -107,7 +120,7 @@ def build_manifest(wanted: Package) -> Json:
             {
                 "botId": wanted.app_id.lower(),
                 "scopes": ["personal", "team", "groupChat"],
-                "supportsFiles": False,
+                "supportsFiles": True,
                 "isNotificationOnly": False,
                 "commandLists": [
                     _commands("personal", _ALONE),
@@ -116,6 +129,7 @@ def build_manifest(wanted: Package) -> Json:
                 ],
             }
         ],
+        "composeExtensions": [describe_extension(wanted.app_id.lower(), wanted.domains)],
         "permissions": ["identity", "messageTeamMembers"],
         "validDomains": [urlsplit(address).netloc],
         "defaultInstallScope": "personal",

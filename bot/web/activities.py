@@ -3,6 +3,7 @@
 The page posts the part that only it knows; the rest is filled in here:
 
     {"type": "message", "text"}                       a question (with "id" of a failed one: it is sent again)
+    {"type": "message", "text", "files"}              one with files that were uploaded: [{"id", "name"}]
     {"type": "message", "value", "replyToId"}         Action.Submit of a card
     {"type": "messageUpdate", "id", "text"}           an edit of an own message
     {"type": "messageDelete", "id"}                   an own message deleted
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -58,8 +59,17 @@ def first_contact(chat: Conversation, activity_id: str) -> Activity:
     return _frame(chat, activity_id, "conversationUpdate") | {"membersAdded": members}
 
 
-def build_activity(body: dict[str, Any], chat: Conversation, new_id: str) -> Activity:
-    """Return the activity for what the page posted; `new_id` names it where it is new."""
+def build_activity(
+    body: dict[str, Any], chat: Conversation, new_id: str, files: Sequence[Activity] = ()
+) -> Activity:
+    """Return the activity for what the page posted; `new_id` names it where it is new.
+
+    `files` are attachments that came with a message.
+    """
+    if files and body.get("type") == "message" and not body.get("value"):
+        if not body.get("text"):
+            return _frame(chat, new_id, "message") | {"text": "", "attachments": list(files)}
+        return _message(body, chat, new_id) | {"attachments": list(files)}
     make = _MAKERS.get(str(body.get("type")))
     if make is None:
         raise _bad("The page sent something that is neither a message, a reaction nor an action.")
@@ -72,7 +82,8 @@ def derive_shown(activity: Activity, chat: Conversation, now: str) -> Shown | No
         return _apply_reaction(activity, chat)
     if activity["type"] == "invoke":
         return _apply_thumb(activity, chat)
-    if not activity.get("text"):
+    files = [str(one["name"]) for one in activity.get("attachments", ())]
+    if not activity.get("text") and not files:
         return None
     before = chat.messages.get(activity["id"], {})
     shown: Shown = {
@@ -82,6 +93,8 @@ def derive_shown(activity: Activity, chat: Conversation, now: str) -> Shown | No
         "at": before.get("at", now),
         "state": "final",
     }
+    if files or before.get("files"):
+        shown["files"] = files or before["files"]
     if activity["type"] == "messageUpdate" or before.get("edited"):
         shown["edited"] = True
     return shown

@@ -15,6 +15,7 @@ from bot.services import ChannelContext
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.chat_page import PEOPLE, BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
+from bot.web.uploads import Uploads
 from core.records import Channel, Question
 from core.settings import Settings
 from feedback.privacy.deletion_log import Deletion
@@ -34,6 +35,8 @@ class WebChannel:
         reviewers = Reviewers([directory_id(REVIEWER)] if trusted else [])
         self._handler = ActivityHandler(services.handlers(context.asking, reviewers, Channel.LOCAL), config)
         people = [person for person in PEOPLE if trusted or person["id"] != REVIEWER]
+        self._uploads = Uploads(context.settings.data_dir, context.settings.fetch.max_bytes)
+        services.files.downloaders[Channel.LOCAL] = self._uploads
         self._page = ChatPage(
             self._handler,
             context.settings.data_dir,
@@ -42,6 +45,7 @@ class WebChannel:
                 lambda: context.examples or context.suggestions(), context.pages, context.preparing
             ),
         )
+        self._page.take_files(self._uploads)
         self.connector: Connector = self._page
         self._pseudonym = services.pseudonym
         self._download = DataDownload(services.links, services.privacy)
@@ -56,7 +60,7 @@ class WebChannel:
         return self._handler.restore_reply(question, self._page)
 
     async def run(self) -> None:
-        """Overwrite what was taken from the page, every now and then, until cancelled."""
+        """Overwrite what was taken from the page, erase unsent files, every now and then, until cancelled."""
         await self._page.keep_clean()
 
     async def hang_up(self) -> None:

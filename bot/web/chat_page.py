@@ -21,7 +21,7 @@ A message of the bot is shown as a JSON object:
     own_form  True when the bot has a form of its own behind them (message/fetchTask)
 
 and what the person did with it: edited, thumb {reaction, text, reasons}, reactions [name], failed (a
-sentence).
+sentence), files [name].
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ from bot.web.activities import (
 )
 from bot.web.conversations import Change, Conversation, Conversations, Shown
 from bot.web.erase import PAGE_FILE, IsTheirs, forget_shown
+from bot.web.uploads import Uploads
 from core import telemetry
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
@@ -207,8 +208,13 @@ class ChatPage:
         self._stopped: set[str] = set()
         self._loading = self._knows.loading
         self._cards = root / ADAPTIVE_CARDS
+        self._uploads: Uploads | None = None
         self._token = secrets.token_urlsafe(24)
         self._closing = False
+
+    def take_files(self, uploads: Uploads) -> None:
+        """Let people send files, too."""
+        self._uploads = uploads
 
     def routes(self) -> list[web.RouteDef]:
         """Return the page, its files, its events and what it posts."""
@@ -223,6 +229,7 @@ class ChatPage:
             web.post("/local/stop", self._guard(self._stop)),
             web.get("/local/events", self._guard(self._events), allow_head=False),
             web.post("/local/activities", self._guard(self._take)),
+            web.post("/local/files", self._guard(self._upload)),
         ]
 
     async def keep_clean(self) -> None:
@@ -230,6 +237,8 @@ class ChatPage:
         while True:
             await asyncio.sleep(OVERWRITE_EVERY_S)
             try:
+                if self._uploads is not None:
+                    await asyncio.to_thread(self._uploads.sweep)
                 await self.conversations.overwrite()
             except OSError as error:
                 log.warning("%s", error)
@@ -245,7 +254,10 @@ class ChatPage:
         await self.conversations.close()
 
     async def forget(self, deletion: Deletion, is_theirs: IsTheirs) -> None:
-        """Erase what is shown of a person from before a deletion."""
+        """Erase what is shown of a person from before a deletion, and the files that wait to be read."""
+        if self._uploads is not None:
+            theirs = [one.id for one in self.conversations.all() if is_theirs(directory_id(one.person["id"]))]
+            await asyncio.to_thread(self._uploads.forget, theirs)
         await forget_shown(self.conversations, deletion, is_theirs)
 
     def owner(self, conversation_id: str) -> str:
@@ -303,6 +315,7 @@ class ChatPage:
             "knows": count_pages(self._knows.pages()),
             "loading": self._loading(),
             "cards": self._cards.is_file(),
+            "file_bytes": self._uploads.most_bytes if self._uploads else 0,
         }
         theme = request.cookies.get("askpage-theme", "")
         page = (STATIC / "index.html").read_text("utf-8")
@@ -362,7 +375,8 @@ class ChatPage:
         """Turn one thing that the person did into its activity, show it, and hand it to the front end."""
         body = await read_object(request)
         chat = self._find_conversation(str(body.get("conversation", "")))
-        activity = build_activity(body, chat, self.conversations.new_id())
+        files = self._uploads.attach(chat.id, body.get("files")) if self._uploads else []
+        activity = build_activity(body, chat, self.conversations.new_id(), files)
         self._stopped.discard(chat.id)
         await self._apply(chat, activity)
         try:
@@ -376,6 +390,13 @@ class ChatPage:
             answer.update(status=result.status, body=body)
             await self._refresh(chat, activity, to_object(body))
         return web.json_response(answer)
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        """Keep a file that the person sends with their next question."""
+        if self._uploads is None:
+            raise RefusedError(404, "Files are not read here.", "not_found")
+        chat = self._find_conversation(request.query.get("conversation", ""))
+        return web.json_response(await self._uploads.take(request, chat.id))
 
     async def _hand_over(self, activity: dict[str, Any]) -> InvokeResult | None:
         try:

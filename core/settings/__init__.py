@@ -252,6 +252,23 @@ class Settings(BaseSettings):
     # Feedback and review
     feedback: FeedbackSettings
     reactions: ReactionSettings
+    own_reactions: Literal["off", "shared", "all"] = Field(
+        "shared",
+        description="Where the bot reacts to a question while it works and once it has answered: nowhere, in "
+        "channels and group chats, in personal chats, too.",
+    )
+    answer_unasked: bool = Field(
+        False,
+        description="Hear what is said in channels, and answer without a mention where a reviewer said "
+        "“answer here”; the app needs more rights for that (docs/teams.md, docs/slack.md).",
+    )
+    unasked_precision: float = Field(
+        0.95,
+        ge=0.5,
+        le=1,
+        description="Share of the unasked answers that is to be right, 0.5 to 1: what is less likely right "
+        "is not said.",
+    )
     few_stars: int = Field(2, ge=0, le=5, description="An answer with so many stars or fewer is reviewed.")
     count_opened: bool = Field(
         True, description="Let the buttons that open a source lead over this bot, which counts them."

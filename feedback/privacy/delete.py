@@ -10,7 +10,8 @@ the question goes. Only what is from before `begun_at` goes, so whoever asks aga
 What goes: questions with their answers, all that anybody said about those, their reviews and verified
 answers, the cards of them on screen (card sync takes those back), what the person said about other people's
 answers, and the documents about the person: notices, contacts, words without an answer, declined questions,
-subscriptions to review cards. What the person did as a reviewer stays without the name
+files that were sent (their text goes first, by `bot/channels/files`), subscriptions to review cards. What
+the person did as a reviewer stays without the name
 (`feedback/privacy/anonymise.py`). What stays with it: the wish that nothing is learned
 (`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the person's
 own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person

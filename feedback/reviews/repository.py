@@ -77,6 +77,11 @@ class UnmatchedFeedback:
     feedback: Feedback
 
 
+def name_way(conversation: str, person: str) -> str:
+    """Name the contact of one person in a conversation of several."""
+    return f"{conversation}|{person}"
+
+
 class ReviewRepository:
     """Typed access to the documents of reviewing. Raises StoreError."""
 
@@ -330,6 +335,11 @@ class ReviewRepository:
         """Return how to speak in a conversation; "" when it is not known."""
         document = await self._documents.get("contact", conversation)
         return document.body if document else ""
+
+    async def contacts_of(self, person: str) -> Sequence[str]:
+        """Return how to speak with one person: in their own chats, and in conversations of several."""
+        found = await self._documents.list_documents(Wanted("contact", person=person))
+        return [one.body for one in found]
 
     # Telling people
 

@@ -244,6 +244,12 @@ _HEADING_WORDS = re.compile(
 )
 
 
+def asks_something(text: str) -> bool:
+    """Tell whether a text is a question by its form: its mark, or the word that it begins with."""
+    asked = strip_chatter(text).strip()
+    return asked.endswith(("?", "？")) or bool(_QUESTION_WORD.match(asked) or _ASKS_WHETHER.match(asked))
+
+
 def is_follow_up(text: str) -> bool:
     """Tell whether a question needs the one before it: "why?", "how long does that take?".
 

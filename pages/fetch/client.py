@@ -19,7 +19,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Self
@@ -55,7 +55,7 @@ from pages.fetched import (
     SignInNeeded,
     refuse_too_large,
 )
-from pages.kinds import DOCUMENTS, READABLE, refine_type
+from pages.kinds import DOCUMENTS, READABLE, choose_kind, refine_type
 from pages.parse.sandbox import Sandbox
 
 __all__ = [
@@ -98,6 +98,7 @@ _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} 
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 32 * 1024
+_WEB = frozenset({"text/html", "application/xhtml+xml"})
 _PACKED = frozenset({"application/gzip", "application/x-gzip", "application/pdf"})
 """Kinds whose bytes are not text: they stay as they are."""
 
@@ -209,6 +210,48 @@ class Fetcher:
             f"{address.site} redirects more than {self.limits.max_redirects} times{circle}; "
             "please send the address at which the page ends up."
         )
+
+    async def download(self, url: str, name: str, headers: Mapping[str, str] | None = None) -> Fetched:
+        """Return a file that somebody sent, of the kind that its `name` says.
+
+        `headers` go to every hop: let `allowed_sites` name only hosts that may read them. Raises PageRefused
+        and nothing else.
+        """
+        asked = address = parse_address(url)
+        try:
+            async with asyncio.timeout(self.limits.timeout_s):
+                for _ in range(self.limits.max_redirects + 1):
+                    found = await self._download_hop(address, name, headers or {})
+                    if isinstance(found, Fetched):
+                        return found
+                    if address.scheme == "https" != found.scheme:
+                        raise AddressRefused("That file lies at an address without encryption.")
+                    refuse_sign_in(asked, found)
+                    address = found
+        except TimeoutError:
+            raise PageUnreachable(
+                f"The file took longer than {self.limits.timeout_s:g} seconds to fetch; please send it again."
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _explain_errors(error, address) from error
+        raise PageUnreachable(f"{address.site} sends me on and on for the file; please send it again.")
+
+    async def _download_hop(
+        self, address: Address, name: str, headers: Mapping[str, str]
+    ) -> Fetched | Address:
+        self._check_site(address)
+        if parse_ip_literal(address.host):
+            await self._gate.admit(address)
+        url = URL(address.url, encoded=True)
+        async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
+            if response.status in _REDIRECTS:
+                return _redirect(address, response)
+            if response.status in {401, 403, 404, 410}:
+                raise PageGone("That file is not handed out (any more); please send it again.")
+            _check_status(address, response.status)
+            kind = _check_kind(name, response.content_type)
+            body = await self._read(address, response, kind, self.limits.max_bytes)
+            return Fetched(address.url, body, kind, response.charset)
 
     async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | NotModified:
         """Make one request; an Address is where it redirects to."""
@@ -342,6 +385,16 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
     # one that changed in the second in which it was sent may have changed again within it
     stands = _DATE.fullmatch(modified) and modified != response.headers.get("Date")
     return modified if stands else None
+
+
+def _check_kind(name: str, declared: str) -> str:
+    """Return the kind of a file that was sent. Raises PageUnreadable, also where a page came in its place."""
+    kind = choose_kind(name, declared)
+    if not kind:
+        raise PageUnreadable(f"That is no file that I can read; I can read {READABLE}.")
+    if declared in _WEB and kind not in _WEB:
+        raise PageUnreadable("A web page came in place of the file: I may not fetch it there.")
+    return kind
 
 
 def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pages.sources.added import add_source, drop_source, read_added_sources
 from pages.sources.items import AT_ONCE, Expect, Item, NewReaders, Problem, Remark, Removed, Unchanged
-from pages.sources.named import PageFolder, count_pages, read_source
+from pages.sources.named import PageFolder, count_pages, list_hosts, read_source
 from pages.sources.plug import SourceAccess
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "add_source",
     "count_pages",
     "drop_source",
+    "list_hosts",
     "read_added_sources",
     "read_source",
 ]

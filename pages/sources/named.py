@@ -153,6 +153,20 @@ def count_pages(source: str) -> int:
     return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
 
 
+def list_hosts(sources: Iterable[str]) -> list[str]:
+    """Return the hosts on which people open the pages of these sources, each once."""
+    hosts: dict[str, None] = {}
+    for source in sources:
+        path, base = _split_local(source)
+        address = base if path is not None else source
+        if address:
+            try:
+                hosts[parse_address(address).host] = None
+            except PageRefused:
+                continue
+    return list(hosts)
+
+
 async def read_source(
     source: str,
     *,

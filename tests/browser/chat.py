@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.channel import StreamPace
+from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, InvokeReply
@@ -29,6 +30,7 @@ from bot.web.channel import CAPABILITIES
 from bot.web.chat_page import BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
+from bot.web.uploads import Uploads
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
 from feedback.reviews.repository import ReviewRepository
 from tests.builders.world import (
@@ -173,6 +175,7 @@ class Chat:
     root: Path | None = None
     known: NothingKnown = field(default_factory=NothingKnown)
     hashes: dict[str, str] = field(default_factory=dict[str, str])
+    file_pages: FilePages | None = None
 
     @property
     def url(self) -> str:
@@ -213,6 +216,11 @@ class Chat:
             lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
         talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
+        talking.read_file = self.parts.files.ensure
+        if self.file_pages is not None:
+            uploads = Uploads(self.data_dir, most_bytes=1_000_000)
+            self.parts.files.downloaders[Channel.LOCAL] = uploads
+            self.channel.take_files(uploads)
         self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)
         style = ChannelConfig(
             Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s), shows_reviewers_cards=True
@@ -225,6 +233,7 @@ class Chat:
             some_surroundings(lambda: self.channel, self.url),
             known=self.known,
             capabilities={Channel.LOCAL: CAPABILITIES},
+            file_pages=self.file_pages,
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)

@@ -16,6 +16,10 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.listening import UnaskedRules
+from bot.channels.asides.own_reactions import Rule
+from bot.channels.asides.page_previews import ListedPages
+from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
@@ -31,10 +35,12 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
+from tests.builders.sent_files import a_fetcher
 from tests.builders.world import (
     KEY,
     LISTED,
     NO_SAMPLE,
+    NOT_HEARD,
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
@@ -65,7 +71,7 @@ class SlackWorld:
         self.slack = SlackService()
         self.known = NothingKnown()
         self.hashes: dict[str, str] = {}
-        self.url = ""
+        self.url = self.slack_url = ""
         self._ids = itertools.count(1)
         self.parts: Services
         self.asking: Asking
@@ -265,6 +271,10 @@ async def a_slack_world(
     rules: tuple[RatingRules, ReviewRules] = (REACTIONS, NO_SAMPLE),
     clean: bool = True,
     limits: AskerLimits | None = None,
+    file_pages: FilePages | None = None,
+    listed_pages: ListedPages | None = None,
+    own_reactions: Rule = "off",
+    unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -278,13 +288,20 @@ async def a_slack_world(
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             terms=PrivacyTerms(public_url="https://bot.example"),
             later=store.spool if isinstance(store, OfflineStore) else RunImmediately(),
+            file_pages=file_pages,
+            own_reactions=own_reactions,
+            listed_pages=listed_pages,
+            unasked=unasked,
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
+        talking.read_file = world.parts.files.ensure
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
         pace = PaceRules(second_s=world.slack.second_s)
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
-        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",))
+        files = a_fetcher(slack_url) if file_pages else None
+        world.slack_url = slack_url
+        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",), files)
         await world.bot.learn_who_we_are()
         if config.review_channel:
             await world.bot.keep_review_place()

@@ -10,12 +10,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from bot.channels.asides.listening import UnaskedRules
+from bot.channels.asides.own_reactions import Rule
+from bot.channels.asides.page_previews import ListedPages
+from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.channels.review_handler import Reviewers
@@ -28,6 +33,7 @@ from bot.http import AUTO_DECOMPRESS
 from bot.services import ServiceDependencies, Services
 from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import TeamsEndpoint
+from bot.teams.extension import answer_extension
 from bot.web.data_download import DataDownload
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Question, Timings, VerifiedAnswer
 from feedback.privacy import keys
@@ -52,6 +58,7 @@ Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 GOOD = "a good token"
+NOT_HEARD = UnaskedRules()
 KEY = b"a key of the tests"
 CHANNEL_WAITS_S = 10.0
 """How long Teams waits for the answer to its POST."""
@@ -468,6 +475,10 @@ async def a_world(
     models_dir: Path = Path("no models"),
     own_token: bool = True,
     limits: AskerLimits | None = None,
+    file_pages: FilePages | None = None,
+    listed_pages: ListedPages | None = None,
+    own_reactions: Rule = "off",
+    unasked: UnaskedRules = NOT_HEARD,
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -477,7 +488,7 @@ async def a_world(
     talking = Talking(lambda: LISTED, ("Who am I?",))
     async with served(world.issuer.app) as issuer_url, served(world.connector.app) as connector_url:
         world.service_url = connector_url
-        config = config or BotFrameworkConfig(app_id=APP_ID)
+        config = config or BotFrameworkConfig(app_id=APP_ID, hears_channels=unasked.is_on)
         config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
         kept = store or world.store
         around = replace(
@@ -487,10 +498,16 @@ async def a_world(
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
             later=kept.spool if isinstance(kept, OfflineStore) else RunImmediately(),
             models_dir=models_dir,
+            file_pages=file_pages,
+            own_reactions=own_reactions,
+            listed_pages=listed_pages,
+            unasked=unasked,
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
+        talking.read_file = world.parts.files.ensure
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
-        style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM)
+        extension = partial(answer_extension, previews=world.parts.page_previews)
+        style = ChannelConfig(examples=("Who am I?",), pace=TEST_STREAM, answer_extension=extension)
         hands = world.parts.handlers(world.asking, Reviewers(REVIEWERS))
         world.front = ActivityHandler(hands, style)
         world.seam = TeamsEndpoint(

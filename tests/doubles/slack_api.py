@@ -35,9 +35,13 @@ SCOPES = {
     "chat.postMessage": ("chat:write", 300),
     "chat.startStream": ("chat:write", TIERS[2]),
     "chat.stopStream": ("chat:write", TIERS[2]),
+    "chat.unfurl": ("links:write", TIERS[3]),
     "chat.update": ("chat:write", TIERS[3]),
     "conversations.open": ("im:write", TIERS[3]),
+    "files.info": ("files:read", TIERS[4]),
     "oauth.v2.access": ("", TIERS[4]),
+    "reactions.add": ("reactions:write", TIERS[3]),
+    "reactions.remove": ("reactions:write", TIERS[2]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
     "views.open": ("", TIERS[4]),
     "views.publish": ("", TIERS[4]),
@@ -125,6 +129,11 @@ class SlackService:
         self._changed = asyncio.Condition()
         self.app = web.Application(client_max_size=5_000_000)
         self.app.router.add_post("/api/{method}", self._take)
+        self.app.router.add_get("/files-pri/{file}/download/{name}", self._send_file)
+        self.files: dict[str, bytes] = {}
+        self.unfurled: list[Json] = []
+        self.reactions: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.fetched: list[str] = []
 
     # For tests
 
@@ -182,6 +191,26 @@ class SlackService:
         if status == 0 and request.transport:
             request.transport.abort()
         return web.json_response(body, status=status or 500, headers=headers)
+
+    async def _send_file(self, request: web.Request) -> web.StreamResponse:
+        """Send a file to whoever may read it; to others the page to sign in, with status 200.
+
+        Source: https://docs.slack.dev/messaging/working-with-files
+        """
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if "files:read" not in self.scopes.get(token, set()):
+            return web.Response(text="<title>Sign in | Slack</title>", content_type="text/html")
+        self.fetched.append(request.match_info["file"])
+        body = self.files.get(request.match_info["file"])
+        if body is None:
+            raise web.HTTPNotFound
+        return web.Response(body=body, content_type="application/octet-stream")
+
+    def _files_info(self, team: str, params: Json, token: str) -> Json:
+        file_id = str(params.get("file"))
+        if file_id not in self.files:
+            raise LookupError("file_not_found")
+        return {"file": {"id": file_id, "name": "shared.txt", "url_private_download": f"/{file_id}"}}
 
     async def _params(self, request: web.Request) -> Json:
         if request.content_type == "application/json":
@@ -255,6 +284,21 @@ class SlackService:
         self.shown[channel, message.ts] = message
         return {"ts": message.ts, "channel": channel}
 
+    def _chat_unfurl(self, team: str, params: Json, _: str) -> Json:
+        """Unfurl by message, or by unfurl_id and source: docs.slack.dev/reference/methods/chat.unfurl."""
+        if not (params.get("unfurl_id") and params.get("source") in {"composer", "conversations_history"}):
+            self._place(team, params)
+            if not params.get("ts"):
+                raise Rule("cannot_find_message without a message")
+        if not params.get("unfurls"):
+            raise Rule("missing_unfurls")
+        for url, shown in params["unfurls"].items():
+            if not url.startswith("http"):
+                raise Rule(f"cannot_unfurl_url {url}")
+            check_blocks(shown["blocks"], MOST_BLOCKS, IN_MESSAGES)
+        self.unfurled.append(params["unfurls"])
+        return {}
+
     def _chat_update(self, team: str, params: Json, _: str) -> Json:
         message = self._message(self._place(team, params), params)
         if message.streaming:
@@ -326,6 +370,25 @@ class SlackService:
         if params.get("users") not in self.chats:
             raise LookupError("user_not_found")
         return {"channel": {"id": self.chats[params["users"]]}}
+
+    def _reactions_add(self, team: str, params: Json, _: str) -> Json:
+        """See https://docs.slack.dev/reference/methods/reactions.add for the errors."""
+        place = (self._place(team, params), str(params.get("timestamp")))
+        if not params.get("timestamp"):
+            raise Rule("no_item_specified for a reaction")
+        if params.get("name") not in {"eyes", "white_check_mark", "pencil2"}:
+            raise Rule(f"invalid_name {params.get('name')}")
+        if params["name"] in self.reactions[place]:
+            raise LookupError("already_reacted")
+        self.reactions[place].append(params["name"])
+        return {}
+
+    def _reactions_remove(self, team: str, params: Json, _: str) -> Json:
+        place = (self._place(team, params), str(params.get("timestamp")))
+        if params.get("name") not in self.reactions[place]:
+            raise LookupError("no_reaction")
+        self.reactions[place].remove(params["name"])
+        return {}
 
     def _usergroups_users_list(self, team: str, params: Json, _: str) -> Json:
         if params.get("usergroup") not in self.groups:

@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 PASSING = frozenset({0, 412, 429, 502, 504})
 """Failures that are over when the same call comes again: they end no stream. 0 is a dropped connection."""
+REACTION: Json = {"type": "reaction"}
+"""What `fail` sees of a reaction, which is no activity."""
 SERVICES: list[ConnectorService] = []
 """Those of the test that runs; conftest.py looks at them at its end."""
 
@@ -39,6 +41,7 @@ class Call:
     authorization: str
     at: float
     status: int
+    targeted: bool = False
 
     @property
     def is_message(self) -> bool:
@@ -77,6 +80,13 @@ class ConnectorService:
         self._ids = itertools.count(1)
         self._changed = asyncio.Condition()
         self.app = web.Application(client_max_size=10_000_000)
+        self.files: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.reactions: dict[tuple[str, str], list[str]] = {}
+        self.app.router.add_get("/sharepoint/{name}", self._send_file)
+        self.app.router.add_route(
+            "*", "/v3/conversations/{conversation}/activities/{message}/reactions/{name}", self._react
+        )
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities", self._take)
         self.app.router.add_route("*", "/v3/conversations/{conversation}/activities/{message}", self._take)
 
@@ -115,6 +125,44 @@ class ConnectorService:
             lambda s: found if len(found := [c for c in s.calls if c.is_message]) >= count else None
         )
 
+    async def _react(self, request: web.Request) -> web.Response:
+        """Keep a reaction of the bot's, or take it back; the names are those that Microsoft's SDK lists.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/teams-sdk/in-depth-guides/message-reactions
+        """
+        match = request.match_info
+        failure = next((one for one in self._failures if one.times > 0 and one.when(REACTION)), None)
+        if failure is not None:
+            failure.times -= 1
+            return web.Response(status=failure.status, text=failure.body)
+        if match["name"] not in {"1f440_eyes", "2705_whiteheavycheckmark", "1f4cc_pushpin"}:
+            self.broken.append(f"a reaction that Teams does not have: {match['name']}")
+        if not request.headers.get("Authorization"):
+            self.broken.append("a reaction without a token")
+        here = self.reactions.setdefault((match["conversation"], match["message"]), [])
+        if request.method == "PUT" and match["name"] not in here:
+            here.append(match["name"])
+        elif request.method == "DELETE":
+            if match["name"] not in here:
+                return web.Response(status=404, text="{}")
+            here.remove(match["name"])
+        async with self._changed:
+            self._changed.notify_all()
+        return web.Response(status=200)
+
+    async def _send_file(self, request: web.Request) -> web.Response:
+        """Send a file from SharePoint: its address is all that it takes, and the bot's token is none of its.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bots-filesv4
+        """
+        if "Authorization" in request.headers:
+            self.broken.append("the bot's token went to SharePoint")
+        self.fetched.append(request.match_info["name"])
+        body = self.files.get(request.match_info["name"])
+        return web.Response(
+            body=body, status=200 if body is not None else 404, content_type="application/octet-stream"
+        )
+
     async def _take(self, request: web.Request) -> web.Response:
         at = asyncio.get_running_loop().time()
         await self.hold.wait()
@@ -123,6 +171,9 @@ class ConnectorService:
         message_id = request.match_info.get("message", "")
         tenant = activity.get("conversation", {}).get("tenantId", "")
         self.broken += self._rates.broken(conversation, tenant, at)
+        targeted = request.query.get("isTargetedActivity") == "true"
+        if targeted:
+            self.broken += _wrong_target(request.method, activity)
         status, body, headers = self._answer(request.method, conversation, message_id, activity, at)
         call = Call(
             method=request.method,
@@ -132,6 +183,7 @@ class ConnectorService:
             authorization=request.headers.get("Authorization", ""),
             at=at,
             status=status,
+            targeted=targeted,
         )
         async with self._changed:
             self.calls.append(call)
@@ -181,6 +233,20 @@ class ConnectorService:
 
     def _is_known(self, conversation: str, message_id: str) -> bool:
         return self._places.get(message_id) == _home(conversation)
+
+
+def _wrong_target(method: str, activity: Json) -> list[str]:
+    """Return what is wrong with a message for one person.
+
+    It names its recipient where it is new, and in chats of one person there is none.
+    Source: https://learn.microsoft.com/microsoftteams/platform/agents-in-teams/targeted-messages
+    """
+    wrong: list[str] = []
+    if method == "POST" and not activity.get("recipient", {}).get("id"):
+        wrong.append("a targeted message without a recipient")
+    if activity.get("conversation", {}).get("conversationType") == "personal":
+        wrong.append("a targeted message in a chat of one person")
+    return wrong
 
 
 def _home(conversation: str) -> str:

@@ -147,7 +147,7 @@ def test_the_manifest_asks_for_what_the_events_and_calls_need_and_for_no_more() 
     assert (
         granted
         == set(SCOPES)
-        == {s for s in (*EVENTS.values(), *METHODS.values()) if s} - {"usergroups:read"}
+        == {s for s in (*EVENTS.values(), *METHODS.values()) if s} - {"usergroups:read", "links:write"}
     )
     assert "usergroups:read" in list_scopes(groups=True)
     assert (
@@ -195,11 +195,11 @@ WRONG: dict[str, tuple[tuple[str, ...], Any, str]] = {
     ),
     "an event of no use": (
         ("settings", "event_subscriptions", "bot_events"),
-        [*EVENTS, "message.channels"],
-        "message.channels is of no use",
+        [*EVENTS, "message.mpim"],
+        "message.mpim is of no use",
     ),
     "a missing scope": (("oauth_config", "scopes", "bot"), ["chat:write"], "app_mention needs the scope"),
-    "a scope of no use": (("oauth_config", "scopes", "bot"), [*SCOPES, "channels:history"], "of no use"),
+    "a scope of no use": (("oauth_config", "scopes", "bot"), [*SCOPES, "users:read"], "of no use"),
     "scopes of users": (("oauth_config", "scopes", "user"), ["search:read"], "user scopes"),
     "a long name": (("display_information", "name"), "x" * 36, "The name"),
     "no name": (("display_information", "name"), "", "The name"),

@@ -52,7 +52,7 @@ def test_microsofts_schema_takes_the_manifest(schema: Draft4Validator) -> None:
         "privacy_url": "https://x/p",
         "terms_url": "https://x/t",
     }
-    for wanted in (WANTED, replace(WANTED, **names)):
+    for wanted in (WANTED, replace(WANTED, **names), replace(WANTED, hears_channels=True)):
         manifest = json.loads(files_of(package(wanted))["manifest.json"])
         assert not [f"{list(error.path)}: {error.message}" for error in schema.iter_errors(manifest)]
         titles = [
@@ -69,7 +69,7 @@ def test_the_manifest_has_the_bot_its_scopes_and_its_domain() -> None:
     assert bot["botId"] == manifest["id"] == "11111111-2222-3333-4444-55555555abcd"
     assert bot["scopes"] == ["personal", "team", "groupChat"]
     assert [one["scopes"] for one in bot["commandLists"]] == [["personal"], ["team"], ["groupChat"]]
-    assert bot["supportsFiles"] is False
+    assert bot["supportsFiles"] is True
     assert manifest["validDomains"] == ["bot.example:8443"]
     assert manifest["developer"]["privacyUrl"] == "https://bot.example:8443/about/privacy"
 

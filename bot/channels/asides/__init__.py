@@ -1,0 +1,1 @@
+"""What the bot says beside its answers: reactions of its own, and words to one person only."""

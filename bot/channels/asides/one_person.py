@@ -1,0 +1,58 @@
+"""What is for one person alone in a conversation of several: a message that only they see, or their chat."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from bot.cards.elements import Card
+from bot.channel import ChannelError, Undeliverable
+from bot.channels.incoming import Reference
+from bot.channels.message import Connector, Message, TellsOne, card_message
+from feedback.reviews.repository import ReviewRepository
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[Mapping[str, Any]], Connector | None]
+"""Reaches a conversation; None where this process has no way to its channel."""
+_NEVER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+"""What a channel answers that has no such message, or not for this person."""
+
+
+def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
+    """Return a stored Reference and the way to its conversation; None where this process has none."""
+    reference = Reference.load(stored)
+    connector = connect(reference.conversation) if reference else None
+    return (reference, connector) if reference and connector else None
+
+
+async def tell_alone(desk: ReviewRepository, connect: Connect, stored: str, person: str, card: Card) -> bool:
+    """Tell one person; False where neither way leads to them. Raises OSError where it may work later.
+
+    `stored` is the conversation of several, with who is meant.
+    """
+    way = find_way(connect, stored)
+    message = card_message(card)
+    if way is not None and isinstance(way[1], TellsOne) and await _try(way[1].tell_one, way[0], message):
+        return True
+    for contact in await desk.contacts_of(person):
+        chat = find_way(connect, contact)
+        if chat is not None and chat[0].personal and await _try(chat[1].send, chat[0], message):
+            return True
+    return False
+
+
+async def _try(send: Callable[[Reference, Message], Any], reference: Reference, message: Message) -> bool:
+    try:
+        await send(reference, message)
+    except Undeliverable as gone:
+        log.info("one person is not told in this way: %s", gone)
+        return False
+    except ChannelError as error:
+        if error.status not in _NEVER:
+            raise
+        log.info("one person is not told in this way: %s", error)
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""What is said of files that were sent: which are not read and why, and whether a question is about one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bot.channels.incoming import SentFile
+from pages.kinds import OLD_OFFICE, READABLE, choose_kind
+
+MOST_READ = 5
+"""Of one message."""
+GONE = "I do not have that file any more. Please send it again."
+NOT_NOW = "I cannot keep files at the moment; please send it again later."
+NOT_HANDED_OUT = (
+    "I did not get {name} itself here. Please send it to me in our own chat, or paste a link to the page."
+)
+PICTURE = "I cannot read pictures, and {name} is one."
+OTHER_KIND = "I cannot read {name}: I can read {readable}."
+OLD_KIND = "I cannot read {name}; nor other {old}."
+TOO_MANY = "I read {most} files of a message at most, so {names} is left out."
+
+_THIS_FILE = re.compile(
+    r"\b(?:th(?:is|at|e same)|my|our|the (?:sent|attached|uploaded))"
+    r" (?:\w+ )?(?:file|document|doc|pdf|attachment|spreadsheet|sheet|presentation|slides?|deck|upload)\b"
+    r"|\b(?:the|in) (?:file|attachment|upload)\b|\battached\b"
+    r"|\b(?:dieser|diese|diesem|dieses|der|die|dem|meine|meiner|angehängten?) (?:datei|anhang|anlage)\b"
+    r"|\b(?:diesem|dieses|angehängten?) (?:dokument|pdf)\b"
+    r"|\b(?:ce|le|mon) fichier\b|\bce (?:document|pdf)\b|\b(?:pièce jointe|ci-joint)\b"
+    r"|\b(?:este|el|mi) archivo\b|\beste (?:documento|pdf)\b|\badjunto\b"
+    r"|(?:この|その|添付の?)(?:ファイル|文書|資料)|添付",
+    re.IGNORECASE,
+)
+
+
+def sort_files(files: Sequence[SentFile]) -> tuple[tuple[SentFile, ...], list[str]]:
+    """Return the files that can be tried, and a sentence for each of the others."""
+    refused = [(one, _refuse(one)) for one in files]
+    readable = [one for one, why in refused if not why]
+    sentences = [why for _, why in refused if why]
+    if left := readable[MOST_READ:]:
+        sentences.append(TOO_MANY.format(most=MOST_READ, names=", ".join(one.name for one in left)))
+    return tuple(readable[:MOST_READ]), sentences
+
+
+def _refuse(file: SentFile) -> str:
+    if file.declared.startswith("image/"):
+        return PICTURE.format(name=file.name)
+    if not (file.address or file.id):
+        return NOT_HANDED_OUT.format(name=file.name)
+    if choose_kind(file.name, file.declared):
+        return ""
+    if file.name.lower().endswith((".doc", ".xls", ".ppt")):
+        return OLD_KIND.format(name=file.name, old=OLD_OFFICE)
+    return OTHER_KIND.format(name=file.name, readable=READABLE)
+
+
+def mentions_file(text: str, names: Sequence[str] = ()) -> bool:
+    """Tell whether a question speaks of a file that was sent: "this file", «diese Datei», or by its name."""
+    if _THIS_FILE.search(text):
+        return True
+    said = text.casefold()
+    stems = (name.rpartition(".")[0] or name for name in names)
+    return any(len(stem) > 3 and stem.casefold() in said for stem in stems)  # noqa: PLR2004 - "a.md" is no name
