@@ -58,10 +58,12 @@ def check_name(change: Change) -> None:
 
 
 def _identity(change: Change) -> None:
+    """Nothing; it is somebody else each time that it is made anew."""
     change.properties.update(clientId=change.generated("client"), principalId=change.generated("principal"))
 
 
 def _role_assignment(change: Change) -> None:
+    """Given under two names; handed on; to somebody whom the directory does not know yet."""
     _keep_assignment(change, "principalId", "roleDefinitionId", code="RoleAssignmentUpdateNotPermitted")
     if change.properties.get("principalType") != "ServicePrincipal":
         change.refuse(
@@ -86,12 +88,14 @@ def _keep_assignment(change: Change, *names: str, code: str) -> None:
 
 
 def _role_definition(change: Change) -> None:
+    """Two of one name."""
     for other in change.azure.of_type(change.of):
         if other.id != change.id and other.properties["roleName"] == change.properties["roleName"]:
             change.refuse("RoleDefinitionWithSameNameExists", other.id)
 
 
 def _cosmos_assignment(change: Change) -> None:
+    """Given twice under two names; handed on to somebody else."""
     _keep_assignment(change, "principalId", "scope", code="BadRequest")
     for other in change.azure.of_type(change.of):
         if other.id != change.id and other.properties == change.properties:
@@ -102,6 +106,7 @@ def _cosmos_assignment(change: Change) -> None:
 
 
 def _vault(change: Change) -> None:
+    """A name that lies in deleted state; recovering what was not deleted; giving up purge protection."""
     mode = change.properties.pop("createMode", "default")
     if mode == "recover" and change.name not in change.azure.deleted_vaults:
         change.refuse("SoftDeletedVaultDoesNotExist", "there is no deleted vault of this name")
@@ -118,6 +123,7 @@ def _vault(change: Change) -> None:
 
 
 def _secret(change: Change) -> None:
+    """No value."""
     value = change.properties.get("value")
     if not value:
         change.refuse("BadRequest", "a secret needs a value")
@@ -126,19 +132,23 @@ def _secret(change: Change) -> None:
 
 
 def _component(change: Change) -> None:
+    """Nothing; it gets its connection string."""
     change.properties["ConnectionString"] = f"InstrumentationKey={change.generated('key')}"
 
 
 def _registry(change: Change) -> None:
+    """Nothing; it gets its address."""
     change.properties["loginServer"] = f"{change.name}.azurecr.io"
 
 
 def _network(change: Change) -> None:
+    """Nothing; its subnets get their ids."""
     for subnet in change.properties["subnets"]:
         subnet["id"] = f"{change.id}/subnets/{subnet['name']}"
 
 
 def _storage(change: Change) -> None:
+    """A subnet without the service endpoint; another kind."""
     networks = {
         subnet["id"]: {one["service"] for one in subnet["properties"].get("serviceEndpoints", [])}
         for network in change.azure.of_type("Microsoft.Network/virtualNetworks")
@@ -151,6 +161,7 @@ def _storage(change: Change) -> None:
 
 
 def _share(change: Change) -> None:
+    """NFS with TLS demanded, on other files than premium ones, or below 100 GiB."""
     account = change.azure.get("/".join(change.id.split("/")[:9]))
     if change.properties.get("enabledProtocols") == "NFS":
         if account.properties.get("supportsHttpsTrafficOnly") is not False:
@@ -161,20 +172,24 @@ def _share(change: Change) -> None:
 
 
 def _cosmos(change: Change) -> None:
+    """Other capabilities than before."""
     change.keep("properties", "capabilities", code="BadRequest")
     change.properties["documentEndpoint"] = f"https://{change.name}.documents.azure.com:443/"
 
 
 def _container(change: Change) -> None:
+    """Another partition key, or other vectors, than before."""
     for name in ("partitionKey", "vectorEmbeddingPolicy"):
         change.keep("properties", "resource", name, code="BadRequest")
 
 
 def _kusto(change: Change) -> None:
+    """Nothing; it gets its address."""
     change.properties["uri"] = f"https://{change.name}.{change.body['location']}.kusto.windows.net"
 
 
 def _kusto_principal(change: Change) -> None:
+    """Handed on to somebody else."""
     _keep_assignment(change, "principalId", code="BadRequest")
 
 
@@ -182,6 +197,7 @@ def _kusto_principal(change: Change) -> None:
 
 
 def _environment(change: Change) -> None:
+    """A subnet that is not delegated; another network than before."""
     change.keep("properties", "vnetConfiguration", code="ManagedEnvironmentVnetConfigurationCannotBeUpdated")
     used = change.properties["vnetConfiguration"]["infrastructureSubnetId"]
     delegated = [
@@ -198,6 +214,7 @@ def _environment(change: Change) -> None:
 
 
 def _app(change: Change) -> None:
+    """A port or probe where its image does not listen; image, secret, storage, profile not to be had."""
     _check_container_host(change)
     template, configuration = change.properties["template"], change.properties["configuration"]
     [container] = template["containers"]
@@ -212,6 +229,7 @@ def _app(change: Change) -> None:
 
 
 def _job(change: Change) -> None:
+    """As an app, but for port and probes; another trigger."""
     _check_container_host(change)
     configuration = change.properties["configuration"]
     for container in change.properties["template"]["containers"]:
@@ -300,6 +318,7 @@ def _check_size(change: Change, resources: dict[str, Any], profile: str) -> None
 
 
 def _bot(change: Change) -> None:
+    """Another app id or kind than before; no identity; no https."""
     _keep_assignment(change, "msaAppId", "msaAppType", code="InvalidBotData")
     if change.properties["msaAppType"] == "UserAssignedMSI" and not change.properties.get(
         "msaAppMSIResourceId"
@@ -310,27 +329,32 @@ def _bot(change: Change) -> None:
 
 
 def _variable(change: Change) -> None:
+    """No JSON; encrypted as it was not before."""
     change.keep("properties", "isEncrypted", code="BadRequest")
     json.loads(change.properties["value"])
 
 
 def _link(change: Change) -> None:
+    """Made or changed again."""
     if change.before is not None:
         change.refuse("Conflict", "a job schedule cannot be changed; it already exists")
 
 
 def _runbook(change: Change) -> None:
+    """An environment that is not there; another type."""
     change.keep("properties", "runbookType", code="BadRequest")
     account = "/".join(change.id.split("/")[:9])
     change.azure.get(f"{account}/runtimeEnvironments/{change.properties['runtimeEnvironment']}")
 
 
 def _schedule(change: Change) -> None:
+    """A start that is not in the future."""
     if "+" not in change.properties["startTime"]:
         change.refuse("BadRequest", "startTime must be five minutes from now at least")
 
 
 def _diagnostics(change: Change) -> None:
+    """A second one to the same workspace; a workspace that is not there."""
     for other in change.azure.of_type(change.of):
         same_place = other.id.rpartition("/")[0] == change.id.rpartition("/")[0]
         if (
@@ -362,6 +386,7 @@ MINUTES = {
 
 
 def _query_rule(change: Change) -> None:
+    """A window above two days; a frequency above it, or not allowed; a scope that is not there."""
     every, window = (
         MINUTES.get(change.properties[name], 0) for name in ("evaluationFrequency", "windowSize")
     )
@@ -372,6 +397,7 @@ def _query_rule(change: Change) -> None:
 
 
 def _metric_alert(change: Change) -> None:
+    """A scope that is not there."""
     for scope in change.properties["scopes"]:
         change.azure.get(scope)
 

@@ -27,7 +27,7 @@ LATE = 3
 
 
 def run_deployment_script(change: Change) -> None:
-    """Run a script where it has to run. Raises Refused."""
+    """A script that fails, or is too long; one that is done and unchanged is not run again."""
     before = change.before
     if before and before.body["properties"] == change.body["properties"]:
         return
