@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.doubles import automation_az
-from tests.doubles.azure.azure_rules import principal_of
 from tests.doubles.azure.bicep_runtime import MANAGEMENT
+from tests.doubles.azure.container_rules import principal_of
 from tests.doubles.azure.resource_manager import Azure, Change, Refused
 from tests.doubles.azure.shell import run_script
 

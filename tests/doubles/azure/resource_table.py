@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from tests.doubles.azure.azure_rules import NAMES, RULES
-from tests.doubles.azure.bicep_runtime import read_template
+from tests.doubles.azure.bicep_template import read_template
 from tests.doubles.azure.deployment_scripts import run_deployment_script
 from tests.needs import ROOT
 
