@@ -53,11 +53,12 @@ name=${RUNBOOK##*/}
 or=false
 ask --method get --url "$ACCOUNT/jobSchedules?$version" --output tsv \
   --query "value[?properties.runbook.name=='$name'].properties.jobScheduleId"
-for id in $(cat answer); do
+mv answer before
+while read -r id || [ -n "$id" ]; do
   link="$ACCOUNT/jobSchedules/$id?$version"
   or="is_gone $link"
   ask --method delete --url "$link" --output none
-done
+done < before
 printf '%s\n' "$LINKS" | while read -r schedule first second; do
   words="\"[PARAMETER 1]\": \"$first\"${second:+, \"[PARAMETER 2]\": \"$second\"}"
   link="$ACCOUNT/jobSchedules/$(cat /proc/sys/kernel/random/uuid)?$version"

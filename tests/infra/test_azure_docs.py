@@ -9,6 +9,7 @@ import pytest
 
 from core.settings import FIELDS
 from tests.builders.bicep import read
+from tests.doubles.azure.resource_table import list_rows
 from tests.needs import ROOT
 
 DOCS = ROOT / "docs"
@@ -63,6 +64,16 @@ def test_every_module_and_job_is_described() -> None:
             if "cron" in one:
                 minute, hour, *_ = one["cron"].split()
                 assert ("hourly" if hour == "*" else f"{int(hour):02}:{int(minute):02}") in row, row
+
+
+def test_the_page_has_a_row_for_each_type_of_resource_and_for_each_module() -> None:
+    text = (DOCS / "azure.md").read_text("utf-8")
+    [table] = re.findall(r"\| what the rehearsal refuses \|\n\|---\|---\|---\|\n((?:\|.*\n)+)", text)
+    assert table.splitlines() == list_rows(), "run `python -m tests.doubles.azure.resource_table`"
+    [by_module] = re.findall(r"\| never tried \|\n\|---\|---\|---\|---\|\n((?:\|.*\n)+)", text)
+    for module in MAIN.modules:
+        name = Path(module.of).stem
+        assert f"`{name}`" in by_module or name in {"identities", "deployed"}, name
 
 
 def test_parameters_and_variables_that_are_named_are_there() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.azure.azure_rules import check_name, rule_of
-from tests.doubles.azure.bicep_runtime import NotBicep
+from tests.doubles.azure.bicep_template import NotBicep
 from tests.doubles.azure.deployment import DeploymentFailed
 from tests.doubles.azure.developer_cli import DeveloperCli
 from tests.doubles.azure.rehearsal import (

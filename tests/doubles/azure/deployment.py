@@ -13,17 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.doubles.azure.azure_rules import check_name, rule_of
-from tests.doubles.azure.bicep_runtime import (
-    SUBSCRIPTION,
-    NotBicep,
-    Part,
-    Scope,
-    Template,
-    evaluate,
-    given,
-    member,
-    read_template,
-)
+from tests.doubles.azure.bicep_runtime import SUBSCRIPTION, Scope, evaluate, given, member
+from tests.doubles.azure.bicep_template import NotBicep, Part, Template, read_template
 from tests.doubles.azure.resource_manager import Azure, Body, Change, Refused, Rule
 
 Runner = Callable[[Change], None]

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.doubles import automation_az
-from tests.doubles.azure.azure_rules import principal_of
 from tests.doubles.azure.bicep_runtime import MANAGEMENT
+from tests.doubles.azure.container_rules import principal_of
 from tests.doubles.azure.resource_manager import Azure, Change, Refused
 from tests.doubles.azure.shell import run_script
 
@@ -27,7 +27,7 @@ LATE = 3
 
 
 def run_deployment_script(change: Change) -> None:
-    """Run a script where it has to run. Raises Refused."""
+    """A script that fails, or is too long; one that is done and unchanged is not run again."""
     before = change.before
     if before and before.body["properties"] == change.body["properties"]:
         return

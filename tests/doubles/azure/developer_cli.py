@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from tests.doubles.azure.azure_rules import rule_of
-from tests.doubles.azure.bicep_runtime import SUBSCRIPTION, read_template
+from tests.doubles.azure.bicep_runtime import SUBSCRIPTION
+from tests.doubles.azure.bicep_template import read_template
 from tests.doubles.azure.deployment import Deployment
 from tests.doubles.azure.deployment_scripts import run_deployment_script
 from tests.doubles.azure.resource_manager import Azure, Refused, Resource
