@@ -30,7 +30,7 @@ async def running(path: Path) -> AsyncGenerator[tuple[Storm, ConnectorService, B
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    connector, bot = ConnectorService(), Bot(path, port)
+    connector, bot = ConnectorService(), Bot(path, port, warm=True)
     timeout = aiohttp.ClientTimeout(total=20)
     async with served(connector.app) as service_url, aiohttp.ClientSession(timeout=timeout) as http:
         url = f"http://127.0.0.1:{port}/api/messages"

@@ -277,7 +277,7 @@ class Reviewing:
         with telemetry.span("ruling"):
             review = await self.change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
-                telemetry.event("review_ruled", **review_ruled(answer, review))
+                report_ruling(answer, review)
         return review
 
     def _settle_if_enough(self, review: Review, now: datetime) -> Review:
@@ -423,6 +423,11 @@ class Reviewing:
             await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", deed)
+
+
+def report_ruling(answer: Answer, review: Review) -> None:
+    """Tell telemetry that reviewers decided. Raises ValueError for a review that waits."""
+    telemetry.event("review_ruled", **review_ruled(answer, review))
 
 
 def derive_stratum(answer: Answer) -> str:

@@ -7,6 +7,7 @@ in tests/model/test_qlora_update.py (`cold_starts`).
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,13 @@ PYTHON = sys.executable
 
 @contextmanager
 def serve_warm(modules: tuple[str, ...], libraries: tuple[str, ...]) -> Iterator[str]:
-    """Yield the path of a program that takes Python's place and starts these modules warm."""
+    """Yield the path of a program that takes Python's place and starts these modules warm.
+
+    Only Linux tells of a process's end as a file that can be waited for: elsewhere it is Python itself.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield PYTHON
+        return
     with tempfile.TemporaryDirectory(prefix="warm") as folder:  # a socket's path may have 100 bytes
         address, launcher = f"{folder}/socket", Path(folder) / "python"
         launcher.write_text(launcher_text(PYTHON, address, modules), "utf-8")

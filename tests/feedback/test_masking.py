@@ -181,9 +181,9 @@ def test_naughty_strings_do_no_harm(masker: Masker, shared_data: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("Ask Maria Lopez at m.lopez@example.org or +1 202-555-0143. " * 1_700, id="people"),
-        pytest.param("a@" * 50_000, id="half addresses"),
-        pytest.param("my address is " * 7_000, id="cues"),
+        pytest.param("Ask Maria Lopez at m.lopez@example.org or +1 202-555-0143. " * 300, id="people"),
+        pytest.param("a@" * 10_000, id="half addresses"),
+        pytest.param("my address is " * 1_500, id="cues"),
         pytest.param("employee" + " " * 100_000, id="spaces"),
     ],
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -22,7 +23,17 @@ from pathlib import Path
 
 _FORK = multiprocessing.get_context("forkserver")
 _FORK.set_forkserver_preload(
-    ["bot.app", "bot.bootstrap", "typer.rich_utils", "rich.progress", "jobs.registry", "azure.cosmos.aio"]
+    [
+        *(
+            "bot.app",
+            "bot.bootstrap",
+            "typer.rich_utils",
+            "rich.progress",
+            "jobs.registry",
+            "azure.cosmos.aio",
+        ),
+        "tests.builders.world",
+    ]
 )
 
 
@@ -108,17 +119,30 @@ async def start_askpage(
     """Start a command in a folder."""
     pipes = os.pipe(), os.pipe()
     process = _fork(arguments, folder, environment, (pipes[0][1], pipes[1][1]))
-    readers: list[asyncio.StreamReader] = []
-    transports: Transports = []
-    for read_end, write_end in pipes:
-        os.close(write_end)
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda reader=reader: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
-        )
-        transports.append(transport)
-        readers.append(reader)
-    return ForkedAskpage(process, readers, transports)
+    (out, out_transport), (err, err_transport) = [await _read_pipe(*pipe) for pipe in pipes]
+    return ForkedAskpage(process, [out, err], [out_transport, err_transport])
+
+
+async def start_module(module: str, *arguments: str) -> ForkedAskpage:
+    """Start `python -m MODULE …` of the tests, in this folder; what it writes to stderr goes nowhere."""
+    read_end, write_end = os.pipe()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    process = _fork(arguments, Path.cwd(), None, (write_end, nowhere), module)
+    os.close(nowhere)
+    out, transport = await _read_pipe(read_end, write_end)
+    silent = asyncio.StreamReader()
+    silent.feed_eof()
+    return ForkedAskpage(process, [out, silent], [transport])
+
+
+async def _read_pipe(read_end: int, write_end: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    """Return what reads a pipe whose other end another process has."""
+    os.close(write_end)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
+    )
+    return reader, transport
 
 
 def _fork(
@@ -126,27 +150,32 @@ def _fork(
     folder: Path,
     environment: Mapping[str, str] | None,
     outputs: tuple[int, int],
+    module: str = "",
 ) -> BaseProcess:
     given = dict(os.environ if environment is None else environment)  # noqa: TID251
     ends = [Connection(os.dup(output), readable=False) for output in outputs]
-    process = _FORK.Process(target=_run_command_line, args=(arguments, folder, given, *ends), daemon=True)
+    words = (module or "askpage", *arguments)
+    process = _FORK.Process(target=_become, args=(words, folder, given, *ends), daemon=True)
     process.start()
     for end in ends:
         end.close()
     return process
 
 
-def _run_command_line(
-    arguments: tuple[str, ...], folder: Path, environment: dict[str, str], out: Connection, err: Connection
+def _become(
+    words: tuple[str, ...], folder: Path, environment: dict[str, str], out: Connection, err: Connection
 ) -> None:
-    """Become `askpage` with these arguments: in its folder, with its environment and outputs."""
+    """Become `askpage`, or a module, with its arguments: in its folder, with its environment and outputs."""
     for output, stream in ((out, 1), (err, 2)):
         os.dup2(output.fileno(), stream)
         output.close()
     os.environ.clear()  # noqa: TID251
     os.environ.update(environment)  # noqa: TID251
     os.chdir(folder)
-    sys.argv = ["askpage", *arguments]
+    sys.argv = list(words)
+    if words[0] != "askpage":
+        runpy.run_module(words[0], run_name="__main__")
+        return
 
     from cli.main import main  # noqa: PLC0415 - it reads the environment
 

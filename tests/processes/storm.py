@@ -18,6 +18,7 @@ from tests.builders.reviewing import actions_of
 from tests.builders.world import BOT
 from tests.conftest import ROOT
 from tests.doubles.teams_connector import ConnectorService
+from tests.processes.forked import ForkedAskpage, start_module
 
 Json = dict[str, Any]
 
@@ -122,19 +123,26 @@ def actions_of_shown(activity: Json) -> dict[str, Json]:
 
 
 class Bot:
-    """The process under test."""
+    """The process under test; `warm`: with its libraries already."""
 
-    def __init__(self, store: Path, port: int) -> None:
-        self.command = [sys.executable, "-m", "tests.processes.storm_bot", str(store), str(port)]
-        self.process: asyncio.subprocess.Process
+    def __init__(self, store: Path, port: int, *, warm: bool = False) -> None:
+        self.arguments = "tests.processes.storm_bot", str(store), str(port)
+        self.warm = warm
+        self.process: asyncio.subprocess.Process | ForkedAskpage
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            *self.command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
+        if self.warm:
+            self.process = await start_module(*self.arguments)
+        else:
+            command = sys.executable, "-m", *self.arguments
+            self.process = await asyncio.create_subprocess_exec(
+                *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            )
         assert self.process.stdout is not None
         assert await asyncio.wait_for(self.process.stdout.readline(), 60) == b"ready\n"
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
+        if isinstance(self.process, ForkedAskpage):
+            self.process.close()

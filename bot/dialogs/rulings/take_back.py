@@ -11,11 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.dialogs import events
-from bot.dialogs.review import GONE, Refused, Reviewing, format_clock
-from core import telemetry
+from bot.dialogs.review import GONE, Refused, Reviewing, format_clock, report_ruling
 from core.records import Answer, Review, Ruling, RulingChange, Verdict
 from core.text import CHANGED
-from feedback.analytics.events import review_ruled
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import (
@@ -80,7 +78,7 @@ class TakingBack:
         if review.settled_at is None:
             await self.reviewing.unpublish(review)
         elif answer := await self.reviewing.publish(review):
-            telemetry.event("review_ruled", **review_ruled(answer, review))
+            report_ruling(answer, review)
         return review
 
     async def _end_round(

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import resource
-import sys
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from tests.builders.reviewing import BOB, BOBS_CHAT, REVIEWERS_CHANNEL, actions_
 from tests.builders.stores import Afternoon, afternoon, an_afternoon, another_store
 from tests.builders.world import NO_SAMPLE, NothingKnown, pseudonym, served
 from tests.doubles.cosmos import Fault, Front, cosmos_front, place_of
-from tests.needs import ROOT
+from tests.processes.forked import start_module
 
 __all__ = ["afternoon"]
 
@@ -323,15 +323,13 @@ async def test_a_drain_that_is_killed_again_and_again_loses_and_doubles_nothing(
 async def drained(config: CosmosConfig, path: Path, front: Front, *, kill_after: int) -> bool:
     """Let a process drain a spool, and kill it after so many requests; True when it was through before."""
     before = len(front.requests)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.processes.drain", json.dumps(place_of(config)), str(path), cwd=ROOT
-    )
+    process = await start_module("tests.processes.drain", json.dumps(place_of(config)), str(path))
     while process.returncode is None and len(front.requests) < before + kill_after:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), 0.02)
     if process.returncode is None:
         process.kill()
         await process.wait()
-        return False
-    assert process.returncode == 0
-    return True
+    process.close()
+    assert process.returncode in {0, -signal.SIGKILL}
+    return process.returncode == 0

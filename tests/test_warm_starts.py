@@ -1,0 +1,58 @@
+"""Processes that are started warm end as those do that start cold."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.needs import ROOT
+
+pytest_plugins = ["tests.builders.warm"]
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes start cold on this system")
+
+
+@pytest.fixture
+def worker(warm_reader: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The sandbox of foreign pages, started and ready."""
+    with subprocess.Popen(
+        [warm_reader, "-m", "pages.parse.sandbox_worker", str(1 << 30)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(10)[8:] == b"{}"
+        yield process
+
+
+def test_a_process_whose_launcher_is_killed_ends(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdout is not None
+    os.kill(worker.pid, signal.SIGKILL)
+    assert worker.stdout.read() == b"", "nobody has the other end any more"
+    assert worker.wait() == -signal.SIGKILL
+
+
+def test_a_process_ends_with_its_input_and_its_launcher_with_its_status(
+    worker: subprocess.Popen[bytes],
+) -> None:
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert worker.wait() == 0
+
+
+def test_a_process_that_ends_by_a_signal_or_an_error_tells_so(warm_reader: str) -> None:
+    command = [warm_reader, "-m", "pages.parse.sandbox_worker"]
+    done = subprocess.run([*command, "no number"], cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"ValueError" in done.stderr
+
+
+def test_what_it_does_not_know_starts_cold(warm_reader: str) -> None:
+    script = "import sys; print(sys.argv[1:], sys.executable); sys.exit(3)"
+    done = subprocess.run([warm_reader, "-c", script, "a"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, f"['a'] {sys.executable}\n")
