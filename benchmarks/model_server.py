@@ -7,7 +7,8 @@ Each contender is a process that serves OpenAI's chat API with the default base 
 34 MB, the GGUF itself, so many slots; `make bench` installs it). They take turns, round by round, so that
 whatever else the machine does meets both. Every client asks twice: about a page of its own that is new (some
 600 tokens, its beginning differs from every other one), then something else about the same page, which is
-what a cache of prompts is for. Both write greedily, up to 48 tokens.
+what a cache of prompts is for; with --one-page all of them ask about one page. Both write greedily, up to 48
+tokens.
 
 Two clocks. `wall` is the time that a client waits. `processor` is what the contender's processes worked
 meanwhile, user and system, divided by the threads: on a machine where nobody else works it is the same or a
@@ -192,16 +193,23 @@ def _take(turn: Turn, event: dict[str, Any], server: Contender, begun: tuple[flo
         turn.cached = told.get("cached_tokens") or 0
 
 
-async def run_round(server: Contender, clients: int, number: int) -> Round:
+async def run_round(server: Contender, clients: int, number: int, *, one_page: bool = False) -> Round:
     """Let every client ask about a new page, and again about it; all begin together each time."""
     done = Round()
     timeout = aiohttp.ClientTimeout(total=900)
     connector = aiohttp.TCPConnector(limit=0, force_close=True)  # llama.cpp closes an idle one unasked
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-        pages = [make_page(number + at) for at in range(clients)]
+        pages = [make_page(number + (0 if one_page else at)) for at in range(clients)]
         began, worked = time.perf_counter(), server.worked_s()
         for question, into in zip(QUESTIONS, (done.new, done.again), strict=True):
-            into.extend(await asyncio.gather(*(ask(session, server, page, question) for page in pages)))
+            into.extend(
+                await asyncio.gather(
+                    *(
+                        ask(session, server, page, f"{question} I am reader {at}.")
+                        for at, page in enumerate(pages)
+                    )
+                )
+            )
         done.wall_s, done.worked_s = time.perf_counter() - began, server.worked_s() - worked
     return done
 
@@ -239,7 +247,11 @@ def compare(arguments: argparse.Namespace, clients: int) -> dict[str, dict[str, 
         for name in names:
             with serving(name, arguments, clients) as server:
                 asyncio.run(run_round(server, 1, 90_000 + turn))  # what is allocated once is paid for here
-                rounds[name].append(asyncio.run(run_round(server, clients, 1_000 * clients + 10 * turn)))
+                rounds[name].append(
+                    asyncio.run(
+                        run_round(server, clients, 1_000 * clients + 10 * turn, one_page=arguments.one_page)
+                    )
+                )
     return {name: summarise(done, arguments.threads) for name, done in rounds.items()}
 
 
@@ -261,6 +273,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--only", choices=("askpage", "llama.cpp"), default="")
+    parser.add_argument("--one-page", action="store_true", help="all clients ask about the same page")
     parser.add_argument("--be-llama", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.be_llama:
