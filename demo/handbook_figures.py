@@ -142,10 +142,10 @@ async def _measure_line(
         name = f"{one.id}/{at}"
         row = known.get(name)
         if row is None:
-            first = await stage.ask_first(near.text, waits=True)
-            own = first is not None and is_from(first, verified.text, verified.verified_at)
-            served = first is not None and first.verified_by is not None
-            offered = first is not None and await _is_offered(stage, verified, first.similar)
+            answer = await stage.ask_to_end(near.text)
+            own = answer is not None and is_from(answer, verified.text, verified.verified_at)
+            served = answer is not None and answer.verified_by is not None
+            offered = answer is not None and await _is_offered(stage, verified, answer.similar)
             row = {
                 "id": name,
                 "kind": near.kind,
