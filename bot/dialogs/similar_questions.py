@@ -33,7 +33,7 @@ LEAST_SCORE = 4.5
 _SURE_ELSEWHERE = 2.0
 """What more is needed where the bot states something that stands elsewhere: then it is seldom missed."""
 _LEAST_SAID = 5
-"""Words of an answer without which it is not told to be the same as another one."""
+"""Words without which nothing is told to say the same as something else."""
 _GAP = 3.5
 """Another one is offered where it scores at most this much less than the first."""
 _NEAR, _PAGE, _PLACE_FOUND, _AGREES = 7.9, 2.2, 1.3, 3.0
@@ -83,9 +83,16 @@ def say_the_same(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
     A few words ("Yes", "four hours") are the same by chance.
     """
     pages, others = ({urldefrag(cited.url).url for cited in each.citations} for each in (one, other))
-    short, long = sorted((to_words(strip_markers(each.text)) for each in (one, other)), key=len)
-    held = f" {' '.join(short)} " in f" {' '.join(long)} "
-    return held and len(short) >= _LEAST_SAID and not pages.isdisjoint(others)
+    held = holds_words(one.text, other.text) or holds_words(other.text, one.text)
+    return held and not pages.isdisjoint(others)
+
+
+def holds_words(text: str, said: str) -> bool:
+    """Tell whether what was said stands in a text, but for markers and punctuation; a few words never do."""
+    words = to_words(strip_markers(said))
+    return (
+        len(words) >= _LEAST_SAID and f" {' '.join(words)} " in f" {' '.join(to_words(strip_markers(text)))} "
+    )
 
 
 def _compute_agreement(found: Sequence[Passage], others: Sequence[Passage]) -> float:
