@@ -144,7 +144,7 @@ async def _run(given: argparse.Namespace) -> None:
         if given.write_fixed:
             name, file, root = "docs", NEWCOMERS, DOCS
         asked = question_sets.over_pages(name, file, root)
-        bot = Bot(await _open_shelf(stack, folder / name, asked))
+        bot = Bot(await open_shelf(stack, folder / name, asked))
         questions = [one for one in read_questions(file) if not one.is_absent]
         if given.write_fixed:
             await _write_fixed(bot, asked)
@@ -156,7 +156,8 @@ async def _run(given: argparse.Namespace) -> None:
             await _measure_paraphrases(bot, path)
 
 
-async def _open_shelf(stack: AsyncExitStack, folder: Path, asked: QuestionSet) -> PageServices:
+async def open_shelf(stack: AsyncExitStack, folder: Path, asked: QuestionSet) -> PageServices:
+    """Index the pages of a set of questions, or read their index."""
     embedder = Embedder()
     index = await FileIndex.open(folder, embedder)
     stack.push_async_callback(index.close)

@@ -10,10 +10,10 @@ The shares are those of model/evaluation/question_sets.py, and beside them:
 - *recall@k*: the share of a question's evidence that is in the first k passages that the answer goes on with,
   on average over the answerable questions.
 - *reach*: other ways to ask a question that get what was ruled on it ÷ all of them. *reach or offer*: those
-  that get it or are offered it, or another ruling with the same words from the same page. *wrong reach* and
-  *wrong offer*: questions that nearly ask it and get it, or are offered it, all the same ÷ all of those.
-  *stray*: of both, those that get what was ruled on another question. Only questions that were ruled on are
-  counted.
+  that get it or are offered it, or another ruling with the same words from the same page, or to which the
+  bot states these words by itself: then they are not offered. *wrong reach* and *wrong offer*: questions that
+  nearly ask it and get it, or are offered it, all the same ÷ all of those. *stray*: of both, those that get
+  what was ruled on another question. Only questions that were ruled on are counted.
 - *lag*: seconds from a correction to the first answer that has it; of those that no answer had after some
   looks, only the number is told.
 
@@ -31,7 +31,7 @@ from typing import Any
 
 from bot.cards.answer_text import render_shown_text
 from bot.dialogs.ask import Answerer
-from bot.dialogs.similar_questions import say_the_same
+from bot.dialogs.similar_questions import holds_words, say_the_same
 from core.records import Answer, AnswerKind, Question, VerifiedAnswer
 from demo.handbook import HandbookPlan, Paraphrases
 from demo.handbook_rounds import HandbookStage, is_from, make_measuring_question, name_answer
@@ -142,20 +142,27 @@ async def _measure_line(
         name = f"{one.id}/{at}"
         row = known.get(name)
         if row is None:
-            first = await stage.ask_first(near.text, waits=True)
-            own = first is not None and is_from(first, verified.text, verified.verified_at)
-            served = first is not None and first.verified_by is not None
-            offered = first is not None and await _is_offered(stage, verified, first.similar)
+            answer = await stage.ask_to_end(near.text)
+            own = answer is not None and is_from(answer, verified.text, verified.verified_at)
+            served = answer is not None and answer.verified_by is not None
+            offered = answer is not None and await _is_offered(stage, verified, answer.similar)
+            said = answer is not None and _says(answer, verified)
             row = {
                 "id": name,
                 "kind": near.kind,
                 "own": own,
                 "offered": offered,
+                "said": said,
                 "other": served and not own,
             }
             add_line(kept, row)
         rows.append(row)
     return rows
+
+
+def _says(answer: Answer, verified: VerifiedAnswer) -> bool:
+    """Tell whether the bot states by itself, in the same words, what was ruled."""
+    return answer.kind is AnswerKind.ANSWERED and holds_words(answer.text, verified.text)
 
 
 async def _is_offered(stage: HandbookStage, verified: VerifiedAnswer, similar: Sequence[str]) -> bool:
@@ -199,7 +206,9 @@ def compute_reach(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
     return {
         "reach": make_figure(row["own"] for row in rows if not row["kind"]),
         "reach or offer": make_figure(
-            row["own"] or row.get("offered", False) for row in rows if not row["kind"]
+            row["own"] or row.get("offered", False) or row.get("said", False)
+            for row in rows
+            if not row["kind"]
         ),
         "wrong reach": make_figure(row["own"] for row in rows if row["kind"]),
         "wrong offer": make_figure(row.get("offered", False) for row in rows if row["kind"]),

@@ -174,17 +174,20 @@ class HandbookStage:
         kept = await self.bot.services.desk.read_verified(answer_id)
         return first is not None and kept is not None and is_from(first, kept.text, kept.verified_at)
 
-    async def ask_first(self, text: str, *, waits: bool = False) -> Answer | None:
-        """Return the first Answer that comes; None where a model writes first, unless it `waits` for that.
-
-        What a model adds is not awaited.
-        """
+    async def ask_first(self, text: str) -> Answer | None:
+        """Return the first Answer that comes; None where a model writes first: that is not awaited."""
         stream = self.answerer.stream(make_measuring_question(text), ())
         async with aclosing(stream):
             async for item in stream:
-                if isinstance(item, Answer) or not waits:
-                    return item if isinstance(item, Answer) else None
+                return item if isinstance(item, Answer) else None
         return None
+
+    async def ask_to_end(self, text: str) -> Answer | None:
+        """Return the Answer that stands in the end, with what is offered below it."""
+        stands: Answer | None = None
+        async for item in self.answerer.stream(make_measuring_question(text), ()):
+            stands = item if isinstance(item, Answer) else stands
+        return stands
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ answer is offered by how near its question is, by whether the search comes to th
 stands on, and by how far both questions' passages are the same. The weights were fitted on the paraphrases of
 one half of a handbook's pages, and reported on the other (`python -m benchmarks.offers`, LOG.md).
 
-Of verified answers that say the same only the likeliest is offered, so that another one has its place.
+Where the bot is sure of an answer from elsewhere, more has to speak for an offer. Of verified answers that
+say the same only the likeliest is offered, so that another one has its place.
 
 Questions that need another answer look just as similar, so what is offered is never said to be the answer.
 What people say of it is learned from at once (`feedback/reviews/paraphrases.py`).
@@ -29,8 +30,10 @@ from feedback.store.documents import Documents
 
 MOST_OFFERED = 3
 LEAST_SCORE = 4.5
+_SURE_ELSEWHERE = 2.0
+"""What more is needed where the bot states something that stands elsewhere: then it is seldom missed."""
 _LEAST_SAID = 5
-"""Words of an answer without which it is not told to be the same as another one."""
+"""Words without which nothing is told to say the same as something else."""
 _GAP = 3.5
 """Another one is offered where it scores at most this much less than the first."""
 _NEAR, _PAGE, _PLACE_FOUND, _AGREES = 7.9, 2.2, 1.3, 3.0
@@ -50,12 +53,12 @@ def rank_similar(answer: Answer, known: Sequence[tuple[VerifiedAnswer, float]]) 
         if not _says_already(answer, verified)
     ]
     scored.sort(key=lambda one: -one[0])
-    least = max(LEAST_SCORE, scored[0][0] - _GAP) if scored else 0.0
     offered: list[VerifiedAnswer] = []
     for score, verified in scored:
-        if score < least or len(offered) == MOST_OFFERED:
+        if score < scored[0][0] - _GAP or len(offered) == MOST_OFFERED:
             break
-        if not any(say_the_same(verified, other) for other in offered):
+        least = LEAST_SCORE + _SURE_ELSEWHERE * _is_sure_elsewhere(answer, verified)
+        if score >= least and not any(say_the_same(verified, other) for other in offered):
             offered.append(verified)
     return offered
 
@@ -80,9 +83,16 @@ def say_the_same(one: VerifiedAnswer, other: VerifiedAnswer) -> bool:
     A few words ("Yes", "four hours") are the same by chance.
     """
     pages, others = ({urldefrag(cited.url).url for cited in each.citations} for each in (one, other))
-    short, long = sorted((to_words(strip_markers(each.text)) for each in (one, other)), key=len)
-    held = f" {' '.join(short)} " in f" {' '.join(long)} "
-    return held and len(short) >= _LEAST_SAID and not pages.isdisjoint(others)
+    held = holds_words(one.text, other.text) or holds_words(other.text, one.text)
+    return held and not pages.isdisjoint(others)
+
+
+def holds_words(text: str, said: str) -> bool:
+    """Tell whether what was said stands in a text, but for markers and punctuation; a few words never do."""
+    words = to_words(strip_markers(said))
+    return (
+        len(words) >= _LEAST_SAID and f" {' '.join(words)} " in f" {' '.join(to_words(strip_markers(text)))} "
+    )
 
 
 def _compute_agreement(found: Sequence[Passage], others: Sequence[Passage]) -> float:
@@ -96,6 +106,15 @@ def _compute_agreement(found: Sequence[Passage], others: Sequence[Passage]) -> f
         for at, one in enumerate(found, 1)
         if one.url == other.url and (one.text in other.text or other.text in one.text)
     )
+
+
+def _is_sure_elsewhere(answer: Answer, verified: VerifiedAnswer) -> bool:
+    """Tell whether an answer is stated, and found first where the verified one does not stand."""
+    if answer.kind is not AnswerKind.ANSWERED or not answer.passages:
+        return False
+    first = answer.passages[0]
+    cited = [(urldefrag(one.url).url, one.quote) for one in verified.citations]
+    return not _stands_in(cited, urldefrag(first.url).url, first.text)
 
 
 def _stands_in(cited: Sequence[tuple[str, str]], page: str, text: str) -> bool:

@@ -60,6 +60,15 @@ def test_a_question_that_led_to_the_same_passages_is_offered_before_one_that_did
     assert [one.answer_id for one in rank_similar(answer(), [(ELSEWHERE, 0.5), (alike, 0.5)])] == ["alike"]
 
 
+def test_where_the_bot_is_sure_of_another_place_more_has_to_speak_for_an_offer() -> None:
+    quoted = answer()
+    stated = replace(quoted, kind=AnswerKind.ANSWERED, text="Your supervisor.", passages=FOUND[::-1])
+    assert rank_similar(replace(quoted, passages=FOUND[::-1]), [(RIGHT, 0.3)]) == [RIGHT]
+    assert rank_similar(stated, [(RIGHT, 0.3)]) == []
+    assert rank_similar(stated, [(RIGHT, 0.8)]) == [RIGHT]
+    assert rank_similar(replace(stated, passages=FOUND), [(RIGHT, 0.3)]) == [RIGHT], "the same place"
+
+
 @pytest.mark.parametrize(
     ("text", "page", "same"),
     [
