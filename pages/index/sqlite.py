@@ -199,7 +199,8 @@ class FileIndex:
                 "SELECT url, source, readers FROM pages UNION ALL SELECT url, NULL, readers FROM closed"
             )
             every = ((row["url"], self._readers(row)) for row in rows)  # of a page, what was closed is last
-            found = {url: readers for url, readers in every if readers.restricted}
+            now = {url: readers for url, readers in every if readers.restricted}
+            found = found if now == found else now
             self._restricted = (changes, found)
         return found
 
@@ -455,7 +456,8 @@ class FileIndex:
         if changes == memory.changes:
             return None
         pages = self._all("SELECT id, url, source, readers FROM pages")
-        readers = {row["id"]: self._readers(row) for row in pages}
+        named = (row for row in pages if self._rules or row["readers"] is not None)
+        readers = {row["id"]: self._readers(row) for row in named}
         return IndexChanges(
             changes,
             pages=pages,

@@ -43,6 +43,7 @@ SCOPES = {
     "reactions.add": ("reactions:write", TIERS[3]),
     "reactions.remove": ("reactions:write", TIERS[2]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
+    "users.conversations": ("channels:read", TIERS[3]),
     "views.open": ("", TIERS[4]),
     "views.publish": ("", TIERS[4]),
 }
@@ -116,6 +117,7 @@ class SlackService:
         self.channels = {"T1": {"C1", "C9", "D1", "D2", "D9"}}
         self.chats = {"U1": "D1", "U2": "D2", "U9": "D9", "U91": "D91"}
         self.groups: dict[str, list[str]] = {}
+        self.members: dict[str, set[str]] = {}
         self.codes: dict[str, Json] = {}
         self.revoked: list[str] = []
         self.streams = True
@@ -389,6 +391,11 @@ class SlackService:
             raise LookupError("no_reaction")
         self.reactions[place].remove(params["name"])
         return {}
+
+    def _users_conversations(self, team: str, params: Json, _: str) -> Json:
+        _within(str(params.get("limit", 100)), 3, "limit")
+        here = self.members.get(params["user"], set()) & self.channels[team]
+        return {"channels": [{"id": one} for one in sorted(here)], "response_metadata": {"next_cursor": ""}}
 
     def _usergroups_users_list(self, team: str, params: Json, _: str) -> Json:
         if params.get("usergroup") not in self.groups:
