@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import urldefrag
@@ -23,7 +23,7 @@ import numpy as np
 
 from bot.dialogs.similar_questions import rank_similar
 from bot.readers.access import PageAccess
-from core.readers import current_audience
+from core.readers import Readers, current_audience
 from core.records import Answer, Channel, Question, VerifiedAnswer
 from core.text import strip_markers
 from feedback.reviews.paraphrases import Paraphrase
@@ -109,6 +109,7 @@ class VerifiedAnswers:
         self._known: dict[str, _Known] = {}
         self._paraphrases: dict[tuple[str, str], Paraphrase] = {}
         self._page_words: set[str] = set()
+        self._words_of: Mapping[str, Readers] | None = None
         self._changing = threading.Lock()
         self.vector = lru_cache(_CACHED)(self._embed)
 
@@ -128,7 +129,8 @@ class VerifiedAnswers:
         with self._changing:
             others = {name: one for name, one in self._known.items() if name != verified.answer_id}
             self._known = others | {verified.answer_id: known}
-            self._page_words |= _list_page_words(verified)
+            if self._words_of is not None and self.access.may_see_verified(frozenset(), verified):
+                self._page_words |= _list_page_words(verified)
 
     def drop(self, answer_id: str) -> None:
         """Serve it no more."""
@@ -148,7 +150,19 @@ class VerifiedAnswers:
         if known is None:
             return None
         said = content_words(known.text) - _ALL_HELPERS
-        return known.verified if said <= self._page_words else replace(known.verified, question_text="")
+        return (
+            known.verified if said <= self._list_open_words() else replace(known.verified, question_text="")
+        )
+
+    def _list_open_words(self) -> set[str]:
+        """Return the words of the pages behind what everyone may see; counted anew when readers change."""
+        access = self.access.freeze()
+        with self._changing:
+            if self._words_of is not access.state:
+                seen = access.select_visible([one.verified for one in self._known.values()], frozenset())
+                self._page_words = set[str]().union(*map(_list_page_words, seen))
+                self._words_of = access.state
+            return self._page_words
 
     def find_conflicts(self, verified: VerifiedAnswer) -> list[VerifiedAnswer]:
         """Return the older answers to the same question about the same page that say something else."""

@@ -24,10 +24,15 @@ PageOfIt = tuple[str, Readers]
 """An address, and the readers that were kept with what was found there."""
 
 
+_NOTHING: Mapping[str, Readers] = {}
+
+
 class PageAccess:
     """Knows what may be seen. One per process."""
 
-    def __init__(self, restricted: Restricted = dict, is_sourced: IsSourced = lambda _: False) -> None:
+    def __init__(
+        self, restricted: Restricted = lambda: _NOTHING, is_sourced: IsSourced = lambda _: False
+    ) -> None:
         self._restricted = restricted
         self._is_sourced = is_sourced
 
@@ -35,6 +40,11 @@ class PageAccess:
         """Return what may be seen at this moment, for a look at many answers: the index is asked once."""
         known = self._restricted()
         return PageAccess(lambda: known, self._is_sourced)
+
+    @property
+    def state(self) -> Mapping[str, Readers]:
+        """What is restricted now; the same object as long as nothing has changed."""
+        return self._restricted()
 
     def list_named(self) -> frozenset[str]:
         """Return every principal that some page names."""

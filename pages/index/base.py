@@ -64,7 +64,7 @@ class Indexes(Protocol):
         """Return who may read the pages that not everyone may read, by URL, as it is now.
 
         Pages are among them that were so when they were removed: what was answered from them is kept.
-        Nothing is read where nothing has changed.
+        Where nothing has changed, nothing is read, and it is the same object.
         """
         ...
 

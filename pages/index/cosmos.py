@@ -266,7 +266,8 @@ class CosmosIndex:
         if changes != self._table.changes:
             changes = self._table.changes
             every = ((row.entry.url, self._readers(row)) for row in self._table.every_row())
-            found = {url: readers for url, readers in every if readers.restricted}
+            now = {url: readers for url, readers in every if readers.restricted}
+            found = found if now == found else now
             self._restricted = (changes, found)
         return found
 

@@ -199,7 +199,8 @@ class FileIndex:
                 "SELECT url, source, readers FROM pages UNION ALL SELECT url, NULL, readers FROM closed"
             )
             every = ((row["url"], self._readers(row)) for row in rows)  # of a page, what was closed is last
-            found = {url: readers for url, readers in every if readers.restricted}
+            now = {url: readers for url, readers in every if readers.restricted}
+            found = found if now == found else now
             self._restricted = (changes, found)
         return found
 

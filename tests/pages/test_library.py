@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from core.readers import EVERYONE, Readers, reading_as
+from core.records import Page, Section
 from pages.fetch.client import Fetcher, FetchLimits
-from pages.fetched import AddressRefused, PageUnreachable
+from pages.fetched import AddressRefused, PageRefused, PageUnreachable
 from pages.index.base import Indexes
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
+from pages.parse.extract import page_hash
+from pages.sources import Unchanged
 from tests.doubles.cosmos_pages import a_page_container, machines
 
 
@@ -358,3 +362,76 @@ async def test_a_source_of_one_page_goes_with_its_page(library: Library, site: S
     report = await library.refresh([source])
     assert (report.removed, await library.pages()) == (1, [])
     assert (await library.refresh([source])).removed == 0
+
+
+HR = Readers(frozenset({"entra:group:hr"}))
+
+
+async def close_page(library: Library, url: str, readers: Readers = HR) -> None:
+    """Let a source that is signed in know a page, with text that only its readers see."""
+    text = (Section("Pay", "pay", "The bonus is 12,000 euros."),)
+    kept = Page(url, "Pay", text, page_hash("Pay", text), datetime.now(UTC), readers=readers)
+    await library._index.add(kept, source="wiki")
+
+
+async def refuse(library: Library, url: str, audience: tuple[str, ...] = ()) -> str:
+    with reading_as(audience), pytest.raises(PageRefused) as refused:
+        await library.ensure(url)
+    return f"{type(refused.value).__name__}: {refused.value}".replace(url.partition("#")[0], "")
+
+
+async def test_a_restricted_page_is_refused_as_if_nobody_had_read_it_in(library: Library, site: Site) -> None:
+    for url, unknown in ((f"{site.url}/hr", f"{site.url}/none"), ("/site/hr", "/site/none")):
+        await close_page(library, url)
+        assert await refuse(library, url) == await refuse(library, unknown)
+        assert await refuse(library, f"{url}#pay", ("entra:group:it",)) == await refuse(library, unknown)
+        with reading_as(HR.principals or ()):
+            assert (await library.ensure(url)).sections[0].text == "The bonus is 12,000 euros."
+            assert [hit.passage.url for hit in await library.search("bonus", 5, url)] == [f"{url}#pay"]
+        assert await library.search("bonus", 5, url) == []
+    assert "/hr" in site.asked, "its site is asked as by anybody who does not sign in"
+
+
+async def test_what_a_site_shows_to_anybody_does_not_open_a_restricted_page(
+    library: Library, site: Site, clock: Clock
+) -> None:
+    url = f"{site.url}/leave"
+    await close_page(library, url)
+    clock.now += timedelta(hours=1)
+    for asked in (url, f"{site.url}/old"):  # the second one leads to the first
+        assert "SignInNeeded" in await refuse(library, asked)
+        with reading_as(HR.principals or ()):
+            assert (await library.ensure(asked)).sections[0].text == "The bonus is 12,000 euros."
+    entry = await library._entry(url)
+    assert entry is not None
+    assert (entry.readers, entry.source) == (HR, "wiki")
+
+
+async def test_a_folder_says_who_may_read_its_files_and_changes_its_mind(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "plans"
+    folder.mkdir()
+    (folder / "open.md").write_text("# Leave\n\nEveryone gets 26 days.")
+    pay = folder / "pay.md"
+
+    async def refresh(front: str) -> tuple[set[str], set[str]]:
+        pay.write_text(f"---\n{front}\n---\n# Pay\n\nThe bonus is 12,000 euros.")
+        await library.refresh([str(folder)])
+        with reading_as(HR.principals or ()):
+            inside = {hit.passage.title for hit in await library.search("bonus and leave", 9)}
+        return {hit.passage.title for hit in await library.search("bonus and leave", 9)}, inside
+
+    assert await refresh("readers: entra:group:hr") == ({"Leave"}, {"Leave", "Pay"})
+    assert await refresh("title: Pay") == ({"Leave", "Pay"}, {"Leave", "Pay"})
+    assert await refresh("readers: nobody") == ({"Leave"}, {"Leave"})
+
+
+async def test_a_source_says_anew_who_may_read_a_page_whose_text_is_as_it_was(library: Library) -> None:
+    await close_page(library, "/site/hr")
+    await library._take(Unchanged("/site/hr"), "wiki")
+    assert library._index.restricted() == {"/site/hr": HR}
+    await library._take(Unchanged("/site/hr", EVERYONE), "wiki")
+    assert library._index.restricted() == {}
+    with reading_as(()):
+        assert [hit.passage.url for hit in await library.search("bonus", 5)] == ["/site/hr#pay"]

@@ -11,7 +11,9 @@ import pytest
 from benchmarks.matching import read_pairs, score
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.verified_answers import VerifiedAnswers, asks_the_same
-from core.records import Answer, Channel, Question, VerifiedAnswer
+from bot.readers.access import PageAccess
+from core.readers import Readers
+from core.records import Answer, Channel, Passage, Question, VerifiedAnswer
 from pages.index.embeddings import Embedder
 from tests.builders.verified import AllNear, verified
 from tests.builders.world import NOW
@@ -163,3 +165,20 @@ def test_the_labelled_paraphrases_are_matched_as_measured() -> None:
     result = score(reporting, VerifiedAnswers(Embedder()).same)
     assert result.precision >= 0.98, result.wrong
     assert result.recall >= 0.58
+
+
+def test_a_question_is_shown_to_others_only_in_words_that_open_pages_have() -> None:
+    closed: dict[str, Readers] = {}
+    known = VerifiedAnswers(AllNear())
+    known.access = PageAccess(lambda: dict(closed))
+    passage = Passage("/site/falcon#a", "Falcon", "Falcon", "The falcon budget is secret.", "h", NOW)
+    known.put(verified("What is the falcon budget?", "a", pages=(), passages=(passage,)))
+    other = replace(passage, url="/site/open#a", title="Open", heading="Open", text="The budget is public.")
+    known.put(verified("Is the falcon in the budget?", "b", pages=(), passages=(other,)))
+    for readers, shown in ((None, True), (frozenset({"entra:group:g"}), False), (None, True)):
+        closed.clear()
+        if readers is not None:
+            closed["/site/falcon"] = Readers(readers)
+        found = known.get_public("b")
+        assert found is not None
+        assert bool(found.question_text) is shown

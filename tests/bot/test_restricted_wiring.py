@@ -1,0 +1,136 @@
+"""A bot as `open_bot` wires it asks who reads: its questions, its pages in a browser, and its directories."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.app import open_bot
+from bot.bootstrap import PageServices, list_vouched
+from bot.channels.answer_message import IN_ROOMS
+from bot.channels.incoming import Reference
+from bot.dialogs.talk_words import NO_PAGES
+from core.readers import Readers
+from core.records import AnswerKind, Channel, Page, Section
+from core.settings import Settings
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from pages.fetch.client import Fetcher, FetchLimits
+from pages.index.embeddings import HashedEmbedder
+from pages.index.sqlite import FileIndex
+from pages.library import Library
+from pages.parse.extract import page_hash
+from tests.builders.asking import Heard, question
+from tests.builders.world import an_answer, served
+
+ADA = Readers(frozenset({"entra:user:ada", "slack:channel:C1"}))
+BONUS = "The bonus of the board is 12,000 euros."
+CHAT = {"id": "a:ada", "conversationType": "personal", "channelId": "msteams", "tenantId": "ours"}
+ROOM = {"id": "19:x@thread;messageid=1", "conversationType": "channel", "channelId": "msteams"}
+TEAMS = {"app_id": "app", "app_password": "a secret", "app_tenant_id": "ours"}
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
+    index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
+    sections = (Section("Pay", "pay", BONUS),)
+    page = Page("/site/pay", "Pay", sections, page_hash("Pay", sections), datetime.now(UTC), readers=ADA)
+    await index.add(page, source="plans")
+    async with Fetcher(FetchLimits()) as fetcher:
+        library = Library(index, fetcher)
+        yield PageServices(index, library, HashedEmbedder())
+        await library.close()
+    await index.close()
+
+
+def answering(shelf: PageServices) -> Answering:
+    rules = AnswerRules(least_similarity=-1.0, decline_below=0.0)
+    model = always_acquire(CannedChatModel(["I do not know."]), "canned")
+    return Answering(model, shelf.library.search, rules, shelf.library.read_section)
+
+
+async def test_a_bot_answers_whoever_may_read_and_shows_nobody_the_page(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0, **TEAMS)
+    async with open_bot(settings, shelf, answering(shelf), port=1) as bot:
+        audiences = bot.services.audiences
+        bob = CHAT | {"id": "a:bob"}
+        for number, (person, where, sees) in enumerate(
+            [("ada", CHAT, True), ("bob", bob, False), ("ada", ROOM, False), ("", CHAT, False)]
+        ):
+            asked = question(number)
+            way = Reference(where, {}, {"id": "29:x"}, "1").dump()
+            asked = replace(asked, text="What is the bonus of the board?", reply_to=way)
+            heard = Heard()
+            if number == 3:
+                audiences._chats.clear()  # what was known of the chat is over
+            audiences.note_asker(asked.id, person)
+            await bot.asking.receive(asked, heard)
+            await bot.asking.drain(30)
+            assert ("12,000" in f"{heard.said}{heard.previews}") is sees, (person, where)
+        listed = Heard()
+        await bot.asking.receive(replace(question(9), text="which pages do you have?"), listed)
+        await bot.asking.drain(30)
+        assert listed.said == [NO_PAGES["en"]]
+        assert bot.services.view.audiences is audiences
+        assert set(audiences._directories) == {"msteams"}
+
+
+async def test_a_browser_gets_no_restricted_page(shelf: PageServices, tmp_path: Path) -> None:
+    settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0)
+    async with (
+        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        served(bot.app) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        for path, status in (("/site/pay", 404), ("/site/none", 404), ("/site/", 200)):
+            async with http.get(f"{url}{path}") as reply:
+                shown = await reply.text()
+                assert reply.status == status
+                assert "12,000" not in shown
+                assert "Pay" not in shown
+
+
+async def test_rooms_are_told_the_same_below_every_answer_that_declines(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0, **TEAMS)
+    async with open_bot(settings, shelf, answering(shelf), port=1) as bot:
+        view = bot.services.view
+        for text in ("Nothing near.", "Something else."):
+            declined = an_answer(question(), text, kind=AnswerKind.DECLINED, citations=(), passages=())
+            stated = an_answer(question(), text, citations=(), passages=())
+            for where, answer, told in (
+                (ROOM, declined, True),
+                (CHAT, declined, False),
+                (ROOM, stated, False),
+                (ROOM | {"conversationType": "groupChat"}, declined, True),
+            ):
+                assert (IN_ROOMS in repr(view.make_messages(where, answer))) is told
+        await shelf.index.touch(
+            "/site/pay", source="plans", fetched_at=datetime.now(UTC), readers=Readers(None)
+        )
+        assert IN_ROOMS not in repr(view.make_messages(ROOM, declined)), "nothing is restricted any more"
+
+
+@pytest.mark.parametrize(
+    ("settings", "vouched"),
+    [
+        ({}, set()),
+        (TEAMS, {"msteams"}),
+        (TEAMS | {"dangerously_allow_unauthenticated": True}, set()),
+        ({"slack_signing_secret": "s"}, {"slack"}),
+        (TEAMS | {"slack_signing_secret": "s"}, {"msteams", "slack"}),
+    ],
+)
+def test_only_channels_that_prove_who_speaks_count(
+    settings: dict[str, object], vouched: set[str], tmp_path: Path
+) -> None:
+    assert list_vouched(Settings(data_dir=tmp_path, **settings)) == vouched
+    assert str(Channel.LOCAL) not in vouched
