@@ -29,7 +29,7 @@ class SourcePlug:
 
 
 PLUGS: Mapping[str, SourcePlug] = {
-    "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published"})),
+    "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published", "files_at"})),
     "confluence": SourcePlug("pages.sources.confluence.source"),
     "sharepoint": SourcePlug("pages.sources.sharepoint.source"),
 }

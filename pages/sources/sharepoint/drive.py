@@ -31,11 +31,11 @@ from pages.sources.rest import ApiRefused
 from pages.sources.sharepoint.graph import Graph
 from pages.sources.sharepoint.permissions import read_permissions
 
-MOST_ITEMS = 200_000
+MOST_ITEMS = 100_000
 """Most files and folders of a drive."""
 MOST_ASKED = 2_000
 """Files whose rights are asked for again at a look, beside new and changed ones."""
-KEEP_EVERY_S = 10.0
+KEEP_EVERY_S = 30.0
 """How often a list is written down while it comes, seconds."""
 _GONE = 410
 _OK = 200

@@ -152,6 +152,16 @@ async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
     assert (shelf.fetched, shelf.pages[url].readers) == (0, EVERYONE)
 
 
+async def test_files_are_shown_where_the_source_word_says(
+    repository: Repository, reader: SourceReader
+) -> None:
+    repository.commit({"docs/a b.md": LEAVE})
+    reader.source += "&files_at=https://git.example.com/team/handbook/src/branch/main/"
+    assert list((await reader.read()).pages) == [
+        "https://git.example.com/team/handbook/src/branch/main/docs/a%20b.md"
+    ]
+
+
 async def test_a_file_that_names_its_readers_is_as_closed_as_it_says(
     repository: Repository, reader: SourceReader
 ) -> None:
