@@ -110,6 +110,10 @@ param sharePointClientSecret string = ''
 @description('Groups of SharePoint and whom they mean, as the setting sharepoint_groups has them.')
 param sharePointGroups string = ''
 
+@secure()
+@description('Secret of the integration for sources notion+https://…, as the setting notion_token has it. Empty: none.')
+param notionToken string = ''
+
 @description('Connect Slack through Azure Bot Service instead; see docs/azure.md before.')
 param slack object = {}
 
@@ -175,6 +179,7 @@ module vault 'modules/vault.bicep' = {
     gitTokens: gitTokens
     confluenceTokens: confluenceTokens
     sharePointClientSecret: sharePointClientSecret
+    notionToken: notionToken
   }
 }
 
@@ -298,6 +303,7 @@ module app 'modules/app.bicep' = {
     confluenceGroups: confluenceGroups
     sharePointClientId: sharePointClientId
     sharePointGroups: sharePointGroups
+    withNotionToken: !empty(notionToken)
   }
 }
 
@@ -321,6 +327,7 @@ module jobs 'modules/jobs.bicep' = {
     confluenceGroups: confluenceGroups
     sharePointClientId: sharePointClientId
     sharePointGroups: sharePointGroups
+    withNotionToken: !empty(notionToken)
   }
 }
 

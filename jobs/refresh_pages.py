@@ -3,9 +3,9 @@
 Run as: askpage jobs run refresh_pages
 
 A server is asked with the validator that it sent (ETag, or the date of the last change), so an unchanged page
-is not sent again. Only sources that are in the index, or were added by `askpage pages add`, are read:
-settings that differ from the bot's forget nothing. Pages that somebody pasted are read again when somebody
-asks about them.
+is not sent again. Only sources that are in the index, or were added by `askpage pages add`, or lie behind a
+sign-in, are read: settings that differ from the bot's forget nothing, and a service that refused at first is
+asked again. Pages that somebody pasted are read again when somebody asks about them.
 
 Verified answers whose page has changed, or is gone since the last run, go back to their reviewers. What this
 machine's index does not know says nothing: it may be another machine's page.
@@ -21,6 +21,7 @@ from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, Result
 from pages.library import Library
 from pages.sources import read_added_sources
+from pages.sources.words import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ async def run(context: JobContext) -> Result:
     """Refresh the pages of this installation. Raises StoreError, IndexUnavailable."""
     async with context.services() as borrowed:
         shelf, parts = borrowed.shelf, borrowed.parts
-        added = read_added_sources(context.settings.index_dir)
+        behind = [source for source in context.settings.pages if kind_of(source)]
+        added = [*read_added_sources(context.settings.index_dir), *behind]
         return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.reopen)
 
 

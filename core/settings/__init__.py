@@ -104,7 +104,8 @@ class Settings(BaseSettings):
     pages: Words = Field(
         default=["docs"],
         description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
-        "published; git+https://…, confluence+https://…, sharepoint+https://….",
+        "published; git+https://…, confluence+https://…, "
+        "notion+https://…, sharepoint+https://….",
     )
     page_readers: ReaderWords = Field(
         default=[],

@@ -49,3 +49,6 @@ class SourceSettings(Group):
         description="Who is in groups of SharePoint, which Microsoft Graph does not tell, comma-separated: "
         "NAME=entra:group:ID, or NAME=everyone.",
     )
+    notion_token: SecretStr = Field(
+        SecretStr(""), description="Secret of the integration for sources notion+https://…."
+    )

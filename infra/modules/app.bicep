@@ -34,6 +34,7 @@ param withConfluenceTokens bool
 param confluenceGroups string
 param sharePointClientId string
 param sharePointGroups string
+param withNotionToken bool
 
 @description('Bots that answer together. One keeps everything that waits in one place; see docs/azure.md before more.')
 param replicas int = 1
@@ -77,6 +78,12 @@ var confluenceSettings = withConfluenceTokens ? [
   { name: 'ASKPAGE_CONFLUENCE_TOKENS', secretRef: 'confluence-tokens' }
   { name: 'ASKPAGE_CONFLUENCE_GROUPS', value: confluenceGroups }
 ] : []
+var notionSecrets = withNotionToken ? [
+  { name: 'notion-token', keyVaultUrl: '${vaultUri}secrets/notion-token', identity: identity.id }
+] : []
+var notionSettings = withNotionToken ? [
+  { name: 'ASKPAGE_NOTION_TOKEN', secretRef: 'notion-token' }
+] : []
 var sharePointSecrets = empty(sharePointClientId) ? [] : [
   { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
 ]
@@ -100,7 +107,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       maxInactiveRevisions: 5
       ingress: { external: true, targetPort: 3978, transport: 'auto', allowInsecure: false }
       registries: [{ server: registryServer, identity: identity.id }]
-      secrets: concat(passwordSecret, modelSecrets, slackSecrets, gitSecrets, confluenceSecrets, sharePointSecrets, [
+      secrets: concat(passwordSecret, modelSecrets, slackSecrets, gitSecrets, confluenceSecrets, notionSecrets, sharePointSecrets, [
         { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
         { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
       ])
@@ -136,7 +143,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
             { type: 'Readiness', httpGet: { path: isPlaceholder ? '/healthz' : '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
-          env: concat(passwordSetting, modelSettings, slackSettings, gitSettings, confluenceSettings, sharePointSettings, [
+          env: concat(passwordSetting, modelSettings, slackSettings, gitSettings, confluenceSettings, notionSettings, sharePointSettings, [
             { name: 'ASPNETCORE_HTTP_PORTS', value: '3978' } // read by the placeholder alone
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }

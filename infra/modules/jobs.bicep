@@ -23,6 +23,7 @@ param withConfluenceTokens bool
 param confluenceGroups string
 param sharePointClientId string
 param sharePointGroups string
+param withNotionToken bool
 
 // The bot's own schedule has these switched off (app.bicep); jobs that send something to channels run beside the bot,
 // which is who they send as. Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
@@ -51,6 +52,12 @@ var confluenceSettings = withConfluenceTokens ? [
   { name: 'ASKPAGE_CONFLUENCE_TOKENS', secretRef: 'confluence-tokens' }
   { name: 'ASKPAGE_CONFLUENCE_GROUPS', value: confluenceGroups }
 ] : []
+var notionSecrets = withNotionToken ? [
+  { name: 'notion-token', keyVaultUrl: '${vaultUri}secrets/notion-token', identity: identity.id }
+] : []
+var notionSettings = withNotionToken ? [
+  { name: 'ASKPAGE_NOTION_TOKEN', secretRef: 'notion-token' }
+] : []
 var sharePointSecrets = empty(sharePointClientId) ? [] : [
   { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
 ]
@@ -60,7 +67,7 @@ var sharePointSettings = empty(sharePointClientId) ? [] : [
   { name: 'ASKPAGE_SHAREPOINT_CLIENT_SECRET', secretRef: 'sharepoint-client-secret' }
   { name: 'ASKPAGE_SHAREPOINT_GROUPS', value: sharePointGroups }
 ]
-var settings = concat(gitSettings, confluenceSettings, sharePointSettings, [
+var settings = concat(gitSettings, confluenceSettings, notionSettings, sharePointSettings, [
   { name: 'ASKPAGE_DATA_DIR', value: '/data' }
   { name: 'ASKPAGE_PAGES', value: pages }
   { name: 'ASKPAGE_COSMOS_ENDPOINT', value: cosmosEndpoint }
@@ -75,7 +82,7 @@ var settings = concat(gitSettings, confluenceSettings, sharePointSettings, [
   { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
   { name: 'AZURE_CLIENT_ID', value: identity.clientId }
 ])
-var secrets = concat(gitSecrets, confluenceSecrets, sharePointSecrets, [
+var secrets = concat(gitSecrets, confluenceSecrets, notionSecrets, sharePointSecrets, [
   { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
   { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
 ])

@@ -35,6 +35,9 @@ param confluenceTokens string
 @secure()
 param sharePointClientSecret string
 
+@secure()
+param notionToken string
+
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
 var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7' // Key Vault Secrets Officer
 
@@ -96,6 +99,12 @@ resource sharePoint 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(
   parent: vault
   name: 'sharepoint-client-secret'
   properties: { value: sharePointClientSecret, contentType: 'setting sharepoint_client_secret' }
+}
+
+resource notion 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(notionToken)) {
+  parent: vault
+  name: 'notion-token'
+  properties: { value: notionToken, contentType: 'setting notion_token' }
 }
 
 resource connection 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from core.readers import UnreadableReaders, parse_readers
+from core.readers import EVERYONE, Readers, UnreadableReaders, parse_readers
 from pages.fetched import AddressRefused
-from pages.readers import EVERYONE, Readers
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ def _nobody(_: int) -> None:
 
 @dataclass(slots=True)
 class Ledger:
-    """The file of one source; `expect` is told how many documents are listed so far."""
+    """The file of one source; `expect` is told how many documents are listed so far, the first time."""
 
     path: Path
     notes: dict[str, Any] = field(default_factory=dict[str, Any])

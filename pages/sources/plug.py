@@ -69,6 +69,8 @@ class SourceAccess:
     sharepoint_client_id: str = ""
     sharepoint_client_secret: str = field(default="", repr=False)
     sharepoint_groups: tuple[str, ...] = ()
+    notion_token: str = field(default="", repr=False)
+    notion_url: str = ""
     graph_url: str = ""
     login_url: str = ""
 

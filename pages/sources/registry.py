@@ -29,8 +29,9 @@ class SourcePlug:
 
 
 PLUGS: Mapping[str, SourcePlug] = {
-    "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published"})),
+    "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published", "files_at"})),
     "confluence": SourcePlug("pages.sources.confluence.source"),
+    "notion": SourcePlug("pages.sources.notion.source"),
     "sharepoint": SourcePlug("pages.sources.sharepoint.source"),
 }
 """By the kind of their source words."""

@@ -20,7 +20,7 @@ from typing import Any
 from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
-from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable
+from pages.fetched import AddressRefused, PageUnreachable
 
 MOST_CALLS = 50_000
 """Most calls for one look at a source: a service that lists without end is left."""
@@ -92,12 +92,14 @@ class RestClient:
     async def pages(
         self, link: str, next_link: Callable[[object], str], headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Any, None]:
-        """Yield the pages of a list, one after the other. Raises PageUnreadable where it goes in a circle."""
+        """Yield the pages of a list, in turn. Raises PageUnreachable where it goes in a circle."""
         been: set[str] = set()
         while link:
             url = self.resolve(link)
             if url in been:
-                raise PageUnreadable(f"{self._base.site} lists its pages in a circle; please tell its owner.")
+                raise PageUnreachable(
+                    f"{self._base.site} lists its pages in a circle; please tell its owner."
+                )
             been.add(url)
             page = await self.get_json(url, headers)
             yield page
@@ -134,7 +136,7 @@ class RestClient:
     def _count_call(self) -> None:
         self._calls += 1
         if self._calls > MOST_CALLS:
-            raise PageUnreadable(
+            raise PageUnreachable(
                 f"{self._base.site} lists more than {MOST_CALLS:,} calls can tell; please name a part of it."
             )
 
@@ -167,7 +169,7 @@ class RestClient:
         try:
             return await asyncio.to_thread(json.loads, reply.body)
         except (ValueError, RecursionError):
-            raise PageUnreadable(
+            raise PageUnreachable(
                 f"{self._base.site} answered something else than its API does; please look at the source's "
                 f"address."
             ) from None

@@ -15,9 +15,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from core.readers import UnreadableReaders, parse_readers
+from core.readers import Readers, UnreadableReaders, parse_readers
 from pages.fetched import AddressRefused
-from pages.readers import Readers
 
 _WORD = re.compile(
     r"(?P<kind>[a-z]{2,20})\+(?P<address>[a-z]{2,20}://[^#\s]{1,3000})(?:#(?P<options>[^#\s]*))?"

@@ -54,6 +54,7 @@ class Confluence:
     forbidden: set[str] = field(default_factory=set[str])
     has_permissions_api: bool = True
     next_host: str = ""
+    unlisted: set[str] = field(default_factory=set[str])
     endless: bool = False
     asked: list[str] = field(default_factory=list[str])
     port: int = 0
@@ -95,7 +96,7 @@ class Confluence:
                 }
             case ["rest", "api", "content", "search"]:
                 assert request.query["cql"] == f'space = "{SPACE}" and type in (page, blogpost)'
-                return self._page(request, [self._describe(one) for one in self.contents.values()], "cursor")
+                return self._page(request, [self._describe(one) for one in self._listed()], "cursor")
             case ["rest", "api", "content", number, "restriction"]:
                 return self._restriction(number)
         return None
@@ -115,13 +116,16 @@ class Confluence:
                 }
             case ["rest", "api", "content"]:
                 kind = request.query["type"]
-                listed = [self._describe(one) for one in self.contents.values() if one.type == kind]
+                listed = [self._describe(one) for one in self._listed() if one.type == kind]
                 return self._page(request, listed, "start")
             case ["rest", "api", "content", number, "restriction"]:
                 return self._restriction(number)
             case ["rest", "api", "content", number]:
                 return self._body("", number, request.query.get("expand", "").removeprefix("body."))
         return None
+
+    def _listed(self) -> list[Content]:
+        return [one for one in self.contents.values() if one.id not in self.unlisted]
 
     def _page(self, request: web.Request, items: list[Any], by: str) -> dict[str, Any]:
         """Return a page of a list, with the link to the next one as the services write it."""
@@ -164,6 +168,8 @@ class Confluence:
 
     def _body(self, kind: str, number: str, form: str) -> Any:
         one = self.contents.get(number)
+        if one is not None and not form and kind in {"", one.type}:
+            return {"id": number, "title": one.title, "status": "current"}
         if one is None or form != "export_view" or (kind and kind != one.type):
             return None
         return {"id": number, "title": one.title, "body": {"export_view": {"value": one.html}}}

@@ -78,6 +78,18 @@ class ConfluenceApi:
             link = f"/rest/api/content/{number}?expand=body.export_view"
         return find_text(await self._rest.get_json(link), "body", "export_view", "value")
 
+    async def is_there(self, content_id: str, kind: str) -> bool:
+        """Tell whether a page that was not listed exists all the same. Raises ApiRefused."""
+        number = quote(content_id, safe="")
+        place = "blogposts" if kind == "blogpost" else "pages"
+        link = f"/api/v2/{place}/{number}" if self.address.is_cloud else f"/rest/api/content/{number}"
+        try:
+            return find_text(await self._rest.get_json(link), "status") == "current"
+        except ApiRefused as refused:
+            if refused.status in {_NOT_FOUND, _FORBIDDEN}:
+                return False
+            raise
+
     async def read_restrictions(self, content_id: str) -> dict[str, Any]:
         """Return who a page is restricted to: {"user": …, "group": …}. Raises ApiRefused."""
         link = f"/rest/api/content/{quote(content_id, safe='')}/restriction"

@@ -16,7 +16,7 @@ from typing import Any
 from core.readers import NOBODY, Readers
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
-from pages.fetched import AddressRefused, Fetched, PageRefused, PageUnreadable
+from pages.fetched import AddressRefused, Fetched, PageRefused, PageUnreachable, PageUnreadable
 from pages.sources.confluence.address import SpaceAddress, parse_space_address
 from pages.sources.confluence.api import ConfluenceApi
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
@@ -28,6 +28,8 @@ from pages.sources.plug import Document, Listing, SourceAccess
 from pages.sources.plugged import MOST_DOCUMENTS
 from pages.sources.words import SourceWord
 
+MOST_CHECKED = 100
+"""Pages that are looked at one by one because they are not listed any more."""
 TOO_MANY = (
     f"That space has more than {MOST_DOCUMENTS:,} pages; the others are left out. Please name a page of "
     f"it: it "
@@ -78,10 +80,15 @@ class ConfluenceSource:
         async with aclosing(self._api.list_contents()) as listed:
             async for some in listed:
                 contents.found.update((find_text(one, "id"), one) for one in some if find_text(one, "id"))
-                ledger.expect(len(contents.found))
+                if not ledger.notes.get(
+                    "listed"
+                ):  # later, what is not wanted would be taken for missing pages
+                    ledger.expect(len(contents.found))
                 if len(contents.found) > MOST_DOCUMENTS:
                     listing.failure = PageUnreadable(TOO_MANY)
                     break
+        if listing.failure is None:
+            await self._check_missing(contents, ledger, listing)
         space = await self._read_space(space_id, listing)
         for one in contents.found.values():
             if self._is_wanted(one):
@@ -89,6 +96,22 @@ class ConfluenceSource:
                 listing.documents.append(self._describe(one, readers))
         self._remark(contents, listing)
         return listing
+
+    async def _check_missing(self, contents: _Contents, ledger: Ledger, listing: Listing) -> None:
+        """Look at some pages that are not listed any more: lists leave out what moves meanwhile.
+
+        While one of them is there, nothing is taken for gone.
+        """
+        before: dict[str, str] = ledger.notes.setdefault("listed", {})
+        for number in list(before.keys() - contents.found.keys())[:MOST_CHECKED]:
+            if await self._api.is_there(number, before[number]):
+                listing.failure = PageUnreachable(
+                    f"The list of that space is not whole: the page {number} is there and not listed. What "
+                    f"is "
+                    f"missing is kept until the next refresh."
+                )
+                return
+        ledger.notes["listed"] = {number: find_text(one, "type") for number, one in contents.found.items()}
 
     async def read_document(self, document: Document) -> Fetched:
         """Return the text of a page, as HTML."""

@@ -66,6 +66,11 @@ _REASONS = (
         "That repository has no such branch or tag; please check what stands behind the @ of the source.",
     ),
     (
+        re.compile(r"dubious ownership"),
+        PageUnreadable,
+        "That repository belongs to another user of this machine; it has to belong to the bot's user.",
+    ),
+    (
         re.compile(r"Host key verification failed"),
         PageUnreachable,
         "The ssh key of {site} is not known here; please add it to the file in the setting git_known_hosts.",
@@ -238,7 +243,16 @@ class GitRepository:
 
 
 SETTINGS = (
-    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
+    *(
+        "-c",
+        "safe.directory=*",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "gc.auto=0",
+    ),
     *("-c", "credential.helper=", "-c", "http.followRedirects=false", "-c", "http.proxy="),
     *("-c", "protocol.allow=never", "-c", "transfer.bundleURI=false", "-c", "core.askPass=true"),
     *("-c", "transfer.unpackLimit=1", "-c", "pack.threads=1", "-c", "submodule.recurse=false"),

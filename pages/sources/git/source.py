@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from core.readers import EVERYONE
 from pages.fetch.client import Fetcher
@@ -37,20 +38,23 @@ async def open_source(word: SourceWord, access: SourceAccess, fetcher: Fetcher) 
     """Open a repository's folder; nothing is fetched yet. Raises PageRefused."""
     address = parse_git_address(word.address, access.git_folders)
     folder = check_subdirectory(word.options.get("subdirectory", ""))
-    published = word.options.get("published", "")
+    published, files_at = (_check_base(word.options.get(name, "")) for name in ("published", "files_at"))
     remote = await _open_remote(address, access, fetcher)
     repository = GitRepository(own_folder(access.folder, word.text), remote)
     async with repository.lock():
-        yield GitSource(address, folder, parse_address(published).url if published else "", repository)
+        yield GitSource(address, folder, repository, published=published, files_at=files_at)
 
 
 class GitSource:
     """See the module."""
 
-    def __init__(self, address: GitAddress, folder: str, published: str, repository: GitRepository) -> None:
+    def __init__(
+        self, address: GitAddress, folder: str, repository: GitRepository, *, published: str, files_at: str
+    ) -> None:
         self._address = address
         self._folder = folder
         self._published = published
+        self._files_at = files_at
         self._repository = repository
 
     async def list_documents(self, ledger: Ledger) -> Listing:
@@ -84,17 +88,27 @@ class GitSource:
             raise PageUnreadable(LFS_POINTER)
         return Fetched(document.url, body, document.media_type)
 
+    def _find_url(self, path: str) -> str:
+        if self._files_at:
+            return f"{self._files_at}/{quote(path)}"
+        return self._address.file_url(path, self._published)
+
     def _describe(self, file: TreeFile, size: int | None) -> Document:
         path = file.path if self._published or not self._folder else f"{self._folder}/{file.path}"
         return Document(
             id=file.path,
-            url=self._address.file_url(path, self._published),
+            url=self._find_url(path),
             title=file.path,
             media_type=TYPE_OF_SUFFIX[PurePosixPath(file.path).suffix.lower()],
             mark=file.object_id,
             readers=EVERYONE,
             size=size,
         )
+
+
+def _check_base(url: str) -> str:
+    """Return an address below which files lie, "" for none. Raises AddressRefused."""
+    return parse_address(url).url.rstrip("/") if url else ""
 
 
 def _is_page(path: str) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pages.readers import NOBODY, Readers
+from core.readers import NOBODY, Readers
 from pages.sources.foreign import find, find_object, find_objects, find_text
 from pages.sources.group_names import GroupNames, join_readers
 

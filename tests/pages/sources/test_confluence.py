@@ -170,6 +170,18 @@ async def test_a_fault_is_one_sentence_without_the_token_and_nothing_is_forgotte
     assert len(shelf.pages) == 3
 
 
+async def test_a_page_that_a_list_leaves_out_by_mistake_is_not_forgotten(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    await reader.read()
+    wiki.unlisted = {"2"}
+    shelf = await reader.read()
+    assert "the page 2 is there and not listed" in shelf.failure
+    assert len(shelf.pages) == 3
+    wiki.unlisted = set()
+    assert ((await reader.read()).failure, shelf.unchanged) == ("", 3)
+
+
 async def test_a_token_is_for_one_host_and_a_redirect_does_not_get_it(
     wiki: Confluence, reader: SourceReader
 ) -> None:

@@ -116,7 +116,7 @@ async def test_what_a_repository_must_not_do_to_us_is_left_out_and_said(
         ("git+https://kim@host.example.com/x.git", "git_tokens"),
         ("git+http://host.example.com/x.git", "is written as"),
         ("git+ext::sh -c touch", "no file or folder"),
-        ("notion+https://example.notion.so/x", "there are git, confluence, sharepoint"),
+        ("wiki+https://example.com/x", "there are git, confluence, notion, sharepoint"),
         ("git+https://127.0.0.1/x.git", "this computer"),
         ("git+https://10.0.0.8/x.git", "private network"),
         ("git+https://nowhere.example.com/x.git", "no site called"),
@@ -150,6 +150,16 @@ async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
     reader.source = reader.source.replace("entra:group:a", "everyone")
     await reader.read()
     assert (shelf.fetched, shelf.pages[url].readers) == (0, EVERYONE)
+
+
+async def test_files_are_shown_where_the_source_word_says(
+    repository: Repository, reader: SourceReader
+) -> None:
+    repository.commit({"docs/a b.md": LEAVE})
+    reader.source += "&files_at=https://git.example.com/team/handbook/src/branch/main/"
+    assert list((await reader.read()).pages) == [
+        "https://git.example.com/team/handbook/src/branch/main/docs/a%20b.md"
+    ]
 
 
 async def test_a_file_that_names_its_readers_is_as_closed_as_it_says(

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.readers import reading_as
+from core.readers import EVERYONE, Readers, reading_as
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
-from pages.readers import EVERYONE, Readers
 from pages.sources import SourceAccess
 from pages.sources.ledger import open_ledger, own_folder
 from tests.builders.git_repositories import Repository

@@ -1,0 +1,1 @@
+"""Notion by its API: the pages that an integration may see."""
