@@ -148,6 +148,7 @@ def test_the_manifest_asks_for_what_the_events_and_calls_need_and_for_no_more() 
         granted
         == set(SCOPES)
         == {s for s in (*EVENTS.values(), *METHODS.values()) if s} - {"usergroups:read", "links:write"}
+        | {"commands"}
     )
     assert "usergroups:read" in list_scopes(groups=True)
     assert (
