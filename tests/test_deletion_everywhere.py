@@ -55,8 +55,14 @@ PAGE_ID = "zoe-quillfeather"
 AAD = "5d1c7a52-90bb-4b0e-8d5e-2f0c4f1e7a11"
 TEAMS_ID = "29:zoes-own-id"
 SLACK_USER = "U1"
-WORDS = ("xylophone-omelette", "marmalade-trombone", "gravel-soufflé", "turnip-zeppelin")
-"""In what she asked, commented, asked in Teams, and asked in Slack."""
+WORDS = (
+    "xylophone-omelette",
+    "marmalade-trombone",
+    "gravel-soufflé",
+    "turnip-zeppelin",
+    "waffle-armadillo",
+)
+"""In what she asked, commented, asked in Teams, asked in Slack, and in a file that she sent."""
 PARENTS = "How many weeks of leave do parents get"
 CARDS = ("application/vnd.microsoft.card.adaptive",)
 
@@ -227,6 +233,13 @@ async def zoe_lives(town: Town) -> tuple[Browser, str]:
     payload = slack.press(message, element, SLACK_USER, side="negative_button")
     payload["user"] |= {"name": NAME, "username": PAGE_ID}
     assert (await slack.post(urlencode({"payload": json.dumps(payload)}).encode(), FORM))[0] == 200
+
+    where = urlencode({"conversation": browser.conversation, "name": "plan.md"})
+    body = f"# Plan\n\nThe {WORDS[4]} moves in May.\n".encode()
+    status, kept = await browser.post(f"/local/files?{where}", body)
+    assert status == 200, kept
+    await browser.do("message", text="When does it move, by this file?", files=[kept])
+    await browser.shows(lambda one: WORDS[4] in text_of(one))
 
     await browser.do("message", text="export my data")
     card = await browser.shows(lambda one: "Your data as a file" in text_of(one.get("cards", [])))

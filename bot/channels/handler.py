@@ -32,6 +32,7 @@ from bot.channels.message import (
     OK,
     Connector,
     InvokeReply,
+    OpensChats,
     bad_action,
     card_message,
     form_task,
@@ -58,6 +59,7 @@ FILE_BESIDE_PAGE = (
     "Your message names a page and has a file: I answer from the page. To ask about the file, send it again"
     " without the link."
 )
+YOU_ASKED = "You asked: {text}"
 STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
 
 
@@ -76,7 +78,9 @@ Recognise = Callable[[str], Awaitable[None]]
 """Hears the id of everybody who shows up, before anything is done for them."""
 
 
-AnswerExtension = Callable[[Incoming], Awaitable[InvokeReply | None]]
+AskAlone = Callable[[str], Awaitable[bool]]
+"""Asks something for who acted, in their own chat (`ActivityHandler.ask_alone`)."""
+AnswerExtension = Callable[[Incoming, AskAlone], Awaitable[InvokeReply | None]]
 """Answers an invoke of a channel's own; None for one that it does not know."""
 
 
@@ -179,10 +183,28 @@ class ActivityHandler:
             case "conversationUpdate" | "installationUpdate":
                 await self._handle_join(incoming, connector)
             case "invoke":
-                return await self._handle_invoke(incoming)
+                return await self._handle_invoke(incoming, connector)
             case kind:
                 log.debug("an activity of type %s is not for us", kind[:40])
         return None
+
+    async def ask_alone(self, incoming: Incoming, text: str, connector: Connector) -> bool:
+        """Ask something for a person in their own chat with the bot; False where there is no way to it.
+
+        Raises OSError where there may be another time.
+        """
+        if not isinstance(connector, OpensChats):
+            return False
+        try:
+            chat = await connector.open_chat(incoming.reference)
+            await connector.send(chat, plain_message(YOU_ASKED.format(text=text)))
+        except Undeliverable as gone:
+            log.info("a person is not reached in a chat of their own: %s", gone)
+            return False
+        asked = replace(incoming, kind="message", text=text, value={}, conversation=chat.conversation)
+        asked = replace(asked, reply_to_id="", unseen=True, files=())
+        await self._ask(asked, connector, asked.question_id, replaces="")
+        return True
 
     def restore_reply(self, question: Question, connector: Connector) -> CancellableReply | None:
         """Make the way back to who asked from the stored question; None where it is not this channel's."""
@@ -342,7 +364,7 @@ class ActivityHandler:
 
     # What people think of an answer
 
-    async def _handle_invoke(self, incoming: Incoming) -> InvokeReply:
+    async def _handle_invoke(self, incoming: Incoming, connector: Connector) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
                 await self._messages.keep_way(incoming)
@@ -359,7 +381,8 @@ class ActivityHandler:
                 return await self._handle_action(incoming, action)
             case name:
                 answer = self._config.answer_extension
-                reply = await answer(incoming) if answer else None
+                ask = partial(self.ask_alone, incoming, connector=connector)
+                reply = await answer(incoming, ask) if answer else None
                 if reply is None:
                     log.info("an invoke that is not for us: %s", name[:80])
                 return reply or NOT_IMPLEMENTED

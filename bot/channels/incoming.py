@@ -279,7 +279,8 @@ class Incoming:
     a connector needs to reach it. `reactions` are (reaction, whether it was taken back). `adds_bot`: the bot
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
     `files` came along, pictures among them. `heard`: it was said in a channel and not to the bot;
-    `names_somebody`: to somebody else; `is_reply`: in a thread that was there already.
+    `names_somebody`: to somebody else; `is_reply`: in a thread that was there already. `unseen`: there is no
+    message of it.
     """
 
     kind: str
@@ -301,6 +302,7 @@ class Incoming:
     heard: bool = False
     names_somebody: bool = False
     is_reply: bool = False
+    unseen: bool = False
 
     @property
     def conversation_id(self) -> str:
@@ -328,7 +330,8 @@ class Incoming:
     @property
     def reference(self) -> Reference:
         """Where an answer to this goes. Only ids are kept of the person."""
-        return Reference(self.conversation, self.bot, {"id": self.user["id"]}, self.id)
+        message_id = "" if self.unseen else self.id
+        return Reference(self.conversation, self.bot, {"id": self.user["id"]}, message_id)
 
     @property
     def contact(self) -> Reference:

@@ -51,6 +51,19 @@ def find_address(text: str) -> tuple[int, int] | None:
     return found.start(), found.start() + len(url)
 
 
+def list_addresses(text: str, most: int = 5) -> list[str]:
+    """Return the first web addresses in a text, unwrapped, each once; HTML's own are among them.
+
+    >>> list_addresses('<a href="https://example.org/a">a</a> and https://example.org/b.')
+    ['https://example.org/a', 'https://example.org/b']
+    """
+    found: dict[str, None] = {}
+    while (place := find_address(text)) is not None and len(found) < most:
+        found[unwrap_link(text[place[0] : place[1]])] = None
+        text = text[place[1] :]
+    return list(found)
+
+
 def _keep_title(before: str, title: str, after: str) -> tuple[str, str]:
     """Return what stands around a link, with its title where the sentence goes on through it."""
     inside = _WORDS.search(before) and before.rstrip()[-1] not in ".?!:"

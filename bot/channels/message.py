@@ -131,6 +131,15 @@ class TellsOne(Protocol):
         ...
 
 
+@runtime_checkable
+class OpensChats(Protocol):
+    """A connector of a channel where the bot can begin a chat with one person."""
+
+    async def open_chat(self, near: Reference) -> Reference:
+        """Return the chat with `near.user`, who is in that conversation. Raises Undeliverable and OSError."""
+        ...
+
+
 def plain_message(text: str) -> Message:
     """Return a sentence of the bot's own."""
     return Message(clip_text(calm(text), MAX_PLAIN_CHARACTERS))

@@ -9,11 +9,11 @@ from typing import Any
 
 from bot.cards.elements import Card
 from bot.channel import Undeliverable
-from bot.channels.incoming import Reference, to_text
+from bot.channels.incoming import Reference, to_object, to_text
 from bot.channels.message import Message, Outgoing, OwnReaction
 from bot.slack.blocks import fit_blocks, plain_text, render_card, render_message, render_notification
 from bot.slack.client import SlackApi, Workspace
-from bot.slack.events import parse_person_id, parse_place
+from bot.slack.events import Place, parse_person_id, parse_place, to_conversation
 from core.text import Json
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,17 @@ class SlackConnector:
         if not all(place.values()):
             place = {"channel": to_text(event.get("channel")), "ts": to_text(event.get("message_ts"))}
         await self.api.call("chat.unfurl", where, {**place, "unfurls": unfurls})
+
+    async def open_chat(self, near: Reference) -> Reference:
+        """Open the chat with one person (scope im:write)."""
+        where = parse_place(near.conversation).where
+        _, user = parse_person_id(str(near.user.get("id", "")))
+        opened = await self.api.call("conversations.open", where, {"users": user})
+        channel = to_text(to_object(opened.get("channel")).get("id"))
+        if not channel:
+            raise Undeliverable("Slack opened no chat")
+        chat = to_conversation(Place(where, channel), personal=True)
+        return Reference(chat, near.bot, {"id": near.user["id"]}, "")
 
     async def open_form(self, where: Workspace, trigger: str, view: Json) -> None:
         """Show a form to who has just pressed a button. Raises Undeliverable and OSError."""

@@ -52,6 +52,7 @@ from bot.slack.events import Arrived, an_id, parse_envelope, to_activity, to_per
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations
 from bot.slack.interactions import SlackActions
+from bot.slack.page_form import CALLBACK, PageForm
 from core.bounded_dict import BoundedDict
 from core.text import Json
 from feedback.store.base import StoreUnavailable
@@ -172,6 +173,7 @@ class SlackInbox:
         self._examples = examples
         self._unhurried = Unhurried(parts.connector)
         self._actions = SlackActions(self._receive, parts.reviews, parts.connector)
+        self._page_form = PageForm(front, parts.connector, parts.previews)
         self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)
         self._events: BoundedDict[str, asyncio.Task[None]] = BoundedDict(REMEMBERED)
         self._work: set[asyncio.Task[Any]] = set()
@@ -268,6 +270,7 @@ class SlackInbox:
         app.event(_ANYTHING)(self._on_event)
         app.action(_ANYTHING)(self._on_action)
         app.view(_ANYTHING)(self._on_view)
+        app.shortcut(_ANYTHING)(self._on_shortcut)
         return app
 
     async def _on_event(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
@@ -301,10 +304,18 @@ class SlackInbox:
         by = self._interacting(body, context)
         if by is None or body.get("type") != "view_submission":
             return BoltResponse(status=200)
-        task = self._begin(self._actions.handle_submit(body, by))
+        is_page_form = to_object(body.get("view")).get("callback_id") == CALLBACK
+        submit = self._page_form.submit if is_page_form else self._actions.handle_submit
+        task = self._begin(submit(body, by))
         done, _ = await asyncio.wait([task], timeout=FORM_S)
         reply: Json = task.result() if done and task.exception() is None else {}
         return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
+
+    async def _on_shortcut(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
+        by = self._interacting(body, context)
+        if by is not None:
+            await asyncio.wait([self._begin(self._page_form.open(body, by))], timeout=ACK_S)
+        return BoltResponse(status=200)
 
     def _interacting(self, body: Mapping[str, Any], context: AsyncBoltContext) -> Arrived | None:
         team = an_id(to_object(body.get("team")).get("id")) or an_id(
@@ -424,6 +435,8 @@ def _is_whole(payload: Mapping[str, Any]) -> bool:
             return bool(pressed) and pressed == payload["actions"] and named
         case "view_submission" | "view_closed":
             return bool(to_text(to_object(payload.get("view")).get("callback_id")))
+        case "message_action" | "shortcut":
+            return bool(to_text(payload.get("callback_id")))
         case kind:
             return bool(to_text(kind))
 

@@ -17,6 +17,7 @@ SCOPES: Mapping[str, str] = {
     "app_mentions:read": "hear a question where somebody mentions the bot",
     "assistant:write": "suggest questions and show that it is at work in the assistant pane",
     "chat:write": "answer, and correct its answers",
+    "commands": "offer “Ask about this page” on a message",
     "files:read": "read the files that people send with a question",
     "im:history": "read what people write to it in their own chat, follow-ups included",
     "im:write": "speak in that chat when somebody presses a button on the bot's home page",
@@ -142,6 +143,14 @@ def manifest(
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": "askpage", "always_online": True},
+            "shortcuts": [
+                {
+                    "name": "Ask about this page",
+                    "type": "message",
+                    "callback_id": "ask_page",
+                    "description": "Ask the bot about the page that this message links to",
+                }
+            ],
             "assistant_view": {
                 "assistant_description": DESCRIPTION
             },  # questions are suggested as it is opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -22,12 +23,18 @@ from bot.teams.endpoint import TeamsEndpoint
 from bot.teams.extension import answer_extension
 from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
+from bot.teams.reviewer_chats import ReviewerChats, TeamsAddress
 from core.records import Channel, Question
 from core.settings import Settings
+from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore
 from pages.fetch.client import Fetcher, FetchLimits
 
 CAPABILITIES = ChannelCapabilities()
+log = logging.getLogger(__name__)
+
+REACH_EVERY_S = 900.0
+"""Time between two tries to reach named reviewers."""
 PACE = StreamPace(grace_s=0.3)
 """A quotation is there by then."""
 
@@ -48,11 +55,20 @@ class TeamsChannel:
             offers=context.offers,
             answer_extension=partial(answer_extension, previews=context.services.page_previews),
         )
-        self._handler = ActivityHandler(context.services.handlers(context.asking, reviewers), config)
+        handlers = context.services.handlers(context.asking, reviewers)
+        self._handler = ActivityHandler(handlers, config)
         self._files = Fetcher(replace(FetchLimits(**settings.fetch.values()), allowed_sites=HOSTS))
         context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)
         self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
         self.connector: Connector = self._endpoint.connector
+        self._named = settings.reviewers if settings.review_chats and settings.app_id else []
+        self._chats = ReviewerChats(
+            context.services.desk,
+            handlers.reviews,
+            self._endpoint.connector,
+            context.services.pseudonym,
+            TeamsAddress(settings.app_id, settings.app_tenant_id),
+        )
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return where the Bot Framework delivers activities."""
@@ -63,7 +79,13 @@ class TeamsChannel:
         return self._handler.restore_reply(question, self.connector)
 
     async def run(self) -> None:
-        """Do nothing beside the requests."""
+        """Begin chats with named reviewers who never wrote, where that is wanted, until cancelled."""
+        while self._named:
+            try:
+                await self._chats.reach(self._named)
+            except StoreError as error:
+                log.warning("reviewers are not reached yet: %s", error)
+            await asyncio.sleep(REACH_EVERY_S)
         await asyncio.Event().wait()
 
     async def hang_up(self) -> None:

@@ -81,6 +81,30 @@ class BotConnector:
         activity = render_activity(reference, message)
         await self._call("POST", reference.conversation, "", activity, "?isTargetedActivity=true")
 
+    async def open_chat(self, near: Reference) -> Reference:
+        """Begin a chat with one person, or return the one that there is, in the tenant of `near`.
+
+        The person is named by their id of Teams or of the directory, and has to have the app.
+        Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/send-proactive-messages
+        """
+        where = {
+            name: to_text(near.conversation.get(name)) for name in ("serviceUrl", "channelId", "tenantId")
+        }
+        asked: Json = {
+            "bot": near.bot,
+            "isGroup": False,
+            "members": [{"id": near.user["id"]}],
+            "tenantId": where["tenantId"],
+            "channelData": {"tenant": {"id": where["tenantId"]}},
+        }
+        url = _parse_url(f"{where['serviceUrl'].rstrip('/')}/v3/conversations")
+        status, reply, _ = await self._request("POST", url, json.dumps(asked).encode())
+        opened = to_text(_read(status, reply).get("id"))
+        if not opened:
+            raise Undeliverable("Teams opened no chat")
+        chat = {"id": opened, "conversationType": "personal", **where}
+        return Reference(chat, near.bot, {"id": near.user["id"]}, "")
+
     async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Send an activity as it is; return its id."""
         return to_text((await self._call("POST", conversation, "", activity)).get("id"))
@@ -127,8 +151,12 @@ class BotConnector:
 def _address(conversation: Mapping[str, Any], message_id: str, rest: str = "") -> URL:
     base = to_text(conversation.get("serviceUrl")).rstrip("/")
     path = f"{base}/v3/conversations/{quote(str(conversation['id']), safe='')}/activities"
+    return _parse_url(f"{path}/{quote(message_id, safe='')}{rest}" if message_id else path + rest)
+
+
+def _parse_url(address: str) -> URL:
     try:
-        url = URL(f"{path}/{quote(message_id, safe='')}{rest}" if message_id else path + rest, encoded=True)
+        url = URL(address, encoded=True)
     except ValueError:
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:

@@ -2,6 +2,8 @@
 
     composeExtension/queryLink    an address of a known page, as it is typed: its title and first words
     composeExtension/query        a question: the places that are nearest to it, to be put into a message
+    composeExtension/fetchTask    "Ask about this page" on a message with a link: a form for the question
+    composeExtension/submitAction the form: the answer comes in the person's own chat with the bot
 
 Cards here are of version 1.3, as Teams asks of unfurled links, and there are five results at most. The
 same authentication and tenants as for every activity stand before this. What comes anonymously, before the
@@ -13,37 +15,98 @@ https://learn.microsoft.com/microsoftteams/platform/messaging-extensions/how-to/
 
 from __future__ import annotations
 
+import html
+import logging
 from collections.abc import Sequence
 
-from bot.cards.adaptive import CARD_TYPE, render_card
-from bot.channels.asides.page_previews import PagePreviews, Preview
-from bot.channels.incoming import Incoming, to_objects, to_text
+from bot.cards.adaptive import CARD_TYPE, render_card, render_form
+from bot.cards.elements import ActionButton, Form, TextInput
+from bot.channels.asides.page_previews import LONGEST_QUESTION, PagePreviews, Preview
+from bot.channels.handler import AskAlone
+from bot.channels.incoming import Incoming, to_object, to_objects, to_text
+from bot.channels.links import list_addresses
 from bot.channels.message import InvokeReply, bad_action
 from core.text import Json, clip_text
 
+log = logging.getLogger(__name__)
+
 SEARCH = "search"
-QUERY, QUERY_LINK = "composeExtension/query", "composeExtension/queryLink"
 CARD_VERSION = "1.3"
 NAME_CHARACTERS, TEXT_CHARACTERS = 80, 160
 ASK = "Type a question, and put what the pages say on it into your message."
+ASK_PAGE = "askPage"
+WITH_COMMANDS = frozenset({f"composeExtension/{name}" for name in ("query", "fetchTask", "submitAction")})
+TITLE = "Ask about this page"
+NO_LINK = "There is no link in that message, so I do not know which page is meant."
+EMPTY = "Please write a question first."
+ASKED = "I answer in our own chat."
+NO_CHAT = "Please write to me once in a chat of our own; then I can answer you there."
+LATER = "I cannot answer just now. Please try again in a minute."
 NOTHING = "I found nothing about this on the pages I know."
 
 
-async def answer_extension(incoming: Incoming, previews: PagePreviews) -> InvokeReply | None:
+async def answer_extension(incoming: Incoming, ask: AskAlone, previews: PagePreviews) -> InvokeReply | None:
     """Answer what the message extension asks; None for another invoke."""
-    if incoming.name == QUERY_LINK:
-        url = to_text(incoming.value.get("url"))
-        found = await previews.find(url) if url else None
-        return _results([found] if found else [])
-    if incoming.name != QUERY:
-        return None
-    if incoming.value.get("commandId") != SEARCH:
-        return bad_action("There is no such command.")
-    question = _read_question(incoming.value)
+    reply: InvokeReply | None = None
+    match incoming.name, incoming.value.get("commandId"):
+        case "composeExtension/fetchTask", "askPage":
+            reply = await _open_form(incoming, previews)
+        case "composeExtension/submitAction", "askPage":
+            reply = await _take_form(incoming, ask)
+        case "composeExtension/queryLink", _:
+            url = to_text(incoming.value.get("url"))
+            found = await previews.find(url) if url else None
+            reply = _results([found] if found else [])
+        case "composeExtension/query", "search":
+            reply = await _look_up(_read_question(incoming.value), previews)
+        case name, _:
+            reply = bad_action("There is no such command.") if name in WITH_COMMANDS else None
+    return reply
+
+
+async def _look_up(question: str, previews: PagePreviews) -> InvokeReply:
     if not question:
         return _message(ASK)
     results = await previews.look_up(question)
     return _results(results) if results else _message(NOTHING)
+
+
+async def _open_form(incoming: Incoming, previews: PagePreviews) -> InvokeReply:
+    """Return the form for a question about the first page that a message names, a known one before others."""
+    body = to_object(to_object(incoming.value.get("messagePayload")).get("body"))
+    addresses = list_addresses(html.unescape(to_text(body.get("content"))))
+    if not addresses:
+        return _say_in_task(NO_LINK)
+    known = [(url, await previews.find(url)) for url in addresses]
+    url, page = next(((url, page) for url, page in known if page is not None), known[0])
+    question = TextInput("question", "Your question", LONGEST_QUESTION, required=EMPTY)
+    form = Form(TITLE, (question,), ActionButton("Ask", {"verb": ASK_PAGE}, inputs=True))
+    card = render_form(form, TITLE)
+    shown = clip_text(page.name if page else url, NAME_CHARACTERS)
+    card["body"] = [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": shown}]}, *card["body"]]
+    card["actions"] = [one | {"data": {"page": url}} for one in card["actions"]]
+    value = {"title": TITLE, "height": "small", "width": "medium"}
+    value |= {"card": {"contentType": CARD_TYPE, "content": card}}
+    return InvokeReply(200, {"task": {"type": "continue", "value": value}})
+
+
+async def _take_form(incoming: Incoming, ask: AskAlone) -> InvokeReply:
+    """Ask what was filled in. The page is as any address that somebody writes: checked where it is read."""
+    data = to_object(incoming.value.get("data"))
+    question = to_text(data.get("question")).strip()[:LONGEST_QUESTION]
+    addresses = list_addresses(to_text(data.get("page")))
+    if not question or not addresses:
+        return _say_in_task(EMPTY)
+    try:
+        asked = await ask(f"{question} {addresses[0]}")
+    except OSError as error:
+        log.warning("a question from a message could not be asked: %s", error)
+        return _say_in_task(LATER)
+    return _say_in_task(ASKED if asked else NO_CHAT)
+
+
+def _say_in_task(sentence: str) -> InvokeReply:
+    return InvokeReply(200, {"task": {"type": "message", "value": sentence}})
 
 
 def _read_question(value: Json) -> str:
@@ -94,4 +157,14 @@ def describe_extension(app_id: str, domains: Sequence[str]) -> Json:
         "context": ["compose", "commandBox"],
         "parameters": [parameter],
     }
-    return {"botId": app_id, "commands": [command]} | ({"messageHandlers": handlers} if domains else {})
+    action = {
+        "id": ASK_PAGE,
+        "type": "action",
+        "title": TITLE,
+        "description": "Ask the bot about the page that this message links to",
+        "context": ["message"],
+        "fetchTask": True,
+    }
+    return {"botId": app_id, "commands": [command, action]} | (
+        {"messageHandlers": handlers} if domains else {}
+    )

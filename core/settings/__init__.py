@@ -286,6 +286,11 @@ class Settings(BaseSettings):
     reviewer_groups: Words = Field(
         default=[], description="Entra groups whose members may review, by object id, comma-separated."
     )
+    review_chats: bool = Field(
+        False,
+        description="Begin a chat in Teams with each of `reviewers` who has not said yet where their cards "
+        "are to come, and bring them there; the app has to be installed for them.",
+    )
     graph_url: str = Field("", description="Where groups are asked for; empty: Microsoft Graph.")
     review: ReviewSettings
     review_interval_s: float = Field(

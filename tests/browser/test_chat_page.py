@@ -24,6 +24,7 @@ from feedback.store.base import StoreUnavailable
 from tests.browser.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
 from tests.browser.windows import CONTRAST, Watching, a_chromium
 from tests.builders.pages import HOSTILE
+from tests.builders.sent_files import a_library
 from tests.conftest import ROOT, need
 
 playwright = pytest.importorskip("playwright.async_api")
@@ -209,6 +210,38 @@ async def test_a_thumb_with_a_comment_and_a_reaction_arrive(chat: Chat, screen: 
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert copied.splitlines()[0] == "Everyone has thirty days of paid leave a year [1]."
     assert copied.splitlines()[1].endswith("/site/handbook/leave#annual-leave")
+
+
+async def test_a_file_is_chosen_or_dropped_named_and_sent_with_a_question(
+    browser: Any, tmp_path: Path
+) -> None:
+    async with (
+        a_library(tmp_path / "pages") as library,
+        a_chat(Chat(tmp_path, actor=Actor(lines()), file_pages=library)) as chat,
+    ):
+        screen = Screen(browser, chat)
+        page = await screen.open()
+        await expect(page.get_by_role("button", name="Add a file")).to_be_visible()
+        plan = {"name": "plan.md", "mimeType": "text/markdown", "buffer": b"# Plan\n\nWe move in May."}
+        await page.set_input_files("#file", [plan])
+        await expect(page.locator("#files li")).to_contain_text("plan.md")
+        await page.get_by_role("button", name="Leave out plan.md").click()
+        await expect(page.locator("#files")).to_be_hidden()
+        await page.evaluate(DROP)
+        await expect(page.locator("#files li")).to_contain_text("dropped.md")
+        await page.locator("#send").click()  # without a question
+        await expect(page.locator(".message.from-user .files")).to_have_text("dropped.md")
+        await expect(page.locator(".message").last).to_contain_text("I have read dropped.md")
+        await expect(page.locator("#files")).to_be_hidden()
+        await screen.close(chat.url)
+
+
+DROP = """() => {
+  const data = new DataTransfer();
+  data.items.add(new File(["# Plan\\n\\nWe move in June."], "dropped.md"));
+  const event = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+  document.getElementById("composer").dispatchEvent(event);
+}"""
 
 
 async def test_another_person_speaks_in_a_conversation_of_their_own(chat: Chat, screen: Screen) -> None:

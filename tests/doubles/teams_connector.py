@@ -83,6 +83,8 @@ class ConnectorService:
         self.files: dict[str, bytes] = {}
         self.fetched: list[str] = []
         self.reactions: dict[tuple[str, str], list[str]] = {}
+        self.chats: dict[str, str] = {}
+        self.app.router.add_post("/v3/conversations", self._open_chat)
         self.app.router.add_get("/sharepoint/{name}", self._send_file)
         self.app.router.add_route(
             "*", "/v3/conversations/{conversation}/activities/{message}/reactions/{name}", self._react
@@ -124,6 +126,25 @@ class ConnectorService:
         return await self.until(
             lambda s: found if len(found := [c for c in s.calls if c.is_message]) >= count else None
         )
+
+    async def _open_chat(self, request: web.Request) -> web.Response:
+        """Open a chat with one of `chats`, who have the app; others get what Teams says of them.
+
+        Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/send-proactive-messages
+        """
+        asked = await request.json()
+        members = [one.get("id") for one in asked.get("members", [])]
+        if len(members) != 1 or asked.get("isGroup") is not False or not asked.get("bot", {}).get("id"):
+            self.broken.append(f"a chat that is none of one person with the bot: {asked}")
+        if (
+            not asked.get("tenantId")
+            or asked.get("channelData", {}).get("tenant", {}).get("id") != asked["tenantId"]
+        ):
+            self.broken.append("a chat without its tenant")
+        if members[0] not in self.chats:
+            body = '{"error": {"code": "ForbiddenOperationException", "message": "The bot is not installed"}}'
+            return web.Response(status=403, text=body)
+        return web.json_response({"id": self.chats[members[0]]}, status=201)
 
     async def _react(self, request: web.Request) -> web.Response:
         """Keep a reaction of the bot's, or take it back; the names are those that Microsoft's SDK lists.

@@ -40,6 +40,8 @@ REMEMBERED = 10_000
 MOST_WAITING = 8
 """Questions that are looked at or wait for it; of more, the bot says nothing."""
 LOOKS_S = 60.0
+PATIENCE_S = 10.0
+"""How long a stop waits for what nobody asked."""
 SHORTEST, LONGEST = 8, 500
 """Characters of a question that is taken for one."""
 
@@ -114,9 +116,12 @@ class Listening:
             task.add_done_callback(self._tasks.discard)
 
     async def settle(self) -> None:
-        """Wait for what is being looked at."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        """Wait a while for what is being looked at, and leave the rest unsaid."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(set(self._tasks), timeout=PATIENCE_S)
+        for task in late:
+            task.cancel()
 
     async def command(
         self, incoming: Incoming, connector: Connector, may: Callable[[], Awaitable[bool]]

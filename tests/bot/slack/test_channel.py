@@ -148,7 +148,7 @@ def test_the_manifest_asks_for_what_the_events_and_calls_need_and_for_no_more() 
     assert (
         granted
         == set(SCOPES)
-        == {s for s in (*EVENTS.values(), *METHODS.values()) if s}
+        == ({s for s in (*EVENTS.values(), *METHODS.values()) if s} | {"commands"})
         - {"usergroups:read", "links:write", *CHANNEL_SCOPES}
     )
     assert "usergroups:read" in list_scopes(groups=True)

@@ -1,0 +1,120 @@
+"""The message shortcut "Ask about this page": a form for a question, answered in the person's own chat.
+
+    a message with a link ─ shortcut ─ form ─ the question in their chat with the bot ─ its answer
+
+The page is an address that stands in the message; what comes back with the form is checked where it is read,
+as any address that somebody writes.
+Source: https://docs.slack.dev/interactivity/implementing-shortcuts (message shortcuts, scope `commands`)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from bot.channel import Undeliverable
+from bot.channels.asides.page_previews import LONGEST_QUESTION, PagePreviews
+from bot.channels.handler import ActivityHandler
+from bot.channels.incoming import parse_activity, to_object, to_text
+from bot.channels.links import list_addresses
+from bot.slack.blocks import METADATA_CHARACTERS, TITLE_CHARACTERS, plain_text
+from bot.slack.connector import SlackConnector
+from bot.slack.events import Arrived, Place, activity, an_id, strip_markup
+from core.text import Json
+from feedback.store.base import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+CALLBACK = "ask_page"
+TITLE = "Ask about this page"
+NO_LINK = "There is no link in that message, so I do not know which page is meant."
+EMPTY = "Please write a question first."
+NOT_NOW = "I cannot answer just now. Please try again in a minute."
+QUESTION = "question"
+
+
+class PageForm:
+    """Opens the form, and asks what was filled in. One per process."""
+
+    def __init__(self, front: ActivityHandler, connector: SlackConnector, previews: PagePreviews) -> None:
+        self._front = front
+        self._connector = connector
+        self._previews = previews
+
+    async def open(self, payload: Mapping[str, Any], by: Arrived) -> None:
+        """Show the form for the first page that a message names, a known one before others."""
+        message, channel = to_object(payload.get("message")), to_object(payload.get("channel"))
+        user, place = to_object(payload.get("user")), Place(by.where, an_id(channel.get("id")))
+        if payload.get("callback_id") != CALLBACK or not (an_id(user.get("id")) and place.channel):
+            log.info("a shortcut that is none of ours")
+            return
+        addresses = list_addresses(strip_markup(to_text(message.get("text")), by.bot_user))
+        if not addresses:
+            personal = place.channel.startswith("D")
+            made = activity(by, place, (by.where.team, an_id(user.get("id"))), personal=personal)
+            await self._connector.whisper(made["conversation"], an_id(user.get("id")), NO_LINK)
+            return
+        known = [(url, await self._previews.find(url)) for url in addresses]
+        url, page = next(((url, page) for url, page in known if page is not None), known[0])
+        view = draw_form(url, page.name if page else url)
+        try:
+            await self._connector.open_form(by.where, to_text(payload.get("trigger_id")), view)
+        except (Undeliverable, OSError) as error:
+            log.warning("a form was not opened: %s", error)
+
+    async def submit(self, payload: Mapping[str, Any], by: Arrived) -> Json:
+        """Ask what was filled in; return what Slack is to do with the form: {} closes it."""
+        view, user = to_object(payload.get("view")), to_object(payload.get("user"))
+        page, question = _read_page(view), _read_question(view)
+        team = an_id(user.get("team_id")) or by.where.team
+        if not question:
+            return _complain(EMPTY)
+        if not (page and an_id(user.get("id")) and an_id(view.get("id"))):
+            log.info("a form that is none of ours")
+            return {}
+        place = Place(by.where, "none")  # the chat is not known yet
+        made = activity(by, place, (team, an_id(user.get("id"))), personal=True, id_=an_id(view.get("id")))
+        incoming = parse_activity(made | {"type": "invoke"})
+        try:
+            asked = await self._front.ask_alone(incoming, f"{question} {page}", self._connector)
+        except (OSError, StoreUnavailable) as error:
+            log.warning("a question from a message could not be asked: %s", error)
+            asked = False
+        return {} if asked else _complain(NOT_NOW)
+
+
+def draw_form(url: str, name: str) -> Json:
+    """Return the form; the page comes back with it, unseen."""
+    field = {"type": "plain_text_input", "action_id": QUESTION, "max_length": LONGEST_QUESTION}
+    return {
+        "type": "modal",
+        "callback_id": CALLBACK,
+        "title": plain_text(TITLE, TITLE_CHARACTERS),
+        "submit": plain_text("Ask", TITLE_CHARACTERS),
+        "close": plain_text("Cancel", TITLE_CHARACTERS),
+        "private_metadata": json.dumps({"page": url})[:METADATA_CHARACTERS],
+        "blocks": [
+            {"type": "section", "text": plain_text(name)},
+            {"type": "input", "block_id": QUESTION, "label": plain_text("Your question"), "element": field},
+        ],
+    }
+
+
+def _read_page(view: Mapping[str, Any]) -> str:
+    try:
+        about = to_object(json.loads(to_text(view.get("private_metadata")) or "{}"))
+    except (ValueError, RecursionError):
+        return ""
+    return next(iter(list_addresses(to_text(about.get("page")))), "")
+
+
+def _read_question(view: Mapping[str, Any]) -> str:
+    values = to_object(to_object(view.get("state")).get("values"))
+    field = to_object(to_object(values.get(QUESTION)).get(QUESTION))
+    return to_text(field.get("value")).strip()[:LONGEST_QUESTION]
+
+
+def _complain(sentence: str) -> Json:
+    return {"response_action": "errors", "errors": {QUESTION: sentence}}
