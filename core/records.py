@@ -66,11 +66,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top)."""
+    """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top).
+
+    `level` is that of its heading on the page, 1 to 6; how it looks is no part of what a page says, so it
+    counts in no hash.
+    """
 
     heading: str
     anchor: str
     text: str
+    level: int = 2
 
 
 @dataclass(frozen=True, slots=True)

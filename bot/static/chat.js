@@ -489,7 +489,7 @@ const known = config.knows.reduce((sum, { count }) => sum + count, 0);
 $("knows").replaceChildren(
   "I know ",
   element("a", { href: "/site/", target: "_blank", rel: "noopener" }, `${known.toLocaleString("en-GB")} ${known === 1 ? "page" : "pages"}`),
-  ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
+  config.knows.length === 1 && config.knows[0].name === "pages" ? "." : ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
 );
 banner(config.loading);
 fit();

@@ -87,6 +87,10 @@ _SPACES = re.compile(r"\s+")
 _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
+_ADDRESS = re.compile(r"\bhttps?://[^\s<>\"]{4,500}")
+_HIGHEST = 2
+"""The page's title is the only heading above this level."""
+
 ABOUT = ("privacy", "asking")
 """Pages of the docs that the Teams package leads to."""
 PageOf = Callable[[str], Awaitable[Page | None]]
@@ -185,15 +189,14 @@ def article(page: Page, quote: str = "") -> str:
         link = f'<a href="{escape(page.url)}" rel="noopener noreferrer">{escape(page.url)}</a>'
         parts.append(f'<p class="origin">Read from {link}</p>')
     used: set[str] = set()
-    marked = False
+    marked, level = False, 1
     for section in page.sections:
         span = None if marked else find_quote(section.text, quote)
         marked = marked or span is not None
         identity = "" if section.anchor in used or not section.anchor else f' id="{escape(section.anchor)}"'
         used.add(section.anchor)
-        parts.append(
-            f"<section{identity}>{_heading(section, page)}{''.join(_body(section.text, span))}</section>"
-        )
+        heading, level = _heading(section, page, level)
+        parts.append(f"<section{identity}>{heading}{''.join(_body(section.text, span))}</section>")
     return "<article>" + "".join(parts) + "</article>"
 
 
@@ -237,9 +240,13 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(kind, start, end, number)
 
 
-def _heading(section: Section, page: Page) -> str:
+def _heading(section: Section, page: Page, above: int) -> tuple[str, int]:
+    """Return a heading and its level: at most one below the last (`above`), whatever the page has."""
     heading = section.heading.strip()
-    return f"<h2>{escape(heading)}</h2>" if heading and heading != page.title.strip() else ""
+    if not heading or heading == page.title.strip():
+        return "", above
+    level = max(_HIGHEST, min(section.level, above + 1))
+    return f"<h{level}>{escape(heading)}</h{level}>", level
 
 
 def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
@@ -264,8 +271,23 @@ def _mark_span(text: str, block: Block, span: tuple[int, int] | None) -> str:
     start, end = block.start, block.end
     low, high = (max(start, span[0]), min(end, span[1])) if span else (start, start)
     if low >= high:
-        return escape(text[start:end])
-    return f"{escape(text[start:low])}<mark>{escape(text[low:high])}</mark>{escape(text[high:end])}"
+        return _link(text[start:end])
+    return f"{_link(text[start:low])}<mark>{escape(text[low:high])}</mark>{_link(text[high:end])}"
+
+
+def _link(text: str) -> str:
+    """Return text as HTML; an address that stands in it can be opened. Nothing else of it is a link."""
+    parts: list[str] = []
+    end = 0
+    for found in _ADDRESS.finditer(text):
+        address = found[0].rstrip(".,;:!?)]}'’”")
+        shown = escape(address)
+        parts += [
+            escape(text[end : found.start()]),
+            f'<a href="{shown}" rel="noopener noreferrer nofollow">{shown}</a>',
+        ]
+        end = found.start() + len(address)
+    return "".join([*parts, escape(text[end:])])
 
 
 def _response(request: web.Request, title: str, body: str, *, status: int = 200) -> web.Response:

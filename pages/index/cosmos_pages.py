@@ -322,7 +322,7 @@ class Pages:
 
 
 def _bodies(row: Row, page: Page) -> list[Item]:
-    text = json.dumps([[section.heading, section.anchor, section.text] for section in page.sections])
+    text = json.dumps([[one.heading, one.anchor, one.text, one.level] for one in page.sections])
     parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
     return [
         {**_build_item_base(row, "body", number), "parts": len(parts), "body": part}

@@ -339,7 +339,7 @@ class FileIndex:
         vectors = self._embed_passages(page.url, [one.text for one in found])
         blocks = self._embed_sentences(page.url, found)
         # one after the other: of three million characters at once nobody else would run for 50 ms
-        each = (json.dumps([one.heading, one.anchor, one.text]) for one in page.sections)
+        each = (json.dumps([one.heading, one.anchor, one.text, one.level]) for one in page.sections)
         sections = f"[{', '.join(each)}]"
         with self._transaction() as connection:
             known = self._find_row(page.url)

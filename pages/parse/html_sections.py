@@ -66,6 +66,7 @@ class _Writer:
         self._data_tables = data_tables
         self._text = TextBuffer()
         self._heading: tuple[str, str] = ("", "")
+        self._level = 2
         self._in_heading: Element | None = None
         self._pre = 0
         self._lists: list[int] = []  # of every open list the next number, 0 for bullets
@@ -100,6 +101,7 @@ class _Writer:
         if element is self._in_heading:
             heading = _PERMALINK_SIGN.sub("", to_one_line(self._text.take()))
             self._heading = (heading, element.get(ANCHOR) or "")
+            self._level = int(tag[1:])
             self._in_heading = None
         elif self._in_heading is not None:
             self._add_space(tag)
@@ -249,7 +251,7 @@ class _Writer:
         text = self._text.take()
         said = self._abbreviations.take()
         if text:
-            self.done.append(Section(*self._heading, "\n\n".join(filter(None, (text, said)))))
+            self.done.append(Section(*self._heading, "\n\n".join(filter(None, (text, said))), self._level))
 
 
 def _first_number(element: Element) -> int:

@@ -47,7 +47,7 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         charset=head["charset"],
         fetched_at=datetime.now(UTC),
     )
-    sections = [[one.heading, one.anchor, one.text] for one in page.sections]
+    sections = [[one.heading, one.anchor, one.text, one.level] for one in page.sections]
     return {
         "title": page.title,
         "sections": sections,
@@ -73,7 +73,7 @@ def read_landing(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         if signs.by_script:
             return found
         raise
-    words = sum(len(text.split()) for _, _, text in page["sections"])
+    words = sum(len(text.split()) for _, _, text, _ in page["sections"])
     return found if signs.by_script and words < FEW_WORDS else found | page
 
 

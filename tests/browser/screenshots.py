@@ -1,4 +1,4 @@
-"""Take the pictures of asking.md, feedback.md, reviewing.md, models.md and dashboard.md in docs.
+"""Take the pictures of asking.md, feedback.md, reviewing.md, admin.md, models.md and dashboard.md in docs.
 
 Run as: python -m tests.browser.screenshots [--into docs/images] [--only dashboard]
 
@@ -23,11 +23,13 @@ from feedback.store.sqlite import SqliteStore
 from model.registry.versions import RolloutState
 from tests.browser.chat import Actor, Chat, Lines, a_chat
 from tests.browser.dashboards import Board, Run, a_board
+from tests.browser.desks import ROBIN, a_desk, flag, some_answers
 from tests.browser.model_walk import put_in_place, read_and_promote
 from tests.browser.review_walk import Walk, change, write_pages
 from tests.browser.review_walk import options as settings_of
 from tests.browser.windows import FLAGS
 from tests.builders.company import CANARY_SHARE, VERSIONS, fill, sum_up
+from tests.builders.world import a_world
 from tests.conftest import ROOT
 from tests.processes.serving import serving
 
@@ -123,6 +125,28 @@ def make_small(path: Path) -> None:
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
+async def take_desks(into: Path) -> None:
+    """Take the pictures of the reviewers' page and of the operators'."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with a_world() as world, a_desk(world) as url, async_playwright() as driver:
+            await flag(world, *some_answers())
+            browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            page = await browser.new_page(viewport={"width": 1180, "height": 860})
+            await page.goto(url + world.parts.passes.make_link("reviews", ROBIN))
+            await page.locator("#list button").nth(2).click()
+            await page.keyboard.press("c")
+            await expect(page.locator("textarea")).to_be_focused()
+            await page.screenshot(path=into / "reviews.png")
+            make_small(into / "reviews.png")
+            pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
+            async with serving(data, *settings_of(pages)) as bot:
+                await page.goto(f"{bot.url}/admin")
+                await expect(page.locator("#sources-list li").first).to_be_visible()
+                await page.screenshot(path=into / "admin.png")
+            make_small(into / "admin.png")
+            await browser.close()
+
+
 async def take_model(into: Path) -> None:
     """Take the picture of a comparison that waits for a decision."""
     with tempfile.TemporaryDirectory() as folder:
@@ -146,11 +170,17 @@ def main() -> None:
     """Read the options and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "model"))
+    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "desks", "model"))
     options = parser.parse_args()
     into: Path = options.into
     into.mkdir(parents=True, exist_ok=True)
-    ways = {"chats": take, "quotation": take_quotation, "dashboard": take_dashboard, "model": take_model}
+    ways = {
+        "chats": take,
+        "quotation": take_quotation,
+        "dashboard": take_dashboard,
+        "desks": take_desks,
+        "model": take_model,
+    }
     for name, taken in ways.items():
         if options.only in (None, name):
             asyncio.run(taken(into))

@@ -187,3 +187,34 @@ async def test_strangers_read_no_page_unless_the_operator_lets_everyone_in(
         ):
             assert response.status == status
             assert ("Asking &amp; answering" in await response.text()) is everyone
+
+
+def test_headings_keep_their_levels_and_none_is_left_out_between_them() -> None:
+    levels = [("Leave", 2), ("Parents", 3), ("Fathers", 6), ("", 2), ("Sick", 3), ("Odd", 1)]
+    sections = tuple(Section(heading, heading, f"On {heading}.", level) for heading, level in levels)
+    html = article(Page("/site/x", "Handbook", sections, "h", datetime(2026, 11, 23, tzinfo=UTC)))
+    assert re.findall(r"<h(\d)>(\w+)", html) == [
+        ("1", "Handbook"),
+        ("2", "Leave"),
+        ("3", "Parents"),
+        ("4", "Fathers"),
+        ("3", "Sick"),
+        ("2", "Odd"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("See https://x.example/a?b=1&c=2, or ask.", ["https://x.example/a?b=1&amp;c=2"]),
+        ("(http://x.example/a)", ["http://x.example/a"]),
+        ('"><script> https://x.example/"onclick=alert(1)', ["https://x.example/"]),
+        ("javascript://x.example/ data:text/html,x ftp://x.example", []),
+        ("https://", []),
+    ],
+)
+def test_addresses_in_a_text_can_be_opened_and_nothing_else_of_it(text: str, links: list[str]) -> None:
+    sections = (Section("A", "a", text),)
+    html = article(Page("/site/x", "T", sections, "h", datetime(2026, 11, 23, tzinfo=UTC)))
+    assert re.findall(r'<a href="([^"]*)" rel="noopener noreferrer nofollow">', html) == links
+    assert "<script" not in html
