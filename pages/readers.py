@@ -62,6 +62,10 @@ class ReaderRules:
         """Raises UnreadableReaders."""
         self._rules = tuple(map(parse_rule, rules))
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._rules)
+
     def narrow(self, readers: Readers, url: str, source: str | None) -> Readers:
         """Return who may read a page that its own source gives to `readers`."""
         for rule in self._rules:

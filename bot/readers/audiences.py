@@ -21,7 +21,7 @@ from typing import Any, Protocol, cast
 
 from bot.card_tokens import parse_home_id
 from bot.readers.access import PageAccess
-from bot.readers.rooms import NOBODY_KNOWN, find_room, is_personal
+from bot.readers.rooms import GROUP, NOBODY_KNOWN, find_room, is_personal
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from core.readers import Audience
@@ -79,6 +79,7 @@ class Audiences:
         self._directories: dict[str, Directory] = {}
         self._groups: BoundedDict[tuple[str, str], _Known] = BoundedDict(REMEMBERED)
         self._chats: BoundedDict[tuple[str, str], tuple[Audience, float]] = BoundedDict(REMEMBERED)
+        self._rooms: BoundedDict[tuple[str, str], Audience] = BoundedDict(REMEMBERED)
         self._askers: BoundedDict[str, str] = BoundedDict(REMEMBERED)
         self._asking: dict[tuple[str, str], asyncio.Task[_Known]] = {}
 
@@ -92,7 +93,7 @@ class Audiences:
         if channel not in self._vouched or not self.access.has_restricted:
             return NOBODY_KNOWN
         if not is_personal(conversation):
-            return find_room(conversation)
+            return self._find_room(conversation)
         directory = self._directories.get(channel)
         if directory is None or not person:
             return self.recall(conversation)
@@ -113,7 +114,7 @@ class Audiences:
         if channel not in self._vouched:
             return NOBODY_KNOWN
         if not is_personal(conversation):
-            return find_room(conversation)
+            return self._find_room(conversation)
         found, until = self._chats.get((channel, parse_home_id(conversation)), (NOBODY_KNOWN, 0.0))
         return found if time.monotonic() < until else NOBODY_KNOWN
 
@@ -121,6 +122,15 @@ class Audiences:
         """Somebody's data is deleted: remember nobody's groups; whoever asks is looked up anew."""
         self._groups.clear()
         self._chats.clear()
+
+    def _find_room(self, conversation: Mapping[str, Any]) -> Audience:
+        """Return what all in a room have in common; a press there need not say again whose channel it is."""
+        name = (str(conversation.get("channelId")), parse_home_id(conversation))
+        if room := find_room(conversation):
+            self._rooms[name] = room
+        elif GROUP not in conversation:
+            room = self._rooms.get(name, NOBODY_KNOWN)
+        return room
 
     def note_asker(self, question_id: str, person: str) -> None:
         """Remember who asks a question, by the directory's id, in memory alone, until it is answered."""

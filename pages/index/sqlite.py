@@ -456,7 +456,8 @@ class FileIndex:
         if changes == memory.changes:
             return None
         pages = self._all("SELECT id, url, source, readers FROM pages")
-        readers = {row["id"]: self._readers(row) for row in pages}
+        named = (row for row in pages if self._rules or row["readers"] is not None)
+        readers = {row["id"]: self._readers(row) for row in named}
         return IndexChanges(
             changes,
             pages=pages,

@@ -179,6 +179,21 @@ async def test_slack_tells_the_channels_that_a_person_and_the_bot_are_in() -> No
         await api.close()
 
 
+async def test_a_press_in_a_channel_need_not_say_whose_channel_it_is(
+    entra: tuple[GraphService, Graph],
+) -> None:
+    _, directory = entra
+    known = audiences(EntraPeople(directory))
+    said = activity("msteams", ROOM, team=TEAM, channel={"id": "19:t"})
+    pressed = activity("msteams", ROOM | {"id": "19:c@thread;messageid=9"})
+    assert known.recall(pressed) == frozenset()
+    assert await known.find(said, "ada") == G1
+    assert await known.find(pressed, "bob") == G1
+    shared = activity("msteams", ROOM, team=TEAM, channel={"id": "19:c", "type": "shared"})
+    assert await known.find(shared, "ada") == frozenset(), "it says now that others are in it"
+    assert await known.find(activity("msteams", ROOM | {"id": "19:d"}), "ada") == frozenset()
+
+
 def activity(channel_id: str, conversation: Mapping[str, Any], **data: Any) -> Mapping[str, Any]:
     raw = {
         "type": "message",

@@ -39,6 +39,7 @@ SCOPES = {
     "conversations.open": ("im:write", TIERS[3]),
     "oauth.v2.access": ("", TIERS[4]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
+    "users.conversations": ("channels:read", TIERS[3]),
     "views.open": ("", TIERS[4]),
     "views.publish": ("", TIERS[4]),
 }
@@ -112,6 +113,7 @@ class SlackService:
         self.channels = {"T1": {"C1", "C9", "D1", "D2", "D9"}}
         self.chats = {"U1": "D1", "U2": "D2", "U9": "D9", "U91": "D91"}
         self.groups: dict[str, list[str]] = {}
+        self.members: dict[str, set[str]] = {}
         self.codes: dict[str, Json] = {}
         self.revoked: list[str] = []
         self.streams = True
@@ -326,6 +328,11 @@ class SlackService:
         if params.get("users") not in self.chats:
             raise LookupError("user_not_found")
         return {"channel": {"id": self.chats[params["users"]]}}
+
+    def _users_conversations(self, team: str, params: Json, _: str) -> Json:
+        _within(str(params.get("limit", 100)), 3, "limit")
+        here = self.members.get(params["user"], set()) & self.channels[team]
+        return {"channels": [{"id": one} for one in sorted(here)], "response_metadata": {"next_cursor": ""}}
 
     def _usergroups_users_list(self, team: str, params: Json, _: str) -> Json:
         if params.get("usergroup") not in self.groups:
