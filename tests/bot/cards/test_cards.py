@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.cards.adaptive import render_card
-from bot.cards.answer import answer_card
+from bot.cards.answer import SimilarAnswer, Standing, answer_card
 from bot.cards.answer_text import full_text
 from bot.cards.help import help_card
 from bot.channels.answer_message import compose_messages
@@ -55,6 +55,29 @@ def test_a_verified_answer_says_so_without_a_name(valid: Check) -> None:
     valid(card)
     assert "Verified by a reviewer" in json.dumps(card, ensure_ascii=False)
     assert "p-reviewer" not in json.dumps(card)
+
+
+@pytest.mark.parametrize(
+    ("offered", "buttons"),
+    [
+        (1, ["That's it", "No"]),
+        (2, ["It's 1", "It's 2", "Neither"]),
+        (3, ["It's 1", "It's 2", "It's 3", "None of these"]),
+    ],
+)
+def test_each_offered_answer_can_be_taken_and_all_of_them_refused(
+    offered: int, buttons: list[str], valid: Check
+) -> None:
+    similar = [
+        SimilarAnswer(f"Leave {at}?", "16 weeks.", CITED, {"similar": f"v{at}"}) for at in range(offered)
+    ]
+    card = answer_card(an_answer(QUESTION), SITE, Standing(similar=similar))
+    assert card is not None
+    rendered = render_card(card)
+    valid(rendered)
+    pressed = [part for part in parts(rendered) if part.get("type") == "Action.Execute"]
+    assert [part["title"] for part in pressed] == buttons
+    assert ",".join(f"v{at}" for at in range(offered)) in json.dumps(pressed[-1])
 
 
 def test_many_sources_are_cut_and_a_bad_address_has_no_button(valid: Check) -> None:
