@@ -35,8 +35,6 @@ from core.text import CHANGED, RULED, clip_text
 
 MAX_CARD_BYTES = 70_000
 """As Teams counts them; the message around the card needs some, too."""
-MAX_SPANS = 12
-MAX_CITED = 6
 MAX_SKIPS = 3
 MAX_PAGES = 2
 DETAIL_CHARACTERS = 300
