@@ -14,9 +14,10 @@ from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asides.listening import Listening, UnaskedRules
+from bot.channels.asides.one_person import SealedWays
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asides.page_previews import ListedPages, PagePreviews
-from bot.channels.asked_messages import AskedMessages
+from bot.channels.asked_messages import AskedMessages, MessageHooks
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.files.sent_files import FilePages, SentFiles
@@ -112,8 +113,15 @@ class Services:
         self.own_reactions = OwnReactions(around.connector, around.own_reactions)
         self.page_previews = PagePreviews(around.listed_pages, around.site_url)
         self.listening = Listening(desk.documents, around.unasked)
-        marks = self.own_reactions.mark_corrected
-        hooks = CardSyncHooks(around.connector, around.fresh, self.rating.waits, self.previews.peek, marks)
+        ways = SealedWays(key)
+        hooks = CardSyncHooks(
+            around.connector,
+            around.fresh,
+            self.rating.waits,
+            self.previews.peek,
+            self.own_reactions.mark_corrected,
+            ways.open,
+        )
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
         self.previews.wake = self.card_sync.wake
@@ -138,9 +146,8 @@ class Services:
         )
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
         self.files = SentFiles(store, desk.documents, around.file_pages)
-        self.messages = AskedMessages(
-            store, desk, self.card_sync, around.later, self.pseudonym, self.files.forget_message
-        )
+        kept = MessageHooks(self.files.forget_message, ways.seal)
+        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym, kept)
         self.privacy.memories.insert(0, self.messages.forget_person)
         self.privacy.memories.append(self.paraphrases.forget_person)
         self.privacy.memories.append(self.files.forget_person)

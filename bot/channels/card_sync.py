@@ -86,6 +86,7 @@ class CardSyncHooks:
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
     feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
     is not known (yet). `mark_corrected` hears of a corrected answer, with its question and where that was.
+    `open_way` decrypts a way to one person.
     """
 
     connector: Connect
@@ -93,6 +94,7 @@ class CardSyncHooks:
     waits: Callable[[Feedback], bool]
     preview: Callable[[str], RulingPreview | None] = lambda _: None
     mark_corrected: Callable[[Question, Mapping[str, Any]], None] = lambda _question, _conversation: None
+    open_way: Callable[[str], str] = str
 
 
 _WITH_PREVIEW = "+"
@@ -400,9 +402,13 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
-        send_alone = partial(tell_alone, self._desk, self._hooks.connector)
-        news = SendNews(self._send_card, send_alone, self.site_url)
+        news = SendNews(self._send_card, self._send_alone, self.site_url)
         await tell_people(self._desk, review, answer, waiting, news)
+
+    async def _send_alone(self, sealed: str, person: str, card: Card) -> bool:
+        """Tell one person of a conversation; False where no way leads to them alone. Raises OSError."""
+        way = self._hooks.open_way(sealed)
+        return await tell_alone(self._desk, self._hooks.connector, way, person, card)
 
     async def _send_card(self, stored: str, card: Card) -> None:
         """Send a card where a stored Reference leads; nowhere, where this process has no way."""
