@@ -14,9 +14,10 @@ from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView
 from bot.channels.asides.listening import Listening, UnaskedRules
+from bot.channels.asides.one_person import SealedWays
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asides.page_previews import ListedPages, PagePreviews
-from bot.channels.asked_messages import AskedMessages
+from bot.channels.asked_messages import AskedMessages, MessageHooks
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.files.sent_files import FilePages, SentFiles
@@ -125,12 +126,14 @@ class Services:
         self.own_reactions = OwnReactions(around.connector, around.own_reactions)
         self.page_previews = PagePreviews(around.listed_pages, around.site_url)
         self.listening = Listening(desk.documents, around.unasked)
+        ways = SealedWays(key)
         hooks = CardSyncHooks(
             around.connector,
             around.fresh,
             self.rating.waits,
             self.previews.peek,
             self.own_reactions.mark_corrected,
+            ways.open,
         )
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
         self.deciding = Deciding(desk, around.models_dir)
@@ -140,8 +143,7 @@ class Services:
         self.models.join(self.card_sync)
         self.links = DataLinks(seals)
         self.privacy = self._make_privacy(store, around)
-        place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
-        self._privacy_handler = PrivacyHandler(self.privacy, self.links, seals, place)
+        self._privacy_handler = self._make_privacy_handler(seals, around)
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
         queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
         taking_back = TakingBack(
@@ -149,9 +151,8 @@ class Services:
         )
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
         self.files = SentFiles(store, desk.documents, around.file_pages)
-        self.messages = AskedMessages(
-            store, desk, self.card_sync, around.later, self.pseudonym, self.files.forget_message
-        )
+        kept = MessageHooks(self.files.forget_message, ways.seal)
+        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym, kept)
         self.privacy.memories = [
             self.messages.forget_person,  # first: what is under way for somebody ends
             *self.privacy.memories,
@@ -188,6 +189,10 @@ class Services:
         if isinstance(around.later, OfflineQueue):
             privacy.memories.append(partial(forget_waiting, around.later))
         return privacy
+
+    def _make_privacy_handler(self, seals: CardSigner, around: ServiceDependencies) -> PrivacyHandler:
+        place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
+        return PrivacyHandler(self.privacy, self.links, seals, place)
 
     def _forgotten(self, answer_id: str) -> None:
         """An answer is gone: serve nothing that came from it, and take its cards from screens."""

@@ -40,6 +40,14 @@ class Edit:
     replaces: str
 
 
+@dataclass(frozen=True, slots=True)
+class MessageHooks:
+    """`forget_files` forgets the files that came with a message; `seal_way` encrypts a way to one person."""
+
+    forget_files: Callable[[str], Awaitable[None]]
+    seal_way: Callable[[str], str]
+
+
 class AskedMessages:
     """Keeps track of messages that ask. One per process, for all channels.
 
@@ -53,16 +61,15 @@ class AskedMessages:
         card_sync: CardSync,
         later: DeferredActions,
         pseudonym: Callable[[str], str],
-        forget_files: Callable[[str], Awaitable[None]],
+        hooks: MessageHooks,
     ) -> None:
-        """`forget_files` forgets the files that came with a message."""
         self.asking: Asking | None = None
         self._store = store
         self._desk = desk
         self._card_sync = card_sync
         self._later = later
         self._pseudonym = pseudonym
-        self._forget_files = forget_files
+        self._hooks = hooks
         self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
@@ -97,7 +104,7 @@ class AskedMessages:
         name = name_way(incoming.conversation_id, person)
         way = replace(incoming.contact, user={"id": incoming.user["id"]}).dump()
         if self._contacts.get(name) != way:
-            entry = {"conversation": name, "reference": way, "person": person}
+            entry = {"conversation": name, "reference": self._hooks.seal_way(way), "person": person}
             await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
             self._contacts[name] = way
 
@@ -140,7 +147,7 @@ class AskedMessages:
     async def _forget_message(self, question_id: str, conversation: dict[str, Any]) -> None:
         message_id = await self._forget(await self._find_versions(question_id, conversation["id"]))
         self._latest.pop(question_id, None)
-        await self._forget_files(question_id)
+        await self._hooks.forget_files(question_id)
         if message_id:
             await self._card_sync.take_back(conversation, message_id)
 

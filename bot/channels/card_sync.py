@@ -87,6 +87,7 @@ class CardSyncHooks:
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
     feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
     is not known (yet). `mark_corrected` hears of a corrected answer, with its question and where that was.
+    `open_way` decrypts a way to one person.
     """
 
     connector: Connect
@@ -94,6 +95,7 @@ class CardSyncHooks:
     waits: Callable[[Feedback], bool]
     preview: Callable[[str], RulingPreview | None] = lambda _: None
     mark_corrected: Callable[[Question, Mapping[str, Any]], None] = lambda _question, _conversation: None
+    open_way: Callable[[str], str] = str
 
 
 _WITH_PREVIEW = "+"
@@ -418,9 +420,13 @@ class CardSync:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
         stored = Reference.load(await self._desk.contact(answer.question.conversation))
         shows = stored is not None and self._view.may_show(stored.conversation, answer, review)
-        send_alone = partial(tell_alone, self._desk, self._hooks.connector)
-        news = SendNews(self._send_card, send_alone, self.site_url, shows=shows)
+        news = SendNews(self._send_card, self._send_alone, self.site_url, shows=shows)
         await tell_people(self._desk, review, answer, waiting, news)
+
+    async def _send_alone(self, sealed: str, person: str, card: Card) -> bool:
+        """Tell one person of a conversation; False where no way leads to them alone. Raises OSError."""
+        way = self._hooks.open_way(sealed)
+        return await tell_alone(self._desk, self._hooks.connector, way, person, card)
 
     async def _send_card(self, stored: str, card: Card) -> None:
         """Send a card where a stored Reference leads; nowhere, where this process has no way."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
 
 from bot.cards.elements import Card
 from bot.channel import ChannelError, Undeliverable
@@ -17,6 +21,29 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[Mapping[str, Any]], Connector | None]
 """Reaches a conversation; None where this process has no way to its channel."""
+
+
+class SealedWays:
+    """Encrypts how to reach one person in a conversation of several, which needs their id: stores have none.
+
+    The key follows from that of the pseudonyms; once that has changed, older ways lead nowhere.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"ways to one person|" + key).digest()))
+
+    def seal(self, way: str) -> str:
+        """Return a way as it may be stored."""
+        return self._cipher.encrypt(way.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Return a way that was sealed, "" for one that was not, or with another key."""
+        try:
+            return self._cipher.decrypt(sealed.encode()).decode()
+        except (InvalidToken, ValueError):
+            return ""
+
+
 _NEVER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 """What a channel answers that has no such message, or not for this person."""
 

@@ -49,6 +49,7 @@ async def test_in_a_group_of_teams_only_the_asker_sees_it() -> None:
         await correct(world, the_answer(world))
         (told,) = [call for call in world.connector.calls if LIVE in json.dumps(call.activity)]
         assert told.targeted
+        assert "29:ada" not in repr(world.store.documents.kept)  # who that is, is kept encrypted
         assert told.activity["recipient"]["id"] == "29:ada"
         await world.parts.card_sync.do_errands()
         assert len([call for call in world.connector.calls if LIVE in json.dumps(call.activity)]) == 1
