@@ -35,7 +35,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cli.model_server import open_served, serve_on_ray
+from cli.models.server import open_served, serve_on_ray
 from core.settings import Settings
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient

@@ -25,7 +25,7 @@ from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
 from bot.stores import open_store
 from cli.console import Json, make_question, out, progress_bar, with_settings
-from cli.pages import refresh_with_bar
+from cli.pages.sources import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings
 from feedback.metrics.report import Report, report

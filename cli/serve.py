@@ -26,8 +26,8 @@ from bot.cards.elements import name_place
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, detect_talk
 from cli.console import Json, make_question, out, progress_out, telling, with_settings
-from cli.model_import import bring_model, ensure_model
-from cli.pages import plan_reading, refresh, refresh_alone
+from cli.models.first_import import bring_model, ensure_model
+from cli.pages.sources import plan_reading, refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page, Question
 from core.settings import Settings

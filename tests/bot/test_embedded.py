@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.embedded import open_askpage
-from cli.pages import refresh_alone
+from cli.pages.sources import refresh_alone
 from core.settings import Settings
 from demo.langchain_program import answer_questions
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.bootstrap import PageServices, open_pages
 from bot.stores import pages_config
-from cli.pages import refresh
+from cli.pages.sources import refresh
 from core.records import Channel, Question
 from core.settings import Settings
 from pages.fetch.client import Fetcher, FetchLimits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.page_readers import describe_readers, judge
+from cli.pages.readers import describe_readers, judge
 from core.readers import EVERYONE, NOBODY, Readers
 
 BOTH = Readers(frozenset({"entra:group:hr", "slack:channel:C1"}))

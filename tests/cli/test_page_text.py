@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.page_text import describe_page, read_one
-from cli.pages import pages_app
+from cli.pages.sources import pages_app
+from cli.pages.text import describe_page, read_one
 from core.records import Page
 from pages.fetch.client import Fetcher
 from pages.fetched import PageRefused

@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli.models import models_app
+from cli.models.versions import models_app
 from model.answering.search_head import SHIPPED, SearchHead
 from model.registry.search_heads import promote_head
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bot.app import CannotServe
-from cli.ray_app import build
+from cli.models.ray_app import build
 from core.settings import FIELDS, Settings
 from tests.needs import ROOT
 

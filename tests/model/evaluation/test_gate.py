@@ -16,7 +16,7 @@ import pytest
 from playwright.async_api import async_playwright, expect
 from typer.testing import CliRunner
 
-from cli.models import models_app
+from cli.models.versions import models_app
 from core.records import AnswerKind, Comparison, Decision, Passage
 from core.subprocess_step import parse_request, to_argument
 from feedback.reviews import model_decisions

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.models import catalogue_row, models_app
+from cli.models.versions import catalogue_row, models_app
 from core.settings import Settings
 from model.answering.profile import Profile
 from model.inference.tokenizer import find_opening

@@ -11,7 +11,7 @@ import aiohttp
 import openai
 import pytest
 
-from cli.model_server import check_model_server
+from cli.models.server import check_model_server
 from core.settings import Settings
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.model_import import FAILED, PREPARING, bring_model, import_beside
+from cli.models.first_import import FAILED, PREPARING, bring_model, import_beside
 from core.settings import Settings
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
 from cli.console import Json, out, progress_bar, progress_out, with_settings
-from cli.page_readers import describe_readers, pages_who_command
-from cli.page_text import page_text_command
+from cli.pages.readers import describe_readers, pages_who_command
+from cli.pages.text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport

@@ -16,7 +16,7 @@ import typer
 
 from bot.bootstrap import open_pages
 from cli.console import Json, out, with_settings
-from cli.page_readers import describe_readers
+from cli.pages.readers import describe_readers
 from core.records import Page, Section
 from core.sentences import pieces
 from core.settings import Settings

@@ -2,7 +2,7 @@
 
     applications:
       - name: askpage
-        import_path: cli.ray_app:build
+        import_path: cli.models.ray_app:build
         args: {models_url: "abfs://…", model_server_most_replicas: 8}
 
 The arguments are settings by their names; what is not given comes from the environment of the cluster's
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.app import CannotServe
-from cli.model_server import build_on_ray
+from cli.models.server import build_on_ray
 from core.settings import Settings
 
 

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 
 from bot.bootstrap import model_choice
 from cli.console import progress_out
-from cli.models import import_with_bar
+from cli.models.versions import import_with_bar
 from core.settings import Settings, build_environment
 from jobs.scheduler import end
 from model.onnx_infer import find_unused_gpu, resolve

@@ -1,0 +1,1 @@
+"""`askpage models …` and `askpage model …`: versions, the first import, the model server."""
