@@ -752,7 +752,7 @@ async def test_other_invokes(world: World) -> None:
     status, body = await world.post(world.activity("invoke", name="message/fetchTask", value={}))
     assert status == 200
     assert json.loads(body)["task"]["value"]["card"]["content"]["type"] == "AdaptiveCard"
-    for name in ("task/fetch", "composeExtension/query", "", None):
+    for name in ("task/fetch", "composeExtension/selectItem", "", None):
         assert (await world.post(world.activity("invoke", name=name)))[0] == 501
 
 
