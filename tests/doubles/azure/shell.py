@@ -71,5 +71,8 @@ def run_script(text: str, programs: list[str], player: Player, environment: Mapp
 def _play(asks: Path, answers: Path, player: Player) -> None:
     while asked := asks.read_bytes():
         name, folder, *words = asked.decode().split("\0")[:-1]
-        status, said = player(name, Path(folder), words)
+        try:
+            status, said = player(name, Path(folder), words)
+        except Exception as error:  # noqa: BLE001 - whoever waits for an answer gets one
+            status, said = 99, f"{name} {' '.join(words)}: the double failed: {error!r}"
         answers.write_text(f"{status}\n{said}")
