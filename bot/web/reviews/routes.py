@@ -19,6 +19,7 @@ from bot.web.reviews.served import ServedAnswers, ServedQuery
 from bot.web.reviews.sight import Sights
 from bot.web.reviews.waiting import WaitingReviews
 from feedback.privacy.audit import AuditAction
+from feedback.reviews.repository import ReviewRepository
 
 _LONGEST = 200
 _MOST = 99_999
@@ -60,7 +61,7 @@ class ReviewsPage:
     async def show_waiting(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one review."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor)
+        await self._record_opening(answer_id, visitor, GONE)
         described = await (await self._open_waiting(visitor)).describe(answer_id, visitor.person)
         if described is None:
             raise RefusedError(404, GONE, "gone")
@@ -76,7 +77,7 @@ class ReviewsPage:
     async def show_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one verified answer."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor)
+        await self._record_opening(answer_id, visitor, NO_MORE)
         served = ServedAnswers(self.actions, self.known, await self.sights.find(visitor))
         described = await served.describe(answer_id, self.actions.card_sync.site_url)
         if described is None:
@@ -100,11 +101,18 @@ class ReviewsPage:
         told = await Presses(self.actions, await self.sights.find(visitor)).perform_all(lead, others, visitor)
         return web.json_response({"told": [{"id": name, "hindered": why} for name, why in told]})
 
+    @property
+    def _desk(self) -> ReviewRepository:
+        return self.actions.reviewing.desk
+
     async def _open_waiting(self, visitor: Visitor) -> WaitingReviews:
         return WaitingReviews(self.actions, self.known, await self.sights.find(visitor))
 
-    async def _record_opening(self, answer_id: str, visitor: Visitor) -> None:
-        answer = await self.actions.store.answer(answer_id)
+    async def _record_opening(self, answer_id: str, visitor: Visitor, gone: str) -> None:
+        """Write down what is opened. Raises RefusedError, with `gone`, for what they may not read."""
+        answer, review = await self.actions.store.answer(answer_id), await self._desk.review(answer_id)
+        if answer is not None and not (await self.sights.find(visitor)).may_see(answer, review):
+            raise RefusedError(404, gone, "gone")
         asker = answer.question.asker if answer else ""
         await self.actions.reviewing.audit.write(
             visitor.person, AuditAction.OPENED, answer_id=answer_id, person=asker
