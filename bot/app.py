@@ -419,7 +419,8 @@ class BotBuilder:
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)
         figures = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
-        figures.is_restricted = self._shelf.access.is_restricted
+        figures.is_restricted = self._shelf.access.is_kept_apart
+        figures.are_restricted = self._shelf.access.are_restricted
         return figures
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:

@@ -59,6 +59,6 @@ class PageInvites:
         if not incoming.personal:
             return IN_YOUR_CHAT
         name, channel = incoming.user["name"] or "Somebody", str(incoming.conversation["channelId"])
-        visitor = Visitor(person, incoming.directory_id, name, channel)
+        visitor = Visitor(person, incoming.directory_id, name, channel, incoming.conversation)
         address = self.site_url + self.passes.make_link(page, visitor)
         return f"This opens the page in your name, once, within {LINK_S / 60:.0f} minutes: {address}"

@@ -14,7 +14,8 @@ import base64
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, cast
 
@@ -42,12 +43,17 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who looks at a page: their pseudonym, the id that the directory has of them, and where they said so."""
+    """Who looks at a page: their pseudonym, the id that the directory has of them, and where they said so.
+
+    `chat` is the conversation in which they asked for the link: they may read here what they may read there
+    (`bot/readers/audiences.py`). A browser on this machine has none.
+    """
 
     person: str
     directory_id: str
     name: str
     channel: str
+    chat: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class PagePasses:

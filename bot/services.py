@@ -151,8 +151,15 @@ class Services:
         )
         self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
         self.files = SentFiles(store, desk.documents, around.file_pages)
-        kept = MessageHooks(self.files.forget_message, ways.seal)
-        self.messages = AskedMessages(store, desk, self.card_sync, around.later, self.pseudonym, kept)
+        self.messages = AskedMessages(
+            store,
+            desk,
+            self.card_sync,
+            around.later,
+            self.pseudonym,
+            MessageHooks(self.files.forget_message, ways.seal),
+        )
+        self._feedback.keep_way = self.messages.keep_way
         self.privacy.memories = [
             self.messages.forget_person,  # first: what is under way for somebody ends
             *self.privacy.memories,

@@ -374,7 +374,7 @@ async def open_access(settings: Settings, rules: ExampleRules) -> AsyncGenerator
             shelf = await closing.enter_async_context(open_pages(settings, finished=False))
         except IndexUnavailable as error:
             raise DatasetError(f"Who may read the pages behind the answers is not known: {error}") from error
-        yield replace(rules, is_restricted=shelf.access.is_restricted)
+        yield replace(rules, is_restricted=shelf.access.is_kept_apart)
 
 
 @asynccontextmanager

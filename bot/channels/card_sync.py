@@ -23,7 +23,7 @@ from bot.cards.review import review_card
 from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
-from bot.channels.asides.one_person import Connect, find_way, tell_alone
+from bot.channels.asides.one_person import Cards, Connect, find_way, tell_alone
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
@@ -420,13 +420,17 @@ class CardSync:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
         stored = Reference.load(await self._desk.contact(answer.question.conversation))
         shows = stored is not None and self._view.may_show(stored.conversation, answer, review)
-        news = SendNews(self._send_card, self._send_alone, self.site_url, shows=shows)
+        may_show = partial(self._may_show_at, answer, review)
+        news = SendNews(self._send_card, self._send_alone, self.site_url, shows, may_show)
         await tell_people(self._desk, review, answer, waiting, news)
 
-    async def _send_alone(self, sealed: str, person: str, card: Card) -> bool:
+    def _may_show_at(self, answer: Answer, review: Review, reference: Reference) -> bool:
+        return self._view.may_show(reference.conversation, answer, review)
+
+    async def _send_alone(self, sealed: str, person: str, cards: Cards) -> bool:
         """Tell one person of a conversation; False where no way leads to them alone. Raises OSError."""
         way = self._hooks.open_way(sealed)
-        return await tell_alone(self._desk, self._hooks.connector, way, person, card)
+        return await tell_alone(self._desk, self._hooks.connector, way, person, cards)
 
     async def _send_card(self, stored: str, card: Card) -> None:
         """Send a card where a stored Reference leads; nowhere, where this process has no way."""

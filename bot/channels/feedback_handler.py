@@ -8,6 +8,7 @@ kept apart and counted, never guessed; the last kind finds its answer when that 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 
@@ -32,6 +33,12 @@ WORD = "word"
 """What waits while the store is away."""
 THANKS = "Thank you, it is kept."
 COUNTS_LATER = "It is kept here, and counts as soon as my store is back."
+
+KeepWay = Callable[[Incoming], Awaitable[None]]
+"""Keeps how to tell whoever did something what is for them alone (`AskedMessages.keep_way`)."""
+
+
+async def _keep_nothing(_: Incoming) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class FeedbackHandler:
         self._rating = rating
         self._view = view
         self._later = later
+        self.keep_way: KeepWay = _keep_nothing
         later.register(WORD, lambda entry: self._place(_spoken(entry)))
 
     async def keep_reactions(self, incoming: Incoming, giver: str) -> None:
@@ -93,6 +101,7 @@ class FeedbackHandler:
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation, so nothing was kept.")
         given = [unbound(word, _build_said(incoming, person, _part(word))) for word in _words(action)]
+        await self.keep_way(incoming)  # before the word counts: what follows from it is for them alone
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
         thanks = compose_thanks(given) or THANKS

@@ -389,8 +389,6 @@ class ActivityHandler:
 
     async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
         actions = self._handlers.find_actions(action.verb)
-        if actions is self._handlers.feedback:
-            await self._messages.keep_way(incoming)
         try:
             return await actions.handle_action(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:

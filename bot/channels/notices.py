@@ -18,6 +18,8 @@ from datetime import datetime
 from bot.cards.elements import Card
 from bot.cards.notice import closed_card, notice_card, taken_back_card
 from bot.channel import Undeliverable
+from bot.channels.asides.one_person import Cards
+from bot.channels.incoming import Reference
 from core.records import Answer, Review, Ruling
 from feedback.reviews.repository import Notification, ReviewRepository, name_way
 from feedback.store.base import moment
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 SendCard = Callable[[str, Card], Awaitable[None]]
 """(where, a Reference as JSON; what) → sent. Raises Undeliverable and OSError."""
-SendAlone = Callable[[str, str, Card], Awaitable[bool]]
+SendAlone = Callable[[str, str, Cards], Awaitable[bool]]
 """(where and to whom, a Reference as JSON; their pseudonym; what) → whether it was sent. Raises OSError."""
 
 
@@ -76,14 +78,17 @@ async def tell_people(
     if not unsent:
         return
     stored = await desk.contact(answer.question.conversation)
-    drawn = closed_card(answer)
-    if card.shows:
-        drawn = draw_notice(review, answer, card.site_url, anew=bool(told))
-    unsent = await _tell_alone(desk, answer.question.conversation, unsent, drawn, card.send_alone)
+    full = draw_notice(review, answer, card.site_url, anew=bool(told))
+
+    def draw(shows: bool) -> Card:
+        return full if shows else closed_card(answer)
+
+    cards = Cards(draw(card.shows), lambda reference: draw(card.shows and card.may_show(reference)))
+    unsent = await _tell_alone(desk, answer.question.conversation, unsent, cards, card.send_alone)
     if not unsent:
         return
     try:
-        await card.send(stored, drawn)
+        await card.send(stored, cards.here)
     except Undeliverable as gone:
         log.warning("somebody could not be told of a ruling: %s", gone)
     for notice in unsent:
@@ -91,13 +96,13 @@ async def tell_people(
 
 
 async def _tell_alone(
-    desk: ReviewRepository, conversation: str, unsent: Sequence[Notification], card: Card, send: SendAlone
+    desk: ReviewRepository, conversation: str, unsent: Sequence[Notification], cards: Cards, send: SendAlone
 ) -> list[Notification]:
     """Tell each whom a message for one person reaches; return the notices of the others. Raises OSError."""
     left: list[Notification] = []
     for notice in unsent:
         way = await desk.contact(name_way(conversation, notice.person))
-        if way and await send(way, notice.person, card):
+        if way and await send(way, notice.person, cards):
             await desk.mark_sent(notice)
         else:
             left.append(notice)
@@ -108,13 +113,15 @@ async def _tell_alone(
 class SendNews:
     """How a card of news leaves, to one person alone where that is possible; and where its pages are.
 
-    `shows`: whoever reads it may see what was ruled; otherwise it says that something was.
+    `shows`: whoever reads the conversation may see what was ruled; otherwise it says that something was.
+    `may_show` tells the same of another conversation: who has left a channel may not read it in their chat.
     """
 
     send: SendCard
     send_alone: SendAlone
     site_url: str
     shows: bool = True
+    may_show: Callable[[Reference], bool] = lambda _: True
 
 
 def _select_unsent(kept: Sequence[Notification], news: News) -> list[Notification]:

@@ -193,7 +193,8 @@ class ReviewHandler:
         )
         review = await self._desk.review(action.answer_id)
         seen = to_reviewed(answer, review.passages if review else ()) if answer else None
-        card = await self._verified.draw_one(seen, incoming) if seen else None
+        audience = await self._find_audience(incoming)
+        card = await self._verified.draw_one(seen, incoming, audience) if seen else None
         return showing(card) if card else saying(NO_MORE, refused=True)
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
@@ -241,7 +242,8 @@ class ReviewHandler:
             raise BadAction(GONE)
         if action.verb in _OF_VERIFIED:
             seen = to_reviewed(answer, review.passages)
-            if card := await self._verified.draw_one(seen, incoming):
+            audience = await self._find_audience(incoming)
+            if card := await self._verified.draw_one(seen, incoming, audience):
                 return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)

@@ -82,11 +82,14 @@ class VerifiedPages:
         ]
         return verified_list_card(VerifiedPage(views, number, len(found), query.said))
 
-    async def draw_one(self, answer: Answer, incoming: Incoming) -> Card | None:
-        """Return one verified answer, None where its ruling is not in force any more. Raises StoreError."""
+    async def draw_one(self, answer: Answer, incoming: Incoming, audience: Audience) -> Card | None:
+        """Return one verified answer, with those rulings of its history that an audience may see.
+
+        None where its ruling is not in force any more. Raises StoreError.
+        """
         standing = await read_standing(self._desk, answer.id)
         for entry in await read_entries(self._desk, [standing] if standing else ()):
-            history = await read_history(self._desk, answer.id)
+            history = self.access.select_steps(await read_history(self._desk, answer.id), audience)
             return verified_card(self._view(entry, incoming), answer, history, self._site_url)
         return None
 

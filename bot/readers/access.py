@@ -15,6 +15,7 @@ from urllib.parse import urldefrag
 
 from core.readers import EVERYONE, Audience, Readers, current_audience
 from core.records import Answer, Citation, Passage, Review, Verdict, VerifiedAnswer
+from feedback.reviews.ruling_changes import PastRuling
 
 Restricted = Callable[[], Mapping[str, Readers]]
 """Returns who may read the pages that not everyone may read, by URL (`Indexes.restricted`)."""
@@ -58,19 +59,39 @@ class PageAccess:
 
     def may_see(self, audience: Audience, answer: Answer, review: Review | None = None) -> bool:
         """Tell whether an audience may see an answer, and all that a review says of it."""
-        return self._allows(audience, (*_of_answer(answer), *(_of_review(review) if review else ())))
+        return self.allows(audience, list_pages(answer, review))
 
     def may_see_verified(self, audience: Audience, verified: VerifiedAnswer) -> bool:
         """Tell whether an audience may see a verified answer."""
-        return self._allows(audience, _of_verified(verified))
+        return self.allows(audience, _of_verified(verified))
 
     def may_read(self, audience: Audience, urls: Iterable[str]) -> bool:
         """Tell whether an audience may read pages by their addresses."""
-        return self._allows(audience, ((url, EVERYONE) for url in urls))
+        return self.allows(audience, ((url, EVERYONE) for url in urls))
 
     def is_restricted(self, answer: Answer, review: Review | None = None) -> bool:
         """Tell whether there is anybody who may not see an answer."""
         return not self.may_see(frozenset(), answer, review)
+
+    def are_restricted(self, pages: Iterable[PageOfIt]) -> bool:
+        """Tell whether there is anybody who may not read one of these pages."""
+        return not self.allows(frozenset(), pages)
+
+    def is_kept_apart(self, answer: Answer, review: Review | None = None) -> bool:
+        """Tell whether an answer is nothing for places where nobody knows who looks.
+
+        It is restricted, or comes from a file, which is its conversation's alone.
+        """
+        return answer.from_file or self.is_restricted(answer, review)
+
+    def select_steps(self, history: Sequence[PastRuling], audience: Audience) -> list[PastRuling]:
+        """Return the rulings of a history that an audience may see: whose places it may read."""
+        return [
+            one
+            for one in history
+            if one.ruling.citation is None
+            or self.may_read(audience, [urldefrag(one.ruling.citation.url).url])
+        ]
 
     def select_visible(
         self, verified: Sequence[VerifiedAnswer], audience: Audience | None = None
@@ -90,7 +111,8 @@ class PageAccess:
         found = (self._find(known, url, kept).principals for url, kept in _of_answer(answer))
         return frozenset[str]().union(*(one for one in found if one))
 
-    def _allows(self, audience: Audience, pages: Iterable[PageOfIt]) -> bool:
+    def allows(self, audience: Audience, pages: Iterable[PageOfIt]) -> bool:
+        """Tell whether an audience may read all of these pages (`list_pages`)."""
         known = self._restricted()
         return all(self._find(known, url, kept).allow(audience) for url, kept in pages)
 
@@ -99,6 +121,11 @@ class PageAccess:
         if now is not None:
             return now
         return EVERYONE if not kept.restricted or self._is_sourced(url) else kept
+
+
+def list_pages(answer: Answer | None, review: Review | None = None) -> tuple[PageOfIt, ...]:
+    """Return the pages that an answer stands on, and those that reviewers looked at and cited since."""
+    return (*(_of_answer(answer) if answer else ()), *(_of_review(review) if review else ()))
 
 
 def _of_passages(passages: Iterable[Passage]) -> Iterator[PageOfIt]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.web.dashboard_learning import CLOSED
-from feedback.metrics.askers import Asked, AskedOften, count_people, list_top, list_unanswered
+from feedback.metrics.askers import AreClosed, Asked, AskedOften, count_people, list_top, list_unanswered
 from feedback.metrics.daily import Group
 from feedback.metrics.timeline import Value
 from feedback.reviews.repository import ReviewRepository
@@ -20,7 +20,15 @@ from feedback.reviews.repository import ReviewRepository
 _TEXT = 400
 Json = dict[str, Any]
 IsClosed = Callable[[str], Awaitable[bool]]
-"""Tells of an answer, by its id, whether it comes from a page that not everyone may read."""
+"""Tells of an answer, by its id, whether it, or its review, has something that not everyone may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What of it not everyone may read: of an answer with its review, and of the pages behind an answer."""
+
+    is_closed: IsClosed
+    are_closed: AreClosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ async def describe_asking(
     query: AskingQuery,
     failures: Mapping[str, int],
     desk: ReviewRepository,
-    is_closed: IsClosed,
+    closing: Closing,
     now: datetime,
 ) -> Json:
     """Return it. Raises StoreError."""
@@ -57,19 +65,20 @@ async def describe_asking(
         "unanswered": None,
     }
     if query.questions:
-        told["top"] = await _describe_questions(list_top(asks), desk, is_closed)
-        told["unanswered"] = await _describe_questions(list_unanswered(asks), desk, is_closed)
+        told["top"] = await _describe_questions(list_top(asks, closing.are_closed), desk, closing)
+        unanswered = list_unanswered(asks, closing.are_closed)
+        told["unanswered"] = await _describe_questions(unanswered, desk, closing)
     return told
 
 
 async def _describe_questions(
-    found: Sequence[AskedOften], desk: ReviewRepository, is_closed: IsClosed
+    found: Sequence[AskedOften], desk: ReviewRepository, closing: Closing
 ) -> list[Json]:
     reviews = await asyncio.gather(*(desk.review(one.answer_id) for one in found))
-    closed = await asyncio.gather(*(is_closed(one.answer_id) for one in found))
+    closed = await asyncio.gather(*(closing.is_closed(one.answer_id) for one in found))
     return [
         {
-            "question": CLOSED if hidden else one.text[:_TEXT],
+            "question": CLOSED if hidden or one.is_closed else one.text[:_TEXT],
             "count": one.count,
             "people": one.people,
             "answered": one.kinds.get("answered", 0),

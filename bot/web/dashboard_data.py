@@ -18,11 +18,11 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
-from bot.web.dashboard_asking import AskingQuery, describe_asking
+from bot.web.dashboard_asking import AskingQuery, Closing, describe_asking
 from bot.web.dashboard_learning import CLOSED, describe_learning
 from core.records import Answer, Review
 from feedback.metrics import daily
-from feedback.metrics.askers import Asked, read_asked
+from feedback.metrics.askers import AreClosed, Asked, read_asked
 from feedback.metrics.daily import Group, Rated, Records, Worst
 from feedback.metrics.daily_cache import FRESH_S, DailyCache
 from feedback.metrics.failures import read_failures
@@ -135,6 +135,7 @@ class DashboardData:
         self._asked: tuple[float, Asked] | None = None
         self._turn = asyncio.Lock()
         self.is_restricted: IsRestricted = lambda _, __: False
+        self.are_restricted: AreClosed = lambda _: False
 
     async def read(self, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
         """Return it; what people asked only with `questions`. Raises StoreError."""
@@ -234,7 +235,8 @@ class DashboardData:
         first, last = begin.astimezone(UTC).date(), now.astimezone(UTC).date()
         failures = await read_failures(self._desk.documents, first, last, query.channel)
         wanted = AskingQuery(begin, query.wants, questions)
-        return await describe_asking(asked, wanted, failures, self._desk, self._is_closed, now)
+        closing = Closing(self._is_closed, self.are_restricted)
+        return await describe_asking(asked, wanted, failures, self._desk, closing, now)
 
     async def _standing_now(self) -> RolloutState:
         try:

@@ -14,7 +14,7 @@ from feedback.metrics.calibration import Calibration
 from feedback.metrics.learning import Lag, Learning, Points, RulingReach
 from feedback.metrics.timeline import Value
 
-CLOSED = "(a question about pages that not everyone may read)"
+CLOSED = "(a question about what not everyone may read)"
 _TEXT = 400
 """Longest text of a question, characters."""
 

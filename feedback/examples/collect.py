@@ -178,7 +178,7 @@ def _count(found: Asked, answer: Answer) -> None:
 def _may_be_read(answer: Answer, rules: ExampleRules) -> bool:
     question = answer.question
     wanted = str(question.channel) in rules.trainable and question.asker not in rules.opted_out
-    return wanted and not rules.is_restricted(answer, None)
+    return wanted and not answer.from_file and not rules.is_restricted(answer, None)
 
 
 def _choose(chosen: list[tuple[int, str, AskedQuestion]], answer: Answer) -> None:

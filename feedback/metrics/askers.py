@@ -7,11 +7,13 @@ MOST_READ of the last LOOK_BACK. What they cover is said beside the figures (`As
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urldefrag
 
-from core.records import Answer, AnswerKind
+from core.readers import EVERYONE, Readers
+from core.records import Answer, AnswerKind, Passage
 from core.text import normalise_text
 from feedback.metrics.daily import Group, Records
 from feedback.metrics.timeline import Value, rate_share
@@ -24,11 +26,23 @@ WEEK = timedelta(days=7)
 RETURNING = timedelta(days=28)
 """Who asked on another day of so many has come back."""
 TOP = 10
+PageOfIt = tuple[str, Readers]
+"""An address, and the readers that were kept with what was found there."""
+AreClosed = Callable[[Collection[PageOfIt]], bool]
+"""Tells of pages whether there is anybody who may not read one of them."""
+
+
+def _are_open(_: Collection[PageOfIt]) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question that was answered, without what was answered."""
+    """One question that was answered, without what was answered.
+
+    `pages` are those behind its answer, each with the readers that were kept with it. What `from_file` is
+    about is known to its conversation alone.
+    """
 
     answer_id: str
     at: datetime
@@ -36,6 +50,8 @@ class Ask:
     text: str
     kind: AnswerKind
     group: Group
+    pages: frozenset[PageOfIt] = frozenset()
+    from_file: bool = False
 
     @property
     def day(self) -> date:
@@ -56,7 +72,8 @@ class Asked:
 class AskedOften:
     """One question, in the same words but for case and punctuation: how often, by whom, what came of it.
 
-    `answer_id` is the newest answer to it.
+    `answer_id` is the newest answer to it. `is_closed`: these answers come from pages that not everyone may
+    read; what was answered from others to the same words is counted apart.
     """
 
     text: str
@@ -65,6 +82,7 @@ class AskedOften:
     kinds: Mapping[str, int]
     answer_id: str
     last_at: datetime
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +117,20 @@ async def read_asked(store: Records, now: datetime) -> Asked:
 def _describe(answer: Answer) -> Ask:
     question = answer.question
     group = Group(answer.model_version, str(question.channel), derive_site(answer))
-    return Ask(answer.id, answer.answered_at, question.asker, question.text, answer.kind, group)
+    places = (*answer.passages, *answer.citations)
+    pages = frozenset(
+        (urldefrag(one.url).url, one.readers if isinstance(one, Passage) else EVERYONE) for one in places
+    )
+    return Ask(
+        answer.id,
+        answer.answered_at,
+        question.asker,
+        question.text,
+        answer.kind,
+        group,
+        pages,
+        answer.from_file,
+    )
 
 
 def count_people(asked: Asked, wanted: Callable[[Group], bool], now: datetime) -> People:
@@ -127,29 +158,29 @@ def _is_midnight(at: datetime) -> bool:
     return at == datetime.combine(at.date(), datetime.min.time(), UTC)
 
 
-def list_top(asks: Iterable[Ask]) -> list[AskedOften]:
+def list_top(asks: Iterable[Ask], are_closed: AreClosed = _are_open) -> list[AskedOften]:
     """Return the questions that were asked most, of equal ones the newest first."""
-    return _rank(asks, lambda one: one.count)
+    return _rank(asks, lambda one: one.count, are_closed)
 
 
-def list_unanswered(asks: Iterable[Ask]) -> list[AskedOften]:
+def list_unanswered(asks: Iterable[Ask], are_closed: AreClosed = _are_open) -> list[AskedOften]:
     """Return the questions that were declined most often."""
     declined = AnswerKind.DECLINED
-    found = _rank(asks, lambda one: one.kinds.get(declined, 0))
+    found = _rank(asks, lambda one: one.kinds.get(declined, 0), are_closed)
     return [one for one in found if one.kinds.get(declined)]
 
 
-def _rank(asks: Iterable[Ask], weigh: Callable[[AskedOften], int]) -> list[AskedOften]:
-    groups: defaultdict[str, list[Ask]] = defaultdict(list)
+def _rank(asks: Iterable[Ask], weigh: Callable[[AskedOften], int], are_closed: AreClosed) -> list[AskedOften]:
+    groups: defaultdict[tuple[str, bool], list[Ask]] = defaultdict(list)
     for one in asks:
-        groups[normalise_text(one.text)].append(one)
-    found = [_sum_up(group) for group in groups.values()]
+        if not one.from_file:
+            groups[normalise_text(one.text), are_closed(one.pages)].append(one)
+    found = [_sum_up(group, is_closed=closed) for (_, closed), group in groups.items()]
     return sorted(found, key=lambda one: (weigh(one), one.last_at), reverse=True)[:TOP]
 
 
-def _sum_up(asks: Sequence[Ask]) -> AskedOften:
+def _sum_up(asks: Sequence[Ask], *, is_closed: bool) -> AskedOften:
     newest = max(asks, key=lambda one: one.at)
     kinds = Counter(str(one.kind) for one in asks)
-    return AskedOften(
-        newest.text, len(asks), len({one.asker for one in asks}), kinds, newest.answer_id, newest.at
-    )
+    people = len({one.asker for one in asks})
+    return AskedOften(newest.text, len(asks), people, kinds, newest.answer_id, newest.at, is_closed)

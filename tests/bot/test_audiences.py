@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from bot.teams import graph
 from bot.teams.graph import Directory as Graph
 from bot.teams.graph import DirectoryConfig, DirectoryUnavailable, EntraPeople
 from core.readers import Readers
-from core.records import Channel, Question
+from core.records import Answer, Channel, Citation, Passage, Question, Ruling, Timings, Verdict
 from feedback.privacy.deletion_log import Deletion
+from feedback.reviews.ruling_changes import PastRuling
 from tests.builders.world import NOW, served
 from tests.doubles.directories import GraphService, SlackMemberships
 
@@ -137,6 +139,27 @@ async def test_nobody_is_known_who_is_not_vouched_for(entra: tuple[GraphService,
     assert await vouched.find(ADA | {"tenantId": "theirs"}, "ada") == frozenset(), "of another directory"
     assert await vouched.find(ADA | {"channelId": "local"}, "ada") == frozenset()
     assert await vouched.find(ADA, "") == frozenset()
+
+
+def test_rulings_of_a_history_and_answers_from_files_are_for_those_who_may_read_them() -> None:
+    access = PageAccess(lambda: {"/site/board": Readers(frozenset({"entra:group:g1"}))})
+    places = {"": None, "open": "/site/open#a", "closed": "/site/board#pay"}
+    history = [
+        PastRuling(
+            at, Verdict("r", "R", Ruling.CORRECTED, NOW, name, cited and Citation(cited, "", "", "")), NOW
+        )
+        for at, (name, cited) in enumerate(places.items())
+    ]
+    for audience, seen in ((frozenset[str](), ["", "open"]), (frozenset({"entra:group:g1"}), [*places])):
+        assert [one.ruling.text for one in access.select_steps(history, audience)] == seen
+    asked = Question("q", "What?", "p", "c", Channel.TEAMS, NOW)
+    for page, kept_apart in (("/file/1", True), ("/site/open", False), ("/site/board", True)):
+        passage = Passage(page, "", "", "Words.", "h", NOW)
+        given = Answer("a", asked, "Words.", (passage,), (), "m", Timings(), NOW)
+        assert access.is_kept_apart(given) is kept_apart
+        assert access.are_restricted([(page, Readers(None))]) is (page == "/site/board")
+    about_file = Answer("a", replace(asked, page_url="/file/1"), "", (), (), "m", Timings(), NOW)
+    assert access.is_kept_apart(about_file)
 
 
 async def test_who_asks_is_in_no_record_and_forgotten_once_it_is_known(

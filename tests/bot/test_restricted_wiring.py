@@ -16,7 +16,16 @@ from bot.channels.answer_message import IN_ROOMS
 from bot.channels.incoming import Reference
 from bot.dialogs.talk_words import NO_PAGES
 from core.readers import Readers
-from core.records import AnswerKind, Channel, Page, Section
+from core.records import (
+    AnswerKind,
+    Channel,
+    Feedback,
+    FeedbackKind,
+    Page,
+    Passage,
+    ReviewReason,
+    Section,
+)
 from core.settings import Settings
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
@@ -95,6 +104,42 @@ async def test_a_browser_gets_no_restricted_page(shelf: PageServices, tmp_path: 
                 assert reply.status == status
                 assert "12,000" not in shown
                 assert "Pay" not in shown
+
+
+async def test_a_browser_here_gets_nothing_that_was_answered_from_it_or_from_a_file(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0)
+    page = await shelf.index.page("/site/pay")
+    assert page is not None
+    board = Passage("/site/pay#pay", "Pay", "Pay", BONUS, page.page_hash, datetime.now(UTC), ADA)
+    own = replace(board, url="/file/1", title="payslip.pdf", readers=Readers(None), text="It is 12,000 net.")
+    canteen = replace(
+        board, url="/site/canteen", title="Canteen", readers=Readers(None), text="Lunch is at 12."
+    )
+    async with (
+        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        served(bot.app) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        store, reviewing = bot.services.review_actions.store, bot.services.reviewing
+        for number, passage in enumerate((board, own, canteen)):
+            asked = replace(question(number), text=f"What says {passage.title}?", asked_at=datetime.now(UTC))
+            asked = replace(asked, page_url="/file/1" if passage is own else None)
+            given = an_answer(asked, passage.text, passages=(passage,), citations=())
+            given = replace(given, id=f"a{number}", answered_at=datetime.now(UTC))
+            await store.add_question(asked)
+            await store.add_answer(given)
+            bad = Feedback(given.id, "p", FeedbackKind.STARS, "1", True, datetime.now(UTC))
+            await store.put_feedback(bad)
+            await reviewing.flag(given, ReviewReason.FEW_STARS)
+        for path in ("dashboard/data?range=hours", "reviews/queue", "reviews/queue/a0", "reviews/count"):
+            async with http.get(f"{url}/{path}") as reply:
+                shown = await reply.text()
+            for word in ("12,000", "says Pay", "payslip"):
+                assert word not in shown, path
+            assert ("Canteen" in shown) is (path in {"dashboard/data?range=hours", "reviews/queue"}), path
+        assert shown == '{"waiting": 1}'
 
 
 async def test_rooms_are_told_the_same_below_every_answer_that_declines(

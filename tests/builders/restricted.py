@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,21 +21,31 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bot.bootstrap import PageServices
-from bot.card_tokens import RATE, REVIEW
+from bot.card_tokens import RATE, REVIEW, CardSigner, parse_home_id
+from bot.channels.asides.listening import UnaskedRules
+from bot.channels.asides.one_person import SealedWays
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.incoming import Reference, parse_activity
 from bot.channels.message import Message, Outgoing
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
+from bot.dialogs.learned_search import LearnedRatings
 from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.talk import Talking
 from bot.dialogs.verified_answers import VerifiedAnswers
+from bot.page_passes import PagePasses, Visitor
 from bot.readers.audiences import Audiences
 from bot.services import ServiceDependencies, Services
+from bot.suggestions import Suggestions
+from bot.web.access import RefusedError
 from bot.web.dashboard_data import DashboardData, Query
 from bot.web.pages import PATH, open_route, site_routes
+from bot.web.reviews.presses import Presses, parse_press
+from bot.web.reviews.served import ServedAnswers, ServedQuery
+from bot.web.reviews.sight import Sight, Sights
+from bot.web.reviews.waiting import WaitingReviews
 from core.readers import EVERYONE, NOBODY, Audience, Readers, reading_as
 from core.records import (
     Answer,
@@ -55,9 +65,11 @@ from core.records import (
 from feedback.examples.collect import gather
 from feedback.examples.convert import ExampleRules
 from feedback.privacy.export import export_person
-from feedback.reviews.repository import CardDestination, Notification, ReviewRepository
+from feedback.reviews.ratings import Scale
+from feedback.reviews.repository import CardDestination, Notification, ReviewRepository, name_way
 from feedback.reviews.ruling_changes import read_standing
 from feedback.store.base import moment
+from feedback.store.documents import Document
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
@@ -156,6 +168,16 @@ PLACES = (
 )
 
 
+LOOKED_AT_AGAIN = tuple(one for one in PLACES if one.name in {"ada", "bob", "hr team", "slack C1", "web"})
+"""One of each kind."""
+ROOMS = {
+    "open": PLACES[11],
+    "group": PLACES[3],
+    "channel": PLACES[11],
+}
+"""Channels in which a page may be read."""
+
+
 class Groups:
     """A directory in memory (`bot.readers.audiences.Directory`)."""
 
@@ -227,6 +249,8 @@ class Office:
             connector=lambda _: self.screens,
             site_url=SITE,
             audiences=self.audiences,
+            listed_pages=shelf.library,
+            unasked=UnaskedRules(is_on=True, precision=0.0),
         )
         self.services = Services(store, self.desk, KEY, around, (RatingRules(), NO_SAMPLE))
         rules = AnswerRules(least_similarity=-1.0, decline_below=0.0)
@@ -235,6 +259,9 @@ class Office:
         kept = partial(read_standing, self.desk)
         self.verified = Verified(self.known, fresh, kept, access=shelf.access)
         self.answerer = Listening(PageAnswerer(shelf.library, answering, self.verified))
+        self.answering = answering
+        self.ways = SealedWays(KEY)
+        self.sights = Sights(self.audiences, store)
         self.asking = Asking(store, self.answerer, talking=Talking(shelf.public_pages))
         self.asking.find_audience, self.asking.access = self.audiences.find_for, self.audiences.access
         self.offers = FollowUps(shelf.page, shelf.library.search, 3).offers
@@ -265,6 +292,9 @@ class Office:
                 await self.keep_answer(
                     f"h {name} {place.name}", name, f"The {name} plan?", conversation, place.person
                 )
+            room = parse_activity(ROOMS.get(name, ROOMS["open"]).activity()).conversation_id
+            for place in LOOKED_AT_AGAIN:
+                await self.keep_answer(f"o {name} {place.name}", name, "Is it good?", room, place.person)
 
     async def keep_answer(self, id_: str, page: str, text: str, conversation: str, asker: str = "p1") -> None:
         passage = await self.passage(page)
@@ -496,6 +526,113 @@ async def by_notice(office: Office, place: Place, page: str) -> str:
     return office.read_screen(place, before)
 
 
+async def by_told_alone(office: Office, place: Place, page: str) -> str:
+    """What somebody hears in their chat of a ruling on what they asked where others could read it."""
+    room = ROOMS.get(page, ROOMS["open"])
+    asked_in = parse_activity(room.activity())
+    alone = parse_activity(place.activity())
+    await office.audience(room)
+    await office.audience(place)
+    id_ = f"o {page} {place.name}"
+    await office.desk.put_contact(asked_in.conversation_id, asked_in.contact.dump())
+    way = name_way(asked_in.conversation_id, place.person)
+    await office.desk.put_contact(way, office.ways.seal(asked_in.contact.dump()), place.person)
+    await office.desk.put_contact(alone.conversation_id, alone.contact.dump(), place.person)
+    before = len(office.screens.said)
+    await office.rule(id_, page)
+    for _ in range(3):
+        await office.services.card_sync.do_errands()
+    return office.read_screen(place, before) if alone.personal else ""
+
+
+async def by_unasked(office: Office, place: Place, page: str) -> str:
+    """What the bot says where it was not mentioned: from pages that everyone may read, whoever is there."""
+    home = parse_home_id(parse_activity(place.activity()).conversation)
+    await office.store.documents.put(Document("listens", home, ""))
+    data = (place.channel_data or {}) | {"heard": True}
+    conversation = place.conversation | {"id": home}  # no reply in a thread
+    here = replace(place, channel_data=data, conversation=conversation)
+    return await office.say(here, _ruled_question(page))
+
+
+async def _open_desk(office: Office, place: Place) -> tuple[Sight, Visitor]:
+    """Return what somebody sees on the reviewers' page who asked for its link in a place."""
+    incoming = parse_activity(place.activity())
+    known = PagePasses(CardSigner(KEY), office.store.documents)
+    who = Visitor(place.person, incoming.directory_id, "R", place.channel, incoming.conversation)
+    link = known.make_link("reviews", who).partition("#link=")[2]
+    visitor = known.read("reviews", await known.exchange("reviews", link) or "")
+    assert visitor is not None
+    return await office.sights.find(visitor), visitor
+
+
+async def by_reviews_queue(office: Office, place: Place, page: str) -> str:
+    sight, visitor = await _open_desk(office, place)
+    waiting = WaitingReviews(office.services.review_actions, office.known, sight)
+    listed = await waiting.list(visitor.person)
+    assert listed["waiting"] == await waiting.count(visitor.person) == len(listed["shown"])
+    return f"{listed} {await waiting.describe(f'a {page}', visitor.person)}"
+
+
+async def by_reviews_served(office: Office, place: Place, page: str) -> str:
+    sight, _ = await _open_desk(office, place)
+    served = ServedAnswers(office.services.review_actions, office.known, sight)
+    listed = await served.list(ServedQuery(words=f"ruling{page}zq"))
+    assert bool(listed["count"]) == bool(listed["shown"])
+    return f"{listed} {await served.describe(f'v {page}', SITE)}"
+
+
+async def by_reviews_press(office: Office, place: Place, page: str) -> str:
+    sight, visitor = await _open_desk(office, place)
+    presses = Presses(office.services.review_actions, sight)
+    said: list[str] = []
+    for verb, number in (("claim", 9), ("skip", 9), ("correct", 9)):
+        body = {"verb": f"review.{verb}", "answer": f"a {page}", "press": f"{number:032}", "round": number}
+        press = parse_press(body | {"text": "x", "note": "n"})
+        try:
+            said.append(repr(await presses.perform(press, visitor)))
+        except RefusedError as refused:
+            said.append(str(refused))
+    lead = parse_press({"verb": "review.reject", "answer": "a open", "press": "0" * 32, "round": 9})
+    with suppress(RefusedError):
+        said.append(repr(await presses.perform_all(lead, [(f"a {page}", 9)], visitor)))
+    return repr(said)
+
+
+async def by_preview(office: Office, place: Place, page: str) -> str:
+    previews = office.services.page_previews
+    found = [
+        await previews.find(f"{SITE}{address(page)}"),
+        await previews.find_in_text(f"{SITE}{address(page)}"),
+    ]
+    return repr([*found, *await previews.look_up(f"How much is the {page} bonus?")])
+
+
+async def by_suggestions(office: Office, place: Place, page: str) -> str:
+    suggestions = Suggestions(office.shelf, office.answering)
+    suggestions_of = [office.shelf.public_pages(), await office.shelf.page(address(page))]
+    await suggestions.find()
+    return repr([suggestions.questions, suggestions_of])
+
+
+async def by_ratings(office: Office, place: Place, page: str) -> str:
+    """What ratings teach the search of a page, in the words of what may be told: nothing but its lessons."""
+    ratings = LearnedRatings(office.known, office.store, office.shelf.public_page_hash, Scale())
+    answer = await office.answer(f"a {page}")
+    if await office.desk.review(answer.id) is None:
+        return ""
+    rated = replace(answer, id=f"r {page}", question=replace(answer.question, id=f"q r {page}"))
+    await office.store.add_question(rated.question)
+    await office.store.add_answer(rated)
+    now = datetime.now(UTC)
+    await office.store.put_feedback(Feedback(rated.id, "p9", FeedbackKind.THUMB, "like", True, now))
+    await ratings.learn(rated)
+    with reading_as(await office.audience(place)):
+        return repr(
+            await ratings.recall(answer.question.text, replace(answer.question, channel=Channel.LOCAL))
+        )
+
+
 async def by_viewer(office: Office, place: Place, page: str) -> str:
     return await office.get(address(page)) + await office.get("/site/")
 
@@ -506,7 +643,8 @@ async def by_link(office: Office, place: Place, page: str) -> str:
 
 async def by_dashboard(office: Office, place: Place, page: str) -> str:
     figures = DashboardData(office.store, office.desk, RolloutState, fresh_s=0.0)
-    figures.is_restricted = office.shelf.access.is_restricted
+    figures.is_restricted = office.shelf.access.is_kept_apart
+    figures.are_restricted = office.shelf.access.are_restricted
     return repr(await figures.read(Query("hours"), datetime.now(UTC), questions=True))
 
 
@@ -516,7 +654,7 @@ async def by_export(office: Office, place: Place, page: str) -> str:
 
 
 async def by_training(office: Office, place: Place, page: str) -> str:
-    rules = ExampleRules("-", is_restricted=office.shelf.access.is_restricted)
+    rules = ExampleRules("-", is_restricted=office.shelf.access.is_kept_apart)
     return repr((await gather(office.store, office.desk, rules, datetime.now(UTC))).candidates)
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -55,18 +56,35 @@ def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | Non
     return (reference, connector) if reference and connector else None
 
 
-async def tell_alone(desk: ReviewRepository, connect: Connect, stored: str, person: str, card: Card) -> bool:
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """What one person is told: in the conversation of several, and in a chat, by its Reference.
+
+    Two of them may differ, for what all in a channel may read is not what one of them may read elsewhere.
+    """
+
+    here: Card
+    draw: Callable[[Reference], Card]
+
+
+async def tell_alone(
+    desk: ReviewRepository, connect: Connect, stored: str, person: str, cards: Cards
+) -> bool:
     """Tell one person; False where neither way leads to them. Raises OSError where it may work later.
 
     `stored` is the conversation of several, with who is meant.
     """
     way = find_way(connect, stored)
-    message = card_message(card)
+    message = card_message(cards.here)
     if way is not None and isinstance(way[1], TellsOne) and await _try(way[1].tell_one, way[0], message):
         return True
     for contact in await desk.contacts_of(person):
         chat = find_way(connect, contact)
-        if chat is not None and chat[0].personal and await _try(chat[1].send, chat[0], message):
+        if (
+            chat is not None
+            and chat[0].personal
+            and await _try(chat[1].send, chat[0], card_message(cards.draw(chat[0])))
+        ):
             return True
     return False
 

@@ -18,7 +18,9 @@ from bot.channels.review_actions import ReviewAction, ReviewActions
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
+from bot.web.reviews.sight import Sight
 from core.records import Citation, Review
+from feedback.store.base import StoreUnavailable
 
 _RULINGS = frozenset({"review.approve", "review.correct", "review.not_on_page", "review.reject"})
 VERBS = _RULINGS | {"review.claim", "review.skip", "review.undo", "review.edit", "review.withdraw"}
@@ -81,10 +83,11 @@ def parse_bulk(body: Json) -> tuple[Press, Sequence[tuple[str, int]]]:
 
 
 class Presses:
-    """Does what permitted reviewers press."""
+    """Does what a permitted reviewer presses on what `sight` lets them see."""
 
-    def __init__(self, actions: ReviewActions) -> None:
+    def __init__(self, actions: ReviewActions, sight: Sight) -> None:
         self._actions = actions
+        self._sight = sight
 
     async def perform(self, press: Press, visitor: Visitor) -> tuple[Review | None, Citation | None]:
         """Do it: return the review as it is then, or the sentence of the page that speaks against it.
@@ -95,6 +98,7 @@ class Presses:
             raise RefusedError(400, "Please write the right answer first.", "bad_request")
         if press.verb == "review.skip" and not press.note:
             raise RefusedError(400, "Please say why you skip it.", "bad_request")
+        await self._check_visible(press.answer_id)
         wish = _build_wish(press, visitor)
         try:
             doubt = None if press.sure else await self._actions.find_doubt(wish)
@@ -109,6 +113,7 @@ class Presses:
         self, lead: Press, others: Sequence[tuple[str, int]], visitor: Visitor
     ) -> list[tuple[str, str]]:
         """Do the same for several; return (answer id, what hinders it: "" where it is done) of each."""
+        await self._check_visible(lead.answer_id)
         answer, review = await self._read(lead.answer_id)
         place = (
             dict(spans(to_reviewed(answer, review.passages if review else ()))).get(lead.span)
@@ -123,7 +128,7 @@ class Presses:
 
     async def _perform_one(self, press: Press, place: Citation | None, visitor: Visitor) -> str:
         answer, review = await self._read(press.answer_id)
-        if answer is None or review is None:
+        if answer is None or review is None or not self._sight.may_see(answer, review):
             return GONE
         if review.blind:
             return SAMPLED
@@ -141,6 +146,18 @@ class Presses:
         if doubt is not None:
             return f"This stands on the page: “{doubt.quote}”. Open it to decide."
         return "" if done else KEPT
+
+    async def _check_visible(self, answer_id: str) -> None:
+        """Refuse what this reviewer may not read as if it were not there. Raises RefusedError.
+
+        A store that is away says so later.
+        """
+        try:
+            answer, review = await self._read(answer_id)
+        except StoreUnavailable:
+            return
+        if answer is not None and not self._sight.may_see(answer, review):
+            raise RefusedError(409, GONE, "refused")
 
     async def _read(self, answer_id: str) -> tuple[Any, Review | None]:
         return await self._actions.store.answer(answer_id), await self._actions.reviewing.desk.review(

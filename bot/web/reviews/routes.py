@@ -16,8 +16,10 @@ from bot.web.access import RefusedError, read_object
 from bot.web.door import PageDoor
 from bot.web.reviews.presses import KEPT, Presses, parse_bulk, parse_press
 from bot.web.reviews.served import ServedAnswers, ServedQuery
+from bot.web.reviews.sight import Sights
 from bot.web.reviews.waiting import WaitingReviews
 from feedback.privacy.audit import AuditAction
+from feedback.reviews.repository import ReviewRepository
 
 _LONGEST = 200
 _MOST = 99_999
@@ -26,7 +28,7 @@ NO_MORE = "This verified answer is not served any more."
 
 def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list[web.RouteDef]:
     """Return the page, its files, and what it reads and sends."""
-    page = ReviewsPage(actions, known)
+    page = ReviewsPage(actions, known, Sights(actions.card_sync.audiences, actions.store))
     reads = {
         "count": page.count_waiting,
         "queue": page.list_waiting,
@@ -39,27 +41,28 @@ def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list
 
 @dataclass(frozen=True, slots=True)
 class ReviewsPage:
-    """Serves reviewers who were let in."""
+    """Serves reviewers who were let in, each with what they themselves may read."""
 
     actions: ReviewActions
     known: Known
+    sights: Sights
 
     async def count_waiting(self, _: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send how many wait. A page asks that again and again; it is a number alone, so nobody notes it."""
-        waiting = await self.actions.queue.list_waiting(visitor.person)
-        return web.json_response({"waiting": len(waiting)})
+        waiting = await (await self._open_waiting(visitor)).count(visitor.person)
+        return web.json_response({"waiting": waiting})
 
     async def list_waiting(self, _: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send the queue."""
         await self.actions.reviewing.audit.write(visitor.person, AuditAction.READ_QUEUE)
-        listed = await WaitingReviews(self.actions, self.known).list(visitor.person)
+        listed = await (await self._open_waiting(visitor)).list(visitor.person)
         return web.json_response(listed | {"me": visitor.name})
 
     async def show_waiting(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one review."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor)
-        described = await WaitingReviews(self.actions, self.known).describe(answer_id, visitor.person)
+        await self._record_opening(answer_id, visitor, GONE)
+        described = await (await self._open_waiting(visitor)).describe(answer_id, visitor.person)
         if described is None:
             raise RefusedError(404, GONE, "gone")
         return web.json_response(described)
@@ -67,14 +70,15 @@ class ReviewsPage:
     async def list_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send a page of the verified answers."""
         await self.actions.reviewing.audit.write(visitor.person, AuditAction.READ_VERIFIED)
-        listed = await ServedAnswers(self.actions, self.known).list(parse_query(request))
+        served = ServedAnswers(self.actions, self.known, await self.sights.find(visitor))
+        listed = await served.list(parse_query(request))
         return web.json_response(listed | {"me": visitor.name})
 
     async def show_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one verified answer."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor)
-        served = ServedAnswers(self.actions, self.known)
+        await self._record_opening(answer_id, visitor, NO_MORE)
+        served = ServedAnswers(self.actions, self.known, await self.sights.find(visitor))
         described = await served.describe(answer_id, self.actions.card_sync.site_url)
         if described is None:
             raise RefusedError(404, NO_MORE, "gone")
@@ -83,21 +87,32 @@ class ReviewsPage:
     async def press(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Do what was pressed, and send the review as it is then."""
         press = parse_press(await read_object(request))
-        review, doubt = await Presses(self.actions).perform(press, visitor)
+        sight = await self.sights.find(visitor)
+        review, doubt = await Presses(self.actions, sight).perform(press, visitor)
         if review is None and doubt is None:
             return web.json_response({"done": True, "said": KEPT, "review": None})
-        waiting = WaitingReviews(self.actions, self.known)
+        waiting = WaitingReviews(self.actions, self.known, sight)
         described = await waiting.describe(press.answer_id, visitor.person, doubt)
         return web.json_response({"done": doubt is None, "said": "", "review": described})
 
     async def press_all(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Rule on several reviews alike, and send what became of each."""
         lead, others = parse_bulk(await read_object(request))
-        told = await Presses(self.actions).perform_all(lead, others, visitor)
+        told = await Presses(self.actions, await self.sights.find(visitor)).perform_all(lead, others, visitor)
         return web.json_response({"told": [{"id": name, "hindered": why} for name, why in told]})
 
-    async def _record_opening(self, answer_id: str, visitor: Visitor) -> None:
-        answer = await self.actions.store.answer(answer_id)
+    @property
+    def _desk(self) -> ReviewRepository:
+        return self.actions.reviewing.desk
+
+    async def _open_waiting(self, visitor: Visitor) -> WaitingReviews:
+        return WaitingReviews(self.actions, self.known, await self.sights.find(visitor))
+
+    async def _record_opening(self, answer_id: str, visitor: Visitor, gone: str) -> None:
+        """Write down what is opened. Raises RefusedError, with `gone`, for what they may not read."""
+        answer, review = await self.actions.store.answer(answer_id), await self._desk.review(answer_id)
+        if answer is not None and not (await self.sights.find(visitor)).may_see(answer, review):
+            raise RefusedError(404, gone, "gone")
         asker = answer.question.asker if answer else ""
         await self.actions.reviewing.audit.write(
             visitor.person, AuditAction.OPENED, answer_id=answer_id, person=asker

@@ -12,6 +12,8 @@ from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, lis
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
 from bot.dialogs.verified_answers import contradicts
+from bot.readers.access import list_pages
+from bot.web.reviews.sight import Sight
 from bot.web.reviews.waiting import describe_place, describe_served
 from core.records import VerifiedAnswer
 from core.text import CHANGED, RULED
@@ -55,11 +57,12 @@ class ServedQuery:
 
 
 class ServedAnswers:
-    """Describes what is served as verified."""
+    """Describes what is served as verified to one reviewer, who sees what `sight` lets them."""
 
-    def __init__(self, actions: ReviewActions, known: Known) -> None:
+    def __init__(self, actions: ReviewActions, known: Known, sight: Sight) -> None:
         self._actions = actions
         self._known = known
+        self._sight = sight
 
     @property
     def _desk(self) -> ReviewRepository:
@@ -69,7 +72,12 @@ class ServedAnswers:
         """Return a page of what is wanted, the newest first. Raises StoreError."""
         now = datetime.now(UTC)
         use = await self._read_use(now)
-        entries = await read_entries(self._desk, await list_verified(self._desk, query.build_filter(now)))
+        found = self._sight.select_verified(await list_verified(self._desk, query.build_filter(now)))
+        entries = [
+            one
+            for one in await read_entries(self._desk, found)
+            if self._sight.access.allows(self._sight.audience, list_pages(None, one.review))
+        ]
         wanted = [one for one in entries if query.fits(one, _count(use, one.verified))]
         number = min(query.number, max(1, -(-len(wanted) // ON_A_PAGE)))
         shown = wanted[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
@@ -81,15 +89,20 @@ class ServedAnswers:
         return {"count": len(wanted), "page": number, "on_a_page": ON_A_PAGE, "days": USE_DAYS, "shown": rows}
 
     async def describe(self, answer_id: str, site_url: str) -> Json | None:
-        """Return one, None where its ruling is not in force any more. Raises StoreError."""
+        """Return one; None where its ruling is not in force any more, or it is not theirs to see.
+
+        Raises StoreError.
+        """
         standing = await read_standing(self._desk, answer_id)
         answer = await self._actions.store.answer(answer_id)
         entries = await read_entries(self._desk, [standing] if standing and answer else ())
         if not entries or answer is None:
             return None
         entry, verified = entries[0], entries[0].verified
+        if not self._sight.may_see(answer, entry.review) or not self._sight.select_verified([verified]):
+            return None
         seen = to_reviewed(answer, entry.review.passages)
-        use = await self._read_use(datetime.now(UTC))
+        use, steps = await self._read_use(datetime.now(UTC)), await read_history(self._desk, answer_id)
         quotes = {one.quote for one in verified.citations}
         chosen = next((value for value, one in spans(seen) if one.quote in quotes), "")
         rivals = await asyncio.to_thread(self._find_rivals, verified)
@@ -98,7 +111,7 @@ class ServedAnswers:
             "choices": [{"value": value, "title": title} for value, title in list_places(seen)],
             "chosen": chosen,
             "most": {"text": CORRECTION_CHARACTERS, "note": NOTE_CHARACTERS},
-            "history": [_describe_step(one) for one in await read_history(self._desk, answer_id)],
+            "history": [_describe_step(one) for one in self._sight.select_steps(steps)],
             "rivals": [describe_served(one) for one in rivals],
             "stale": verified.stale_at is not None,
         }
@@ -107,7 +120,7 @@ class ServedAnswers:
         """Return the other verified answers to the same question that say something else."""
         others = [
             one
-            for one in self._known.all()
+            for one in self._sight.select_verified(self._known.all())
             if one.page_url == verified.page_url and contradicts(one, verified)
         ]
         same = self._known.alike(verified.question_text, [one.question_text for one in others])

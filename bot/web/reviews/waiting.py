@@ -25,6 +25,7 @@ from bot.cards.review_actions import ReviewView, list_actions
 from bot.channels.card_sync import CardSync
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
+from bot.web.reviews.sight import Sight
 from core.records import Answer, AnswerKind, Citation, Review, VerifiedAnswer
 from core.text import CHANGED, absolute, strip_markers
 from feedback.reviews.repository import ReviewRepository
@@ -40,11 +41,12 @@ Json = dict[str, Any]
 
 
 class WaitingReviews:
-    """Describes what waits for a review to one reviewer."""
+    """Describes what waits for a review to one reviewer, who sees what `sight` lets them."""
 
-    def __init__(self, actions: ReviewActions, known: Known) -> None:
+    def __init__(self, actions: ReviewActions, known: Known, sight: Sight) -> None:
         self._actions = actions
         self._known = known
+        self._sight = sight
 
     @property
     def _desk(self) -> ReviewRepository:
@@ -54,9 +56,13 @@ class WaitingReviews:
     def _sync(self) -> CardSync:
         return self._actions.card_sync
 
+    async def count(self, person: str) -> int:
+        """Return how many wait. Raises StoreError."""
+        return len(await self._list_waiting(person))
+
     async def list(self, person: str) -> Json:
         """Return how many wait, and the first of them in their order. Raises StoreError."""
-        waiting = await self._actions.queue.list_waiting(person)
+        waiting = await self._list_waiting(person)
         shown = waiting[:MOST_SHOWN]
         answers = await asyncio.gather(*(self._actions.store.answer(one.answer_id) for one in shown))
         rows = [
@@ -67,9 +73,12 @@ class WaitingReviews:
         return {"waiting": len(waiting), "shown": rows}
 
     async def describe(self, answer_id: str, person: str, doubt: Citation | None = None) -> Json | None:
-        """Return a review as it is now, waiting or settled; None for one that is gone. Raises StoreError."""
+        """Return a review as it is now, waiting or settled; None for one that is gone, or not theirs to see.
+
+        Raises StoreError.
+        """
         answer, review = await self._actions.store.answer(answer_id), await self._desk.review(answer_id)
-        if answer is None or review is None:
+        if answer is None or review is None or not self._sight.may_see(answer, review):
             return None
         words = await self._actions.store.feedback_on(answer_id)
         view = self._sync.view_review(review, answer, words, "")
@@ -81,6 +90,9 @@ class WaitingReviews:
         described["served"] = [] if review.blind else await self._find_served(answer)
         return described
 
+    async def _list_waiting(self, person: str) -> Sequence[Review]:
+        return await self._sight.select_waiting(await self._actions.queue.list_waiting(person))
+
     async def _find_alike(self, answer: Answer, review: Review, person: str) -> list[Json]:
         """Return the waiting reviews of questions that ask the same: one ruling may do for all of them.
 
@@ -89,9 +101,7 @@ class WaitingReviews:
         if review.settled_at is not None:
             return []
         waiting = [
-            one
-            for one in await self._actions.queue.list_waiting(person)
-            if one.answer_id != answer.id and not one.blind
+            one for one in await self._list_waiting(person) if one.answer_id != answer.id and not one.blind
         ][:MOST_ALIKE]
         others = await asyncio.gather(*(self._actions.store.answer(one.answer_id) for one in waiting))
         pairs = [
@@ -107,7 +117,7 @@ class WaitingReviews:
         """Return what is served to the same question already, from another answer."""
         served = [
             one
-            for one in self._known.all()
+            for one in self._sight.select_verified(self._known.all())
             if one.answer_id != answer.id and one.page_url == answer.question.page_url
         ]
         texts = [one.question_text for one in served]

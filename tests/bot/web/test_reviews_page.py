@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.card_tokens import CardSigner
+from bot.dialogs.review import GONE
 from bot.page_passes import LINK_S, PASS_S, PagePasses, Visitor
+from bot.readers.access import PageAccess
+from bot.readers.audiences import Audiences
+from core.readers import Audience, Readers
 from core.records import Answer, ReviewReason, Ruling
 from feedback.privacy.audit import Audit, AuditAction
 from tests.browser.desks import (
@@ -160,6 +164,72 @@ async def test_a_browser_here_is_the_local_reviewer_and_no_other_sites_page_is(w
         ) as response:
             assert response.status == 200
     assert [one.answer_id for one in await live(world.parts.desk)] == [answer.id]
+
+
+# What a reviewer may read
+
+OURS = {"id": "a:robins", "conversationType": "personal", "channelId": "msteams", "tenantId": "t1"}
+
+
+class Named:
+    """A directory that knows people and no groups (`bot.readers.audiences.Directory`)."""
+
+    kinds = ("entra:group:",)
+
+    def name_person(self, person: str, conversation: Mapping[str, Any]) -> Audience:
+        return frozenset({f"entra:user:{person}"})
+
+    async def find_groups(self, person: str, conversation: Mapping[str, Any]) -> Audience:
+        return frozenset()
+
+
+async def test_a_page_that_a_reviewer_may_not_read_is_not_there_for_them(world: World) -> None:
+    closed: dict[str, Readers] = {}
+    world.parts.view.audiences = Audiences(PageAccess(lambda: closed), {"msteams"})
+    world.parts.view.audiences.add("msteams", Named())
+    elsewhere = replace(CARRY, url="/site/canteen#a")
+    open_one = replace(an_answer(asked(6, "Where is the canteen?")), passages=(elsewhere,), citations=())
+    await flag(world, *some_answers(), open_one)
+    async with a_desk(world) as url:
+        await look(world, url, closed, open_one)
+
+
+async def look(world: World, url: str, closed: dict[str, Readers], open_one: Answer) -> None:
+    """Approve an answer from a page, close it to all but Robin, and look at it with others' eyes."""
+    closed_one = some_answers()[4]
+    robin = await come_in(world, url, replace(ROBIN, chat=OURS))
+    kim = await come_in(world, url, replace(KIM, chat=OURS | {"id": "a:kims"}))
+    without_chat = await come_in(world, url, ROBIN)  # a link of an earlier version
+    await robin.press("approve", closed_one)
+    closed["/site/leave"] = Readers(frozenset({"entra:user:aad-robin"}))
+    seen = await robin.get("queue")
+    assert (seen[1]["waiting"], (await robin.get("count"))[1]["waiting"]) == (5, 5)
+    assert (await robin.get("verified"))[1]["count"] == 1
+    for reader in (kim, without_chat):
+        _, queue = await reader.get("queue")
+        assert queue["waiting"] == (await reader.get("count"))[1]["waiting"] == len(queue["shown"]) == 1
+        assert "carry over" not in repr(queue)
+        _, served = await reader.get("verified?about=annual")
+        assert (served["count"], served["shown"]) == (0, [])
+        for path in (f"queue/{closed_one.id}", f"verified/{closed_one.id}"):
+            gone = await reader.get(path)
+            unknown = await reader.get(path.replace(closed_one.id, "unknown"))
+            assert gone == unknown
+            assert gone[0] == 404
+        waits = some_answers()[2]
+        assert (await reader.press("skip", waits, note="n"))[1]["error"]["message"] == GONE
+        assert (await reader.press("undo", closed_one))[1]["error"]["message"] == GONE
+        told = await reader.post(
+            "press-all",
+            {"verb": "review.reject", "answer": open_one.id, "round": 9, "press": "0" * 32}
+            | {"others": [{"answer": waits.id, "round": 1}]},
+        )
+        assert told[1]["told"][1] == {"id": waits.id, "hindered": GONE}
+    entries = Audit(world.parts.desk.documents).entries()
+    assert closed_one.id not in [one.answer_id async for one in entries if one.what is AuditAction.OPENED]
+    review = await world.parts.desk.review(closed_one.id)
+    assert review is not None
+    assert review.ruling is not None
 
 
 # The queue

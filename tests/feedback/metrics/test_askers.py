@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.readers import Readers
 from core.records import Answer, AnswerKind, Channel
 from feedback.metrics import askers
 from feedback.metrics.askers import count_people, list_top, list_unanswered, read_asked
@@ -93,6 +94,28 @@ async def test_questions_are_grouped_by_their_words_and_what_was_declined_is_lis
     assert (top[0].text, top[0].answer_id) == ("How do I park??", last.id)
     assert [one.text for one in list_unanswered(asked.asks)] == ["How do I park??", "May I fly?"]
     assert list_top([]) == list_unanswered([]) == []
+
+
+async def test_what_closed_pages_answered_is_counted_apart_and_files_are_in_no_list(
+    store: SqliteStore,
+) -> None:
+    closed = replace(answer(question()).passages[0], readers=Readers(frozenset({"entra:group:hr"})))
+    await put(store, 1, "ada", 3, "Who gets a bonus?", passages=(closed,))
+    await put(store, 2, "bob", 2, "who gets a bonus", kind=AnswerKind.DECLINED, passages=(), citations=())
+    about_file = question(3, asker="cy", asked_at=NOW, text="What is in it?", page_url="/file/1")
+    await store.add_question(about_file)
+    await store.add_answer(replace(answer(about_file), answered_at=NOW))
+    asked = await read_asked(store, NOW)
+    of_file = asked.asks[-1]
+    assert of_file.from_file
+    found = list_top(asked.asks, lambda pages: any(readers.restricted for _, readers in pages))
+    assert [(one.text, one.count, one.is_closed) for one in found] == [
+        ("who gets a bonus", 1, False),
+        ("Who gets a bonus?", 1, True),
+    ]
+    [declined] = list_unanswered(asked.asks)
+    assert not declined.is_closed
+    assert "What is in it?" not in repr([*found, declined])
 
 
 async def test_failures_are_counted_by_day_channel_and_reason() -> None:
