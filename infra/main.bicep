@@ -294,7 +294,7 @@ module app 'modules/app.bicep' = {
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
     reviewers: reviewers
-    modelUrl: empty(modelImage) ? '' : model!.outputs.url
+    modelUrl: empty(modelImage) ? '' : (model!.outputs.url)
     slackTeams: slackTeams
     slackReviewChannel: slackReviewChannel
     slackReviewers: slackReviewers

@@ -163,7 +163,7 @@ class Privacy:
         }
         begun = await self._later.attempt(partial(self._begin, entry), DELETION, entry)
         if begun is None:
-            await self._forget(wished)
+            await self._forget(wished, away=True)
         return begun or wished
 
     async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
@@ -226,9 +226,14 @@ class Privacy:
             log.info("a person's data was deleted")
             self._open[deletion.id] = deletion
 
-    async def _forget(self, deletion: Deletion) -> None:
+    async def _forget(self, deletion: Deletion, *, away: bool = False) -> None:
+        """Forget what this process knows; while the store is away, what needs the store comes later."""
         for forget in self.memories:
-            await forget(deletion)
+            try:
+                await forget(deletion)
+            except StoreError:
+                if not away:
+                    raise
         self._greeted.pop(deletion.person, None)
 
     async def _begin(self, entry: Entry) -> Deletion:

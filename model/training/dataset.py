@@ -18,9 +18,10 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from core.files import compute_sha256
 from core.records import Passage, TrainingExample
@@ -30,6 +31,7 @@ from model.inference.tokenizer import ChatText
 from model.text import output_text, prompt
 
 EXAMPLES, CARD = "examples.jsonl", "card.json"
+_PASSAGES = TypeAdapter(tuple[Passage, ...])
 _KNOWN = {field.name for field in fields(TrainingExample)}
 _SCALE = 1 << 64
 _WHOLE = Reading(sentences=0)
@@ -118,10 +120,7 @@ def read_dataset(folder: Path) -> Dataset:
 def _example(line: str, where: str) -> TrainingExample:
     try:
         raw: dict[str, Any] = json.loads(line)
-        passages = tuple(
-            Passage(**passage | {"fetched_at": datetime.fromisoformat(passage["fetched_at"])})
-            for passage in raw["passages"]
-        )
+        passages = _PASSAGES.validate_python(raw["passages"])
         given: dict[str, Any] = {
             name: raw[name] for name in raw if name in _KNOWN - {"passages", "made_from"}
         }

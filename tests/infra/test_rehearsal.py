@@ -352,8 +352,8 @@ def commands_of_page() -> list[str]:
 
 def test_the_commands_of_the_page_make_what_it_says() -> None:
     terminal = Terminal(new_installation(ALERT_EMAIL=""))
-    names, training, *more = commands_of_page()
-    for commands in (names, *more, "azd up", training, "azd up"):
+    names, training, servers, *more = commands_of_page()
+    for commands in (names, *more, "azd up", training, servers, "azd up"):
         done = terminal.run(commands)
         assert done.status == 0, (commands, done.said)
     azure = terminal.cli.azure

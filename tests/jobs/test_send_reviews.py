@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from bot.services import Services
 from bot.teams.channel import to_config
 from bot.teams.connector import BotConnector
 from bot.teams.endpoint import BotCredentials
+from core.readers import Readers
 from core.records import Answer, Channel, Review, ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import CardDestination, ReviewRepository
@@ -34,7 +35,10 @@ NOW = datetime.now(UTC)
 
 
 class NoPages:
-    """Pages that no card asks about."""
+    """Pages that no card asks about; everyone may read them."""
+
+    def restricted(self) -> Mapping[str, Readers]:
+        return {}
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)

@@ -227,7 +227,7 @@ def test_markdown_becomes_text_with_the_anchors_of_github() -> None:
     assert page.title == "Asking: how"
     assert page.sections == (
         Section("", "", "Intro with a link, a picture and code. Ask in #people-ops or see /leave/. shown"),
-        Section("First heading", "first-heading", "- one\n- two\n  - inner"),
+        Section("First heading", "first-heading", "- one\n- two\n  - inner", level=1),
         Section("Twice, really?", "twice-really", "text"),
         Section("Twice, really?", "twice-really-1", "<your name> and raw HTML"),
         Section("Own", "custom", "Years | Days\n1 | 25"),

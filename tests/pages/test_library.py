@@ -21,7 +21,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
-from pages.sources import Unchanged
+from pages.sources import NewReaders, Unchanged
 from tests.doubles.cosmos_pages import a_page_container, machines
 
 pytest_plugins = ["tests.builders.warm"]
@@ -434,7 +434,7 @@ async def test_a_source_says_anew_who_may_read_a_page_whose_text_is_as_it_was(li
     await close_page(library, "/site/hr")
     await library._take(Unchanged("/site/hr"), "wiki")
     assert library._index.restricted() == {"/site/hr": HR}
-    await library._take(Unchanged("/site/hr", EVERYONE), "wiki")
+    await library._take(NewReaders("/site/hr", EVERYONE, ""), "wiki")
     assert library._index.restricted() == {}
     with reading_as(()):
         assert [hit.passage.url for hit in await library.search("bonus", 5)] == ["/site/hr#pay"]

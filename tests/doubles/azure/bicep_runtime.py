@@ -235,6 +235,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "json": json.loads,
     "map": lambda parts, function: [function(part) for part in parts],
     "startsWith": lambda whole, part: whole.lower().startswith(part.lower()),
+    "string": str,
     "subscription": lambda: {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION},
     "subscriptionResourceId": lambda of, name: f"/subscriptions/{SUBSCRIPTION}/providers/{of}/{name}",
     "substring": lambda whole, first: whole[first:],

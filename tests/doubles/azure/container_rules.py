@@ -23,6 +23,8 @@ PUBLIC_IMAGES = {
 """Images that anybody may pull: where they listen, and which paths they answer with 200."""
 INVALID = "InvalidParameterValueInContainerTemplate"
 BOT_IMAGE = {"port": "ASKPAGE_PORT", "otherwise": 3978, "paths": {"/healthz", "/readyz"}}
+MODEL_SERVER = {"port": "ASKPAGE_MODEL_SERVER_PORT", "otherwise": 3980, "paths": {"/healthz", "/readyz"}}
+"""What our images do when they are started with `model serve`."""
 
 
 def check_environment(change: Change) -> None:
@@ -48,6 +50,8 @@ def check_app(change: Change) -> None:
     template, configuration = change.properties["template"], change.properties["configuration"]
     [container] = template["containers"]
     image = find_image(change, container["image"], configuration)
+    if image is BOT_IMAGE and container.get("args") == ["model", "serve"]:
+        image = MODEL_SERVER
     listens = _listening(image, container["env"])
     asked = [probe["httpGet"] for probe in container.get("probes", [])]
     wrong = [one for one in asked if one["port"] != listens or one["path"] not in image["paths"]]
