@@ -358,7 +358,9 @@ def test_the_commands_of_the_page_make_what_it_says() -> None:
         assert done.status == 0, (commands, done.said)
     azure = terminal.cli.azure
     assert any(one.name == "update-model" for one in azure.of_type("Microsoft.App/jobs"))
-    [app] = azure.of_type("Microsoft.App/containerApps")
+    apps = {one.name: one for one in azure.of_type("Microsoft.App/containerApps")}
+    app = apps.pop("askpage")
+    assert set(apps) == {"askpage-model"}
     env = {one["name"]: one for one in app.properties["template"]["containers"][0]["env"]}
     assert env["ASKPAGE_PAGES"]["value"].endswith("/sitemap.xml")
     assert env["ASKPAGE_SLACK_TEAMS"]["value"] == "T01"
