@@ -752,8 +752,11 @@ async def test_other_invokes(world: World) -> None:
     status, body = await world.post(world.activity("invoke", name="message/fetchTask", value={}))
     assert status == 200
     assert json.loads(body)["task"]["value"]["card"]["content"]["type"] == "AdaptiveCard"
-    for name in ("task/fetch", "composeExtension/query", "", None):
+    for name in ("task/fetch", "composeExtension/selectItem", "", None):
         assert (await world.post(world.activity("invoke", name=name)))[0] == 501
+    status, body = await world.post(world.activity("invoke", name="composeExtension/query"))
+    assert status == 400
+    assert "no such command" in body
 
 
 async def test_the_bot_says_hello_once_where_it_is_added(world: World) -> None:
