@@ -458,7 +458,7 @@ class Library:
     async def _take(self, item: Page | Unchanged | NewReaders | Removed, source: str) -> str:
         """Bring the index up to date with a page; return the outcome, "" for none."""
         if isinstance(item, Unchanged):
-            await self._index.touch(item.url, source=source, fetched_at=self._now())
+            await self._index.touch(item.url, source=source, fetched_at=self._now(), readers=item.readers)
             return "unchanged"
         entry = await self._entry(item.url)
         if isinstance(item, Removed):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
 import time
@@ -33,7 +34,7 @@ from feedback.privacy.delete import Around, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.export import IsRestricted
 from feedback.privacy.opt_out import Choice, OptOuts
-from feedback.store.base import DeferredActions, Entry, StoreError, moment
+from feedback.store.base import DeferredActions, Entry, StoreError, StoreUnavailable, moment
 from feedback.store.documents import Document
 from feedback.store.offline_queue import OfflineQueue
 from feedback.store.rows import WholeStore
@@ -163,7 +164,7 @@ class Privacy:
         }
         begun = await self._later.attempt(partial(self._begin, entry), DELETION, entry)
         if begun is None:
-            await self._forget(wished, away=True)
+            await self._forget_here(wished)
         return begun or wished
 
     async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
@@ -226,14 +227,16 @@ class Privacy:
             log.info("a person's data was deleted")
             self._open[deletion.id] = deletion
 
-    async def _forget(self, deletion: Deletion, *, away: bool = False) -> None:
-        """Forget what this process knows; while the store is away, what needs the store comes later."""
+    async def _forget(self, deletion: Deletion) -> None:
         for forget in self.memories:
-            try:
+            await forget(deletion)
+        self._greeted.pop(deletion.person, None)
+
+    async def _forget_here(self, deletion: Deletion) -> None:
+        """Forget what needs no store, which is away; the rest goes once the deletion begins there."""
+        for forget in self.memories:
+            with contextlib.suppress(StoreUnavailable):
                 await forget(deletion)
-            except StoreError:
-                if not away:
-                    raise
         self._greeted.pop(deletion.person, None)
 
     async def _begin(self, entry: Entry) -> Deletion:

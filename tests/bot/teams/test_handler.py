@@ -754,6 +754,9 @@ async def test_other_invokes(world: World) -> None:
     assert json.loads(body)["task"]["value"]["card"]["content"]["type"] == "AdaptiveCard"
     for name in ("task/fetch", "composeExtension/selectItem", "", None):
         assert (await world.post(world.activity("invoke", name=name)))[0] == 501
+    status, body = await world.post(world.activity("invoke", name="composeExtension/query"))
+    assert status == 400
+    assert "no such command" in body
 
 
 async def test_the_bot_says_hello_once_where_it_is_added(world: World) -> None:
