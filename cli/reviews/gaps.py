@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,6 +36,10 @@ gaps_app = typer.Typer(
 )
 Number = Annotated[int, typer.Argument(min=1, help="The gap's number in `askpage gaps`.")]
 _TEXT = 60
+_MASKED = re.compile(r"^\+.*\\\[[a-z]+(?: \d+)?\\\]", re.MULTILINE)
+MASKED = (
+    "Something personal in it is masked, [in brackets]: write it out, or leave it out, before you apply it."
+)
 
 
 @gaps_app.callback()
@@ -127,6 +132,8 @@ def patch_command(
 ) -> None:
     """Print a patch that puts the reviewer's sentence at the end of the nearest section."""
     patch, file = asyncio.run(_patch(settings, number))
+    if _MASKED.search(patch):
+        progress_out.print(MASKED, markup=False, soft_wrap=True, highlight=False)
     if to is None:
         print(patch, end="")  # noqa: T201 - the command's output
     else:

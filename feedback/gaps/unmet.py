@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -126,7 +126,12 @@ async def _judge_all(
         rejected = ruling is not None and ruling.ruling is Ruling.REJECTED
         if rejected or rules.is_restricted(answer, review):
             return None
-        heard = [word for word in words if word.giver not in rules.excluded and word.withdrawn_at is None]
+        # A report trains nothing, so what a channel's terms keep from training counts here, too.
+        heard = [
+            replace(word, trainable=True)
+            for word in words
+            if word.giver not in rules.excluded and word.withdrawn_at is None
+        ]
         return AskedAnswer(answer, find_lacks(answer, heard, ruling, rules.scale, now), ruling)
 
     judged = await asyncio.gather(*map(judge, some))
