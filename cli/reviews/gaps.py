@@ -36,7 +36,7 @@ gaps_app = typer.Typer(
 )
 Number = Annotated[int, typer.Argument(min=1, help="The gap's number in `askpage gaps`.")]
 _TEXT = 60
-_MASKED = re.compile(r"^\+.*\\\[[a-z]+(?: \d+)?\\\]", re.MULTILINE)
+_MASKED = re.compile(r"^\+.*\\\[[A-Za-z_]+(?: \d+)?\\\]", re.MULTILINE)
 MASKED = (
     "Something personal in it is masked, [in brackets]: write it out, or leave it out, before you apply it."
 )
@@ -131,6 +131,8 @@ def patch_command(
     to: Annotated[Path | None, typer.Option("--to", help="Write it into this file.")] = None,
 ) -> None:
     """Print a patch that puts the reviewer's sentence at the end of the nearest section."""
+    if to is not None and not to.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {to.absolute().parent}")
     patch, file = asyncio.run(_patch(settings, number))
     if _MASKED.search(patch):
         progress_out.print(MASKED, markup=False, soft_wrap=True, highlight=False)

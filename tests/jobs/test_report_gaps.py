@@ -10,8 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bot.bootstrap import PageServices
+from cli import main
+from cli.reviews.gaps import MASKED
 from core.records import (
     Answer,
     AnswerKind,
@@ -32,7 +35,7 @@ from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.report_gaps import ShelfPages, drop_deleted, report_gaps
+from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
@@ -40,7 +43,7 @@ from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
-from pages.repair.patch import make_patch
+from pages.repair.patch import PatchRefused, make_patch
 
 PAGE = """---
 owner: People team
@@ -125,13 +128,14 @@ async def company(tmp_path: Path) -> AsyncIterator[Company]:
     folder.mkdir()
     (folder / "leave.md").write_text(PAGE)
     (folder / "travel.md").write_text(TRAVEL)
+    settings = Settings(data_dir=tmp_path / "data", pages=[str(folder)], page_owners=["*travel=Fleet"])
+    settings.data_dir.mkdir()
     embedder = HashedEmbedder()
-    index = await FileIndex.open(tmp_path / "pages", embedder)
-    store = SqliteStore.open(tmp_path / "s")
+    index = await FileIndex.open(settings.index_dir, embedder)
+    store = SqliteStore.open(settings.store_path)
     async with Fetcher(FetchLimits()) as fetcher:
         library = Library(index, fetcher)
         await library.refresh([str(folder)])
-        settings = Settings(data_dir=tmp_path, pages=[str(folder)], page_owners=["*travel=Fleet"])
         yield Company(folder, store, PageServices(index, library, embedder), settings)
         await library.close()
     await store.close()
@@ -209,3 +213,34 @@ async def test_a_closed_page_is_in_no_gap_and_unused_quotations_need_three_peopl
     travel.write_text(f"---\nreaders: nobody\n---\n{TRAVEL}")
     await company.shelf.library.refresh(company.settings.pages)
     assert (await company.report()).gaps == ()
+
+
+async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp_path: Path) -> None:
+    given = await company.ask(ASKED[0], "p1")
+    await company.ask("Where do zebras sleep?", "p2")
+    await company.correct(given, f"{SAID} Ask Zoë.")
+    await company.report()
+    await company.shelf.index.close()
+
+    def call(*words: str) -> tuple[int, str]:
+        where = ["--data-dir", str(company.settings.data_dir), "--pages", str(company.folder)]
+        done = CliRunner().invoke(main.app, ["gaps", *words, *where])
+        said = (
+            f"{done.exception}" if isinstance(done.exception, GapsUnavailable | PatchRefused) else done.output
+        )
+        return done.exit_code, said
+
+    shown = (await asyncio.to_thread(call, "show", "1"))[1]
+    assert f"A reviewer says: {SAID} Ask [PERSON]." in shown
+    assert "Owner: People team" in shown
+    file = tmp_path / "gap.diff"
+    assert await asyncio.to_thread(call, "patch", "1", "--to", str(file)) == (
+        0,
+        f"{MASKED}\nApply it in {company.folder}: git apply {file}\n",
+    )
+    await asyncio.to_thread(apply_patch, company.folder, file.read_text())
+    assert f"\n\n{SAID} Ask \\[PERSON\\].\n" in (company.folder / "leave.md").read_text()
+    assert "nothing is made up" in (await asyncio.to_thread(call, "patch", "2"))[1]
+    assert "has 2 gaps" in (await asyncio.to_thread(call, "show", "3"))[1]
+    await OptOuts(company.store.documents).choose("p2", out=True, source="a1")
+    assert "is deleted or closed since" in (await asyncio.to_thread(call, "show", "2"))[1]
