@@ -17,7 +17,7 @@ from urllib.parse import urldefrag
 import numpy as np
 
 from core.records import Citation, Passage
-from core.text import normalise_text
+from core.text import normalise_text, printable
 from feedback.gaps.grouping import MOST, THRESHOLD, EmbedsQuestions, group_vectors
 from feedback.gaps.report import Asking, Gap, GapPlace, GapQuestion, Report
 from feedback.gaps.unmet import AskedAnswer, AskedRules, Lack, read_asked
@@ -82,12 +82,17 @@ def _place_of(one: Citation | Passage | None) -> tuple[str, str, str]:
     return (one.url, one.title, one.heading) if one else ("", "", "")
 
 
+def _clean(text: str) -> str:
+    """Return a text as one line that every terminal takes: no control characters, no half letters."""
+    return printable(" ".join(text.encode("utf-8", "replace").decode().split()))
+
+
 def _see(asked: AskedAnswer) -> _Seen:
     answer, ruling = asked.answer, asked.ruling
     near = answer.citations[0] if answer.citations else next(iter(answer.passages), None)
     return _Seen(
         id=answer.id,
-        text=" ".join(asked.text.split()),
+        text=_clean(asked.text),
         words=normalise_text(asked.text),
         asker=answer.question.asker,
         at=answer.answered_at,
@@ -95,7 +100,7 @@ def _see(asked: AskedAnswer) -> _Seen:
         lacks=asked.lacks,
         near=_place_of(near),
         hashes={urldefrag(one.url).url: one.page_hash for one in answer.passages},
-        correction=asked.correction,
+        correction=_clean(asked.correction),
         cited=_place_of(ruling.citation if ruling else None),
         ruled_at=ruling.given_at if ruling else None,
     )
@@ -107,7 +112,8 @@ async def build_report(
     """Build the report of the last days. Raises StoreError."""
     since = now - timedelta(days=plan.days)
     seen = [_see(one) async for one in read_asked(store, desk, plan.rules, since, now)]
-    groups = await asyncio.to_thread(_group, [one for one in seen if one.lacks], plan.embedder)
+    unmet = [one for one in seen if one.lacks and one.text]
+    groups = await asyncio.to_thread(_group, unmet, plan.embedder)
     largest = sorted(filter(_counts, groups), key=_rank)[:MOST_GAPS]
     building = _Building(plan, seen)
     gaps = [await building.make_gap(group) for group in largest]

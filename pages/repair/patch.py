@@ -20,7 +20,7 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 
 from core.records import Section
-from core.text import normalise_text
+from core.text import normalise_text, printable
 from pages.fetched import PageRefused
 from pages.parse.markdown import LONGEST, front_matter
 from pages.repair.files import PageFile
@@ -50,7 +50,7 @@ class _Heading:
 
 def write_paragraph(text: str) -> str:
     """Return words as Markdown of one line that says just that."""
-    line = _LIQUID.sub(r"{\\", _MARKUP.sub(r"\\\1", " ".join(text.split())))
+    line = _LIQUID.sub(r"{\\", _MARKUP.sub(r"\\\1", printable(" ".join(text.split()))))
     item = _ITEM.match(line)
     if item is not None:
         return f"{item[1]}\\{line[item.end(1) :]}"

@@ -181,17 +181,19 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
 
 async def test_what_goes_takes_its_gaps_along(company: Company) -> None:
     """A deleted person, one who opts out, a deleted message: their words are in no report, at once."""
-    for number, text in enumerate(("Who is Zoë?", "Where do zebras sleep?", "Why is gravel purple?")):
+    for number, text in enumerate(
+        ("Who is Zoë?", "Where do\x1b[2J zebras\n sleep?\ud800", "Why is gravel purple?")
+    ):
         await company.ask(text, f"p{number}")
     names = [gap.name for gap in (await company.report()).gaps]
-    assert sorted(names) == ["Where do zebras sleep?", "Who is [PERSON]?", "Why is gravel purple?"]
+    assert sorted(names) == ["Where do[2J zebras sleep??", "Who is [PERSON]?", "Why is gravel purple?"]
     documents = company.store.documents
 
     begun = await Deletions(documents).begin(Deletion("p0", "one", datetime.now(UTC), by="p0"))
     await delete(company.store, begun)
     kept = await read_report(documents)
     assert kept is not None
-    assert sorted(gap.name for gap in kept.gaps) == ["Where do zebras sleep?", "Why is gravel purple?"]
+    assert sorted(gap.name for gap in kept.gaps) == ["Where do[2J zebras sleep??", "Why is gravel purple?"]
 
     await OptOuts(documents).choose("p1", out=True, source="a1")
     left = await drop_deleted(company.store, kept)
