@@ -179,7 +179,10 @@ class _Building:
         says_it = bool(correction) and normalise_text(correction) in normalise_text(text)
         first = next((one.hashes[page] for one in _by_time(group) if page in one.hashes), "")
         changed = bool(first) and pages.find_hash(page) != first
-        before, after = await self._compare(group, page) if changed else (Asking(), Asking())
+        since = self._find_change(page) if changed else None
+        all_asked = await self._list_asked(group, page) if changed else []
+        group = _drop_unused_since(group, since)
+        before, after = _compare(all_asked, group, since)
         questions, correction = await asyncio.to_thread(self._mask, group, correction, (title, heading, text))
         return Gap(
             name=questions[0].text,
@@ -205,14 +208,10 @@ class _Building:
                 return place
         return "", "", ""
 
-    async def _compare(self, group: Sequence[_Seen], page: str) -> tuple[Asking, Asking]:
-        """Count the gap's questions before and after the page was first read as it is now."""
+    def _find_change(self, page: str) -> datetime | None:
+        """Return when a page was first found as it is now, None where nobody has asked since it changed."""
         now = self._plan.pages.find_hash(page)
-        since = min((one.at for one in self._seen if one.hashes.get(page) == now), default=None)
-        asked = await self._list_asked(group, page)
-        if since is None:
-            return _count(asked), Asking()
-        return _count(one for one in asked if one.at < since), _count(one for one in asked if one.at >= since)
+        return min((one.at for one in self._seen if one.hashes.get(page) == now), default=None)
 
     async def _list_asked(self, group: Sequence[_Seen], page: str) -> list[_Seen]:
         """Return all answers to a gap's questions: to the same words, or near them over the same page."""
@@ -253,6 +252,23 @@ def _by_time(group: Iterable[_Seen]) -> list[_Seen]:
     return sorted(group, key=lambda one: (one.at, one.id))
 
 
-def _count(asked: Iterable[_Seen]) -> Asking:
-    some = list(asked)
-    return Asking(len(some), sum(one.declined for one in some), sum(bool(one.lacks) for one in some))
+def _drop_unused_since(group: Sequence[_Seen], since: datetime | None) -> Sequence[_Seen]:
+    """Leave out the quotations of a changed page that nobody has said anything about: it may say it now."""
+    if since is None:
+        return group
+    return [one for one in group if one.at < since or one.lacks - {Lack.UNUSED}] or group
+
+
+def _compare(
+    asked: Iterable[_Seen], in_vain: Iterable[_Seen], since: datetime | None
+) -> tuple[Asking, Asking]:
+    """Count a gap's questions before and after its page changed."""
+    unmet = {one.id for one in in_vain}
+
+    def count(some: Sequence[_Seen]) -> Asking:
+        return Asking(len(some), sum(one.declined for one in some), sum(one.id in unmet for one in some))
+
+    known = list(asked)
+    if since is None:
+        return count(known), Asking()
+    return count([one for one in known if one.at < since]), count([one for one in known if one.at >= since])

@@ -94,6 +94,8 @@ class Gap:
         who = "1 person asked" if self.people == 1 else f"{self.people} people asked"
         if self.place is None:
             return f"{who} “{self.name}”; no page comes near it."
+        if self.place.says_it and self.changed:
+            return f"{who} “{self.name}”; {self.place.name} says it now."
         if self.place.says_it:
             return f"{who} “{self.name}”; {self.place.name} says it, and was not the answer."
         return f"{who} “{self.name}”; {self.place.name} (the nearest page) does not say it."

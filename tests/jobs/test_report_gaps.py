@@ -176,7 +176,11 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     assert not any(one.abstained for one in after)
     [repaired] = (await company.report()).gaps
     assert (repaired.changed, repaired.before.asked, repaired.after.asked) == (True, 3, 3)
-    assert (repaired.after.declined, repaired.place and repaired.place.says_it) == (0, True)
+    assert (repaired.people, repaired.times, repaired.repaired) == (3, 3, True)
+    assert repaired.sentence == f"3 people asked “{ASKED[0]}”; Leave › Annual leave says it now."
+    assert repaired.outcome == (
+        "The page changed. Before: 3 of 3 declined (100%); after: 0 of 3 declined (0%)."
+    )
 
 
 async def test_what_goes_takes_its_gaps_along(company: Company) -> None:
