@@ -113,7 +113,8 @@ class Gap:
 def _rate(asking: Asking) -> str:
     if not asking.asked:
         return "not asked"
-    return f"{asking.declined} of {asking.asked} declined ({asking.declined / asking.asked:.0%})"
+    more = f", {asking.unmet} in vain" if asking.unmet > asking.declined else ""
+    return f"{asking.declined} of {asking.asked} declined ({asking.declined / asking.asked:.0%}){more}"
 
 
 @dataclass(frozen=True, slots=True)
