@@ -50,6 +50,7 @@ COMMANDS = {
     "feedback": "cli.measure:feedback_command",
     "learning": "cli.learning:learning_command",
     "verified": "cli.reviews.verified:verified_app",
+    "gaps": "cli.reviews.gaps:gaps_app",
     "store": "cli.store:store_app",
     "export": "cli.store:export_command",
     "privacy": "cli.privacy:privacy_app",
@@ -67,6 +68,7 @@ MISTAKES = {
     "demo.checkpoint": "OtherReplay",
     "feedback.examples.dataset": "DatasetError",
     "feedback.store.base": "StoreError",
+    "jobs.report_gaps": "GapsUnavailable",
     "jobs.schedule": "ScheduleInvalid",
     "model.training.dataset": "ExamplesInvalid",
     "model.evaluation.metrics": "DatasetInvalid",
@@ -78,6 +80,7 @@ MISTAKES = {
     "pages.index.embeddings": "EmbeddingModelMissing",
     "pages.fetch.client": "PageRefused",
     "pages.index.base": "IndexUnavailable",
+    "pages.repair.patch": "PatchRefused",
 }
 """What a person can mend, by the module that raises it: one sentence each, exit status 2."""
 INTERRUPTED = 130

@@ -109,6 +109,9 @@ JOBS = {
     "send_to_data_explorer": Job(
         "Send what is kept to Data Explorer, without texts and people.", "jobs.send_to_data_explorer"
     ),
+    "report_gaps": Job(
+        "Group what was asked in vain, with the pages that should say it.", "jobs.report_gaps"
+    ),
     "fit_search": Job(
         "Fit the search to what is reviewed; let it answer if it is better.", "jobs.fit_search"
     ),

@@ -36,6 +36,7 @@ from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
+from jobs.report_gaps import report_gaps
 from model.text.prompt import NOT_ON_PAGE
 from model.training.made_examples import make_examples
 from pages.library import MOST_PASTED, PASTED_FOR
@@ -258,7 +259,7 @@ async def _waits(browser: Browser, words: str) -> bool:
 
 
 async def jobs_run(town: Town) -> None:
-    """Let a dataset be built of what is reviewed."""
+    """Let a dataset be built of what is reviewed, and gaps of what was asked in vain; nothing is masked."""
     store = SqliteStore.open(town.settings.store_path)
     rules = ExampleRules(
         not_on_page=NOT_ON_PAGE,
@@ -269,6 +270,9 @@ async def jobs_run(town: Town) -> None:
     await build(
         store, ReviewRepository(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC))
     )
+    gaps = (await report_gaps(store, town.shelf, town.settings, lambda texts: texts)).gaps
+    asked = [question.text for gap in gaps for question in gap.questions]
+    assert all(any(word in text for text in asked) for word in (WORDS[0], WORDS[2], WORDS[3])), asked
     await store.close()
 
 

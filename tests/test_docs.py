@@ -59,6 +59,8 @@ def find_mistake(words: list[str]) -> str:
         return f"no command {name}"
     command: Any = import_command(name)  # Any: of the click that typer carries
     while known := getattr(command, "commands", None):
+        if command.invoke_without_command and (not rest or rest[0].startswith("-")):
+            break
         name, *rest = rest or [""]
         if name not in known:
             return f"no command {name}"
@@ -79,6 +81,10 @@ def find_mistake(words: list[str]) -> str:
         ("models rolback", "no command rolback"),
         ("models", "no command "),
         ("dance", "no command dance"),
+        ("gaps", ""),
+        ("gaps --days 30", ""),
+        ("gaps --dayz 30", "No such option"),
+        ("gaps shows 1", "no command shows"),
         ("serve --prot 8000", "No such option"),
     ],
 )

@@ -36,7 +36,7 @@ from core.settings.answering import (
     FetchSettings,
     VerifiedSettings,
 )
-from core.settings.group import Group, ReaderWords, Token, Words
+from core.settings.group import Group, OwnerWords, ReaderWords, Token, Words
 from core.settings.learning import (
     CanarySettings,
     ExampleSettings,
@@ -111,6 +111,11 @@ class Settings(BaseSettings):
         default=[],
         description="Pages that not everyone may read, comma-separated: PATTERN=PRINCIPAL PRINCIPAL; the "
         "pattern is an address with *, or a source.",
+    )
+    page_owners: OwnerWords = Field(
+        default=[],
+        description="Who owns pages that do not say so themselves, comma-separated: PATTERN=WHO; the pattern "
+        "is an address with *, or a source; the last one that fits counts.",
     )
     groups_remembered_s: float = Field(
         300.0,

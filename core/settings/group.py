@@ -62,9 +62,19 @@ def _check_readers(rules: list[str]) -> list[str]:
     return rules
 
 
+def _check_owners(rules: list[str]) -> list[str]:
+    for rule in rules:
+        pattern, equals, who = rule.rpartition("=")
+        if not equals or not pattern.strip() or not who.strip():
+            raise ValueError(f"“{rule}” names no owner: PATTERN=WHO")
+    return rules
+
+
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list that is written as words with commas between them."""
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A secret that people are let in by."""
 ReaderWords = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_readers)]
 """Rules of who may read which pages."""
+OwnerWords = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_owners)]
+"""Rules of who owns which pages."""

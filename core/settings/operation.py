@@ -157,6 +157,9 @@ class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
     watch_canary: str = Field(
         "3-59/15 * * * *", description="When it is looked how people like the canary; cron."
     )
+    report_gaps: str = Field(
+        "45 5 * * mon", description="When questions that were asked in vain are grouped into gaps; cron."
+    )
     fit_search: str = Field(
         "10 1 * * *", description="When the search is fitted to what is reviewed, and compared; cron."
     )

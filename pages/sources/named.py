@@ -147,7 +147,7 @@ def count_pages(source: str) -> int:
 
     Waits for the disk.
     """
-    path, _ = (None, None) if kind_of(source) else _split_local(source)
+    path, _ = (None, None) if kind_of(source) else split_local(source)
     if path is None:
         return 0
     return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
@@ -157,7 +157,7 @@ def list_hosts(sources: Iterable[str]) -> list[str]:
     """Return the hosts on which people open the pages of these sources, each once."""
     hosts: dict[str, None] = {}
     for source in sources:
-        path, base = _split_local(source)
+        path, base = split_local(source)
         address = base if path is not None else source
         if address:
             try:
@@ -182,7 +182,7 @@ async def read_source(
     a sign-in needs.
     """
     plug = find_plug(source)
-    path, base = (None, None) if plug else _split_local(source)
+    path, base = (None, None) if plug else split_local(source)
     if plug is not None:
         items = read_plugged(source, plug, Surroundings(fetcher, known, listed, expect, access))
     elif path is None:
@@ -194,7 +194,7 @@ async def read_source(
             yield item
 
 
-def _split_local(source: str) -> tuple[Path | None, str | None]:
+def split_local(source: str) -> tuple[Path | None, str | None]:
     """Return the folder or file of a source, None for an address, and where it is published."""
     if _URL.match(source):
         return None, None

@@ -176,6 +176,7 @@ schedule_drain_spool | some schedule_drain_spool | schedule.drain_spool
 schedule_roll_up_metrics | some schedule_roll_up_metrics | schedule.roll_up_metrics
 schedule_apply_retention | some schedule_apply_retention | schedule.apply_retention
 schedule_watch_canary | some schedule_watch_canary | schedule.watch_canary
+schedule_report_gaps | some schedule_report_gaps | schedule.report_gaps
 schedule_fit_search | some schedule_fit_search | schedule.fit_search
 schedule_update_model | some schedule_update_model | schedule.update_model
 schedule_send_to_data_explorer | some schedule_send_to_data_explorer | schedule.send_to_data_explorer

@@ -362,7 +362,7 @@ def test_the_commands_of_the_page_make_what_it_says() -> None:
     app = apps.pop("askpage")
     assert set(apps) == {"askpage-model"}
     env = {one["name"]: one for one in app.properties["template"]["containers"][0]["env"]}
-    assert env["ASKPAGE_PAGES"]["value"].endswith("/sitemap.xml")
+    assert env["ASKPAGE_PAGES"]["value"].endswith("/spaces/HR")  # the last that the page sets
     assert env["ASKPAGE_SLACK_TEAMS"]["value"] == "T01"
     assert not [said for said in terminal.said if said.startswith("docker")]
 

@@ -19,6 +19,7 @@ from bot.channels.reply import StreamedReply
 from bot.dialogs.ask import WENT_WRONG
 from core.records import Answer, AnswerKind, Channel, FeedbackKind
 from core.text import utf16_bytes
+from feedback.gaps.report import Gap, Report, keep_report, read_report
 from feedback.store.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy
 from pages.fetch.client import PageRefused
@@ -616,6 +617,17 @@ async def test_a_deleted_question_is_forgotten_with_its_answer_on_screen(world: 
     assert (await world.post(world.activity("messageDelete")))[0] == 200
     assert not world.connector.shown
     assert not world.store.questions
+
+
+async def test_a_deleted_question_is_in_no_gap_of_the_last_report(world: World) -> None:
+    await world.ask("How much leave?")
+    await world.settled()
+    answer = await world.store.answer_to_question(next(iter(world.store.questions)))
+    assert answer is not None
+    gaps = [Gap(f"Of {name}?", 1, 1, {}, (), (name,)) for name in (answer.id, "another")]
+    await keep_report(world.store.documents, Report(answer.answered_at, 90, tuple(gaps)))
+    await world.post(world.activity("messageDelete"))
+    assert await read_report(world.store.documents) == Report(answer.answered_at, 90, (gaps[1],))
 
 
 async def test_a_question_that_is_deleted_while_it_streams_leaves_nothing(world: World) -> None:

@@ -1,0 +1,195 @@
+"""The commands about gaps: `askpage gaps`, `askpage gaps show N`, `askpage gaps patch N`.
+
+`askpage gaps` reads what was asked in vain, as the job `report_gaps` does every week, and keeps the report;
+`show` and `patch` read the kept one, so that a number means the same gap until there is another report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urldefrag
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from bot.bootstrap import open_pages
+from bot.stores import open_store
+from cli.console import Json, out, progress_out, with_settings
+from core.files import write_durably
+from core.settings import Settings
+from core.text import clip_text
+from feedback.gaps.report import Gap, GapPlace, Report, is_current, read_report, to_public_gap, to_public_json
+from feedback.privacy.deletion_log import list_excluded
+from jobs.report_gaps import DAYS, GapsUnavailable, ShelfPages, open_masking, report_gaps
+from pages.repair.files import PageFile
+from pages.repair.patch import PatchRefused, make_patch
+
+gaps_app = typer.Typer(
+    help="Gaps of the pages: what people asked in vain, and patches for it.", invoke_without_command=True
+)
+Number = Annotated[int, typer.Argument(min=1, help="The gap's number in `askpage gaps`.")]
+_TEXT = 60
+_MASKED = re.compile(r"^\+.*\\\[[A-Za-z_]+(?: \d+)?\\\]", re.MULTILINE)
+MASKED = (
+    "Something personal in it is masked, [in brackets]: write it out, or leave it out, before you apply it."
+)
+
+
+@gaps_app.callback()
+@with_settings
+def gaps_command(
+    settings: Settings,
+    context: typer.Context,
+    days: Annotated[int, typer.Option("--days", min=1, help="How far back questions are read.")] = DAYS,
+    as_json: Json = False,
+) -> None:
+    """Look for gaps in what was asked lately, and list them."""
+    if context.invoked_subcommand:
+        return
+    report = asyncio.run(_report(settings, days))
+    if as_json:
+        print(json.dumps(to_public_json(report)))  # noqa: T201 - the command's output
+        return
+    _print_list(report)
+
+
+async def _report(settings: Settings, days: int) -> Report:
+    mask = open_masking()
+    async with open_store(settings) as store, open_pages(settings) as shelf:
+        return await report_gaps(store, shelf, settings, mask, days)
+
+
+def _print_list(report: Report) -> None:
+    if not report.gaps:
+        out.print(f"Nothing was asked in vain in the last {report.days} days.")
+        return
+    table = Table("", "People", "Asked", "Nearest page", "Owner", "Since the page changed")
+    for number, gap in enumerate(report.gaps, 1):
+        place = _shorten(gap.place.name) if gap.place else "(none)"
+        table.add_row(
+            str(number), str(gap.people), _shorten(gap.name), place, _shorten(gap.owner), gap.outcome
+        )
+    out.print(table)
+    out.print("`askpage gaps show N` tells more of one, `askpage gaps patch N` proposes a sentence.")
+
+
+def _shorten(text: str) -> str:
+    return escape(clip_text(text.encode("utf-8", "replace").decode(), _TEXT))
+
+
+@gaps_app.command("show")
+@with_settings
+def show_command(settings: Settings, number: Number, as_json: Json = False) -> None:
+    """Show a gap of the last report: its questions, the reviewers' answer, the page and its owner."""
+    gap, patch = asyncio.run(_show(settings, number))
+    if as_json:
+        print(json.dumps({**to_public_gap(gap, number), "patch": patch}))  # noqa: T201 - the command's output
+        return
+    for line in _describe(gap, number, patch):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _show(settings: Settings, number: int) -> tuple[Gap, str]:
+    async with _open_gap(settings, number) as (gap, pages):
+        try:
+            patch = await _make_patch(gap, pages)
+        except PatchRefused as refused:
+            patch = f"({refused})"
+        return gap, patch
+
+
+def _describe(gap: Gap, number: int, patch: str) -> Iterator[str]:
+    yield gap.sentence
+    if gap.outcome:
+        yield gap.outcome
+    yield "What they asked:"
+    for question in gap.questions:
+        yield f"  {question.times} × {question.text}"
+    yield "How that is known: " + ", ".join(f"{count} {lack}" for lack, count in gap.lacks.items())
+    yield f"A reviewer says: {gap.correction}" if gap.correction else "No reviewer has answered it yet."
+    if gap.place is not None:
+        yield f"Nearest page: {gap.place.name}, {gap.place.url}"
+    yield f"Owner: {gap.owner or 'nobody is named (front matter owner:, CODEOWNERS, setting page_owners)'}"
+    if gap.correction:
+        yield patch
+        if not patch.startswith("("):
+            yield f"`askpage gaps patch {number} --to FILE` writes this patch for `git apply`."
+
+
+@gaps_app.command("patch")
+@with_settings
+def patch_command(
+    settings: Settings,
+    number: Number,
+    to: Annotated[Path | None, typer.Option("--to", help="Write it into this file.")] = None,
+) -> None:
+    """Print a patch that puts the reviewer's sentence at the end of the nearest section."""
+    if to is not None and not to.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {to.absolute().parent}")
+    patch, file = asyncio.run(_patch(settings, number))
+    if _MASKED.search(patch):
+        progress_out.print(MASKED, markup=False, soft_wrap=True, highlight=False)
+    if to is None:
+        print(patch, end="")  # noqa: T201 - the command's output
+    else:
+        write_durably(to, patch)
+        progress_out.print(
+            f"Apply it in {file.root}: git apply {to.absolute()}",
+            markup=False,
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+async def _patch(settings: Settings, number: int) -> tuple[str, PageFile]:
+    async with _open_gap(settings, number) as (gap, pages):
+        patch = await _make_patch(gap, pages)
+        file = await pages.find_file(urldefrag(gap.place.url).url) if gap.place else None
+        assert file is not None  # noqa: S101 - there is a patch for it
+        return patch, file
+
+
+@asynccontextmanager
+async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap, ShelfPages]]:
+    """Open a gap of the kept report. Raises GapsUnavailable for one that is not there, or not any more."""
+    async with open_store(settings) as store, open_pages(settings) as shelf:
+        report = await read_report(store.documents)
+        if report is None:
+            raise GapsUnavailable("There is no report of gaps yet; `askpage gaps` makes one.")
+        if number > len(report.gaps):
+            raise GapsUnavailable(f"The last report has {len(report.gaps)} gaps; `askpage gaps` lists them.")
+        gap, pages = report.gaps[number - 1], ShelfPages(shelf, settings.page_owners)
+        current = await is_current(store, gap, await list_excluded(store.documents))
+        if not current or not _is_open(gap.place, pages):
+            raise GapsUnavailable(
+                "What this gap was made of is deleted or closed since; `askpage gaps` makes a new report."
+            )
+        yield gap, pages
+
+
+def _is_open(place: GapPlace | None, pages: ShelfPages) -> bool:
+    return place is None or pages.find_hash(urldefrag(place.url).url) is not None
+
+
+async def _make_patch(gap: Gap, pages: ShelfPages) -> str:
+    """Return a patch with the reviewer's words. Raises PatchRefused."""
+    if not gap.correction:
+        raise PatchRefused(
+            "No reviewer has answered this yet, and nothing is made up: correct an answer first."
+        )
+    if gap.place is None:
+        raise PatchRefused("No page comes near it: please choose one, and put the sentence there by hand.")
+    url, anchor = urldefrag(gap.place.url)
+    if gap.place.says_it:
+        raise PatchRefused(f"{gap.place.name} has these words already.")
+    page, file = await pages.read_page(url), await pages.find_file(url)
+    if page is None or file is None:
+        raise PatchRefused(f"The file of {url} is not on this machine: please mend it where it is kept.")
+    return await asyncio.to_thread(make_patch, file, page.sections, anchor, gap.correction)

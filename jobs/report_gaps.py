@@ -1,0 +1,132 @@
+"""Groups what people asked in vain into gaps of the pages, and keeps the report (feedback/gaps).
+
+Run as: askpage jobs run report_gaps
+
+    read       what was declined, corrected, rated down or quoted without use in the last DAYS days
+    group      by meaning, named by the commonest question                feedback/gaps/grouping.py
+    place      the nearest section, its owner, whether it has changed     pages/repair
+    mask       as training texts are masked
+    keep       one document, in place of the last report
+
+What people asked who opted out, or whose data is being deleted, is left out, and so is what stands on pages
+that not everyone may read.
+
+    GapsUnavailable    there is no report; the message is a sentence that says what to do
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urldefrag
+
+from bot.bootstrap import PageServices
+from core.records import Page
+from core.settings import Settings
+from feedback.examples.dataset import DatasetError
+from feedback.gaps.build import Mask, ReportPlan, build_report
+from feedback.gaps.report import Report, is_current, keep_report, strike_out
+from feedback.gaps.unmet import AskedRules
+from feedback.privacy.deletion_log import list_excluded
+from feedback.reviews.ratings import Scale
+from feedback.reviews.repository import ReviewRepository
+from jobs.registry import JobContext, JobFailed, Result, Store
+from jobs.update_model import masking
+from model.text.question import is_follow_up
+from pages.repair.files import PageFile, find_page_file
+from pages.repair.owners import find_owner
+
+DAYS = 90
+NO_MASKING = (
+    "Personal data cannot be masked here, so no questions are grouped: install askpage with the extra "
+    '`training` (pip install -e ".[cpu,import,training]").'
+)
+
+
+class GapsUnavailable(JobFailed):
+    """There is no report; the message is for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfPages:
+    """What a report asks about the pages of an index."""
+
+    shelf: PageServices
+    owners: Sequence[str] = ()
+
+    def find_hash(self, url: str) -> str | None:
+        """Return the hash of a page that everyone may read."""
+        return self.shelf.public_page_hash(url)
+
+    async def read_page(self, url: str) -> Page | None:
+        """Return a page that everyone may read."""
+        return await self.shelf.page(url) if self.find_hash(url) is not None else None
+
+    async def read_section(self, url: str) -> str:
+        """Return the text of the section that an address opens."""
+        address, anchor = urldefrag(url)
+        page = await self.read_page(address)
+        return "\n".join(one.text for one in page.sections if one.anchor == anchor) if page else ""
+
+    async def find_file(self, url: str) -> PageFile | None:
+        """Return the file of a page, where it lies on this machine."""
+        entry = self.shelf.index.entry(url)
+        if entry is None or not entry.source:
+            return None
+        return await asyncio.to_thread(find_page_file, entry.source, url)
+
+    async def find_owner(self, url: str) -> str:
+        """Return who owns a page."""
+        entry, file = self.shelf.index.entry(url), await self.find_file(url)
+        source = (entry.source if entry else None) or ""
+        return await asyncio.to_thread(find_owner, url, source, file, self.owners)
+
+
+async def run(context: JobContext) -> Result:
+    """Keep a new report. Raises StoreError, and GapsUnavailable where nothing can be masked."""
+    mask = await asyncio.to_thread(open_masking)
+    async with context.pages() as shelf:
+        report = await report_gaps(context.store, shelf, context.settings, mask)
+    return {
+        "gaps": len(report.gaps),
+        "repaired": sum(gap.repaired for gap in report.gaps),
+        "questions": sum(gap.times for gap in report.gaps),
+    }
+
+
+def open_masking() -> Mask:
+    """Return what masks texts as training texts are. Raises GapsUnavailable."""
+    try:
+        return masking()
+    except DatasetError as error:
+        raise GapsUnavailable(NO_MASKING) from error
+
+
+async def report_gaps(
+    store: Store, shelf: PageServices, settings: Settings, mask: Mask, days: int = DAYS
+) -> Report:
+    """Build a report and keep it; return it without what was deleted meanwhile. Raises StoreError."""
+    up, down = settings.reactions.up, settings.reactions.down
+    reactions = {**dict.fromkeys(up, "up"), **dict.fromkeys(down, "down")}
+    rules = AskedRules(
+        excluded=await list_excluded(store.documents),
+        is_restricted=shelf.access.freeze().is_restricted,
+        follows=is_follow_up,
+        scale=Scale(reactions, settings.few_stars),
+    )
+    pages = ShelfPages(shelf, settings.page_owners)
+    plan = ReportPlan(rules, shelf.embedder, pages, mask, days)
+    report = await build_report(store, ReviewRepository(store.documents), plan, datetime.now(UTC))
+    await keep_report(store.documents, report)
+    return await drop_deleted(store, report)
+
+
+async def drop_deleted(store: Store, report: Report) -> Report:
+    """Drop from the kept report what was deleted, or may not be read any more; return what is left."""
+    excluded = await list_excluded(store.documents)
+    current = [gap for gap in report.gaps if await is_current(store, gap, excluded)]
+    gone = {name for gap in report.gaps if gap not in current for name in gap.answers}
+    await strike_out(store.documents, gone)
+    return Report(report.made_at, report.days, tuple(current))

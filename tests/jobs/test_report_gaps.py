@@ -1,0 +1,252 @@
+"""From question to repaired page: a gap is found, its patch applied, and the same questions are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.bootstrap import PageServices
+from cli import main
+from cli.reviews.gaps import MASKED
+from core.records import (
+    Answer,
+    AnswerKind,
+    Channel,
+    Citation,
+    Hit,
+    Question,
+    Review,
+    ReviewReason,
+    Ruling,
+    Verdict,
+    derive_answer_id,
+)
+from core.settings import Settings
+from feedback.gaps.report import Report, read_report, strike_out
+from feedback.privacy.delete import delete
+from feedback.privacy.deletion_log import Deletion, Deletions
+from feedback.privacy.opt_out import OptOuts
+from feedback.reviews.repository import ReviewRepository
+from feedback.store.sqlite import SqliteStore
+from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps
+from model.answering.chain import Answering, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.text.prompt import NOT_ON_PAGE
+from pages.fetch.client import Fetcher, FetchLimits
+from pages.index.embeddings import HashedEmbedder
+from pages.index.sqlite import FileIndex
+from pages.library import Library
+from pages.repair.patch import PatchRefused, make_patch
+
+PAGE = """---
+owner: People team
+---
+# Leave
+
+## Annual leave
+
+You get 26 days of annual leave a year.
+
+## Sick leave
+
+Tell your manager on the first morning.
+"""
+TRAVEL = "# Travel\n\n## Hotels\n\nHotels cost at most 180 dollars a night.\n"
+ASKED = (
+    "How many unused holidays can I carry over?",
+    "How many unused holidays can I carry over to next year?",
+    "how many unused holidays can I carry over?",
+)
+SAID = "You can carry over 5 unused holidays to the next year."
+
+
+@dataclass
+class Company:
+    """A folder of Markdown with its index, a store, and a bot whose model finds nothing by itself."""
+
+    folder: Path
+    store: SqliteStore
+    shelf: PageServices
+    settings: Settings
+    number: int = 0
+
+    async def ask(self, text: str, person: str, **changes: object) -> Answer:
+        """Ask the bot over today's pages; keep question and answer."""
+        self.number += 1
+
+        async def search(query: str, limit: int, page_url: str | None) -> Sequence[Hit]:
+            return await self.shelf.library.search(query, limit, page_url)
+
+        asked_at = datetime.now(UTC) - timedelta(hours=2) + timedelta(minutes=self.number)
+        asked = Question(f"q{self.number}", text, person, f"c{self.number}", Channel.LOCAL, asked_at)
+        bot = Answering(
+            always_acquire(CannedChatModel([NOT_ON_PAGE]), "canned"),
+            search,
+            section_of=self.shelf.library.read_section,
+        )
+        given = replace(await bot.answer(asked), id=derive_answer_id(asked.id), answered_at=asked_at)
+        await self.store.add_question(asked)
+        return await self.store.add_answer(replace(given, **changes))  # type: ignore[arg-type]
+
+    async def correct(self, given: Answer, text: str) -> None:
+        """Let a reviewer say what is right, and where it belongs."""
+        near = next(one for one in given.passages if one.heading == "Annual leave")
+        cited = Citation(near.url, near.title, near.heading, near.text)
+        verdict = Verdict("p-robin", "Robin", Ruling.CORRECTED, given.answered_at, text, cited)
+        review = Review(
+            given.id,
+            (ReviewReason.DECLINED,),
+            given.answered_at,
+            verdicts=(verdict,),
+            settled_at=given.answered_at,
+        )
+        await ReviewRepository(self.store.documents).add_review(review)
+
+    async def report(self) -> Report:
+        return await report_gaps(self.store, self.shelf, self.settings, mask)
+
+
+def apply_patch(folder: Path, patch: str) -> None:
+    subprocess.run(["git", "apply", "-"], cwd=folder, input=patch.encode(), check=True)
+
+
+def mask(texts: Sequence[str]) -> Sequence[str]:
+    """Stand in for what masks: it knows one name."""
+    return [text.replace("Zoë", "[PERSON]") for text in texts]
+
+
+@pytest.fixture
+async def company(tmp_path: Path) -> AsyncIterator[Company]:
+    folder = tmp_path / "handbook"
+    folder.mkdir()
+    (folder / "leave.md").write_text(PAGE)
+    (folder / "travel.md").write_text(TRAVEL)
+    settings = Settings(data_dir=tmp_path / "data", pages=[str(folder)], page_owners=["*travel=Fleet"])
+    settings.data_dir.mkdir()
+    embedder = HashedEmbedder()
+    index = await FileIndex.open(settings.index_dir, embedder)
+    store = SqliteStore.open(settings.store_path)
+    async with Fetcher(FetchLimits()) as fetcher:
+        library = Library(index, fetcher)
+        await library.refresh([str(folder)])
+        yield Company(folder, store, PageServices(index, library, embedder), settings)
+        await library.close()
+    await store.close()
+    await index.close()
+
+
+async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answered_after(
+    company: Company,
+) -> None:
+    before = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
+    assert [one.kind for one in before] == [AnswerKind.DECLINED] * 3
+    await company.correct(before[0], SAID)
+    report = await company.report()
+    [gap] = report.gaps
+    assert (gap.people, gap.times, gap.changed) == (3, 3, False)
+    assert gap.owner == "People team"
+    assert gap.place is not None
+    assert gap.sentence == (
+        f"3 people asked “{ASKED[0]}”; Leave › Annual leave (the nearest page) does not say it."
+    )
+    assert gap.questions[0].text == gap.name == ASKED[0]
+
+    pages = ShelfPages(company.shelf)
+    url, anchor = gap.place.url.split("#")
+    page, file = await pages.read_page(url), await pages.find_file(url)
+    assert page is not None
+    assert file is not None
+    patch = make_patch(file, page.sections, anchor, gap.correction)
+    await asyncio.to_thread(apply_patch, file.root, patch)
+    text = (company.folder / "leave.md").read_text()
+    assert text == PAGE.replace("leave a year.\n", f"leave a year.\n\n{SAID}\n")
+
+    await company.shelf.library.refresh(company.settings.pages)
+    [waiting] = (await company.report()).gaps
+    assert waiting.outcome.startswith("The page changed; nobody has asked since.")
+    after = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
+    assert all(SAID in one.text for one in after)
+    assert not any(one.abstained for one in after)
+    [repaired] = (await company.report()).gaps
+    assert (repaired.changed, repaired.before.asked, repaired.after.asked) == (True, 3, 3)
+    assert (repaired.people, repaired.times, repaired.repaired) == (3, 3, True)
+    assert repaired.sentence == f"3 people asked “{ASKED[0]}”; Leave › Annual leave says it now."
+    assert repaired.outcome == (
+        "The page changed. Before: 3 of 3 declined (100%); after: 0 of 3 declined (0%)."
+    )
+
+
+async def test_what_goes_takes_its_gaps_along(company: Company) -> None:
+    """A deleted person, one who opts out, a deleted message: their words are in no report, at once."""
+    for number, text in enumerate(
+        ("Who is Zoë?", "Where do\x1b[2J zebras\n sleep?\ud800", "Why is gravel purple?")
+    ):
+        await company.ask(text, f"p{number}")
+    names = [gap.name for gap in (await company.report()).gaps]
+    assert sorted(names) == ["Where do[2J zebras sleep??", "Who is [PERSON]?", "Why is gravel purple?"]
+    documents = company.store.documents
+
+    begun = await Deletions(documents).begin(Deletion("p0", "one", datetime.now(UTC), by="p0"))
+    await delete(company.store, begun)
+    kept = await read_report(documents)
+    assert kept is not None
+    assert sorted(gap.name for gap in kept.gaps) == ["Where do[2J zebras sleep??", "Why is gravel purple?"]
+
+    await OptOuts(documents).choose("p1", out=True, source="a1")
+    left = await drop_deleted(company.store, kept)
+    assert [gap.name for gap in left.gaps] == ["Why is gravel purple?"]
+    assert [gap.name for gap in (await company.report()).gaps] == ["Why is gravel purple?"]
+    assert await strike_out(documents, [left.gaps[0].answers[0]])
+    assert not await strike_out(documents, [left.gaps[0].answers[0]])
+
+
+async def test_a_closed_page_is_in_no_gap_and_unused_quotations_need_three_people(company: Company) -> None:
+    text, quoted = "How much may hotels cost a night?", AnswerKind.QUOTED
+    for person in range(2):
+        await company.ask(text, f"p{person}", kind=quoted)
+    assert (await company.report()).gaps == ()
+    await company.ask(text, "p3", kind=quoted)
+    [gap] = (await company.report()).gaps
+    assert (gap.people, dict(gap.lacks), gap.owner) == (3, {"unused": 3}, "Fleet")
+    travel = company.folder / "travel.md"
+    travel.write_text(f"---\nreaders: nobody\n---\n{TRAVEL}")
+    await company.shelf.library.refresh(company.settings.pages)
+    assert (await company.report()).gaps == ()
+
+
+async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp_path: Path) -> None:
+    given = await company.ask(ASKED[0], "p1")
+    await company.ask("Where do zebras sleep?", "p2")
+    await company.correct(given, f"{SAID} Ask Zoë.")
+    await company.report()
+    await company.shelf.index.close()
+
+    def call(*words: str) -> tuple[int, str]:
+        where = ["--data-dir", str(company.settings.data_dir), "--pages", str(company.folder)]
+        done = CliRunner().invoke(main.app, ["gaps", *words, *where])
+        said = (
+            f"{done.exception}" if isinstance(done.exception, GapsUnavailable | PatchRefused) else done.output
+        )
+        return done.exit_code, said
+
+    shown = (await asyncio.to_thread(call, "show", "1"))[1]
+    assert f"A reviewer says: {SAID} Ask [PERSON]." in shown
+    assert "Owner: People team" in shown
+    file = tmp_path / "gap.diff"
+    assert await asyncio.to_thread(call, "patch", "1", "--to", str(file)) == (
+        0,
+        f"{MASKED}\nApply it in {company.folder}: git apply {file}\n",
+    )
+    await asyncio.to_thread(apply_patch, company.folder, file.read_text())
+    assert f"\n\n{SAID} Ask \\[PERSON\\].\n" in (company.folder / "leave.md").read_text()
+    assert "nothing is made up" in (await asyncio.to_thread(call, "patch", "2"))[1]
+    assert "has 2 gaps" in (await asyncio.to_thread(call, "show", "3"))[1]
+    await OptOuts(company.store.documents).choose("p2", out=True, source="a1")
+    assert "is deleted or closed since" in (await asyncio.to_thread(call, "show", "2"))[1]
