@@ -69,16 +69,16 @@ def describe(found: Learning, days: int) -> Iterable[str]:
     """Yield the figures as sentences."""
     stand = f"{found.rulings} of them let an answer stand"
     yield f"The last {days} days: {found.reviews} reviews settled, {stand}."
-    yield f"Correction lag, from a ruling to the first answer that has it: {_say_lag(found.lag)}."
+    yield f"Correction lag, from a decision to the first answer that has it: {_say_lag(found.lag)}."
     for channel, lag in found.lags.items():
         yield f"  first on {_CHANNELS.get(Channel(channel), channel)}: {_say_lag(lag)}."
     if found.unserved:
-        yield f"  {found.unserved} of {found.rulings} rulings served nobody yet, and have no lag."
+        yield f"  {found.unserved} of {found.rulings} decisions served nobody yet, and have no lag."
     yield (
-        f"Of that, until a ruling is kept and can be served: {_say_lag(found.kept)}. When each process has it"
-        " in memory is not recorded."
+        f"Of that, until a decision is kept and can be served: {_say_lag(found.kept)}. When each process has"
+        " it in memory is not recorded."
     )
-    yield f"Served from rulings, old and new: {found.answers} answers."
+    yield f"Served from decisions, old and new: {found.answers} answers."
     if found.answers:
         yield f"  in the words of the question that was reviewed: {_say_share(found.same)}"
         yield f"  in other words: {_say_share(found.other)}"

@@ -156,7 +156,7 @@ def _state(view: ReviewView) -> list[Element]:
         drawn.append(line("You have ruled. A second reviewer is asked now.", bold=True, color="Accent"))
     elif review.verdicts and review.blind:
         count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
-        drawn.append(line(f"{count}. Please judge on your own: you see no other ruling.", color="Accent"))
+        drawn.append(line(f"{count}. Please judge on your own: you see no other decision.", color="Accent"))
     elif review.proposal is not None:
         drawn.append(
             line(f"{describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")

@@ -127,7 +127,7 @@ def list_actions(view: ReviewView) -> tuple[Action, ...]:
 
 def make_take_back(view: ReviewView) -> ActionButton:
     """Return the button for whoever has ruled, while a second reviewer is waited for."""
-    return _button(view, "Take back my ruling", "undo")
+    return _button(view, "Take back my decision", "undo")
 
 
 def _list_rulings(view: ReviewView) -> list[Action]:

@@ -84,7 +84,7 @@ function job(one) {
 
 function drawReviewers({ named, active, places }) {
   const lists = Object.entries(named).map(([name, ids]) => element("div", {}, element("h3", {}, NAMED[name] ?? name), ids.length ? element("ul", {}, ...ids.map((id) => element("li", {}, id))) : element("p", { class: "basis" }, "nobody"), element("p", { class: "basis" }, `Setting ${name}`)));
-  const rulings = element("div", {}, element("h3", {}, "Ruled in the last 90 days"), active.length ? element("ul", {}, ...active.map((one) => element("li", {}, `${one.name}: ${one.rulings}`))) : element("p", { class: "basis" }, "nobody yet"), element("p", { class: "basis" }, `Cards come to ${many(places, "place")}.`));
+  const rulings = element("div", {}, element("h3", {}, "Decided in the last 90 days"), active.length ? element("ul", {}, ...active.map((one) => element("li", {}, `${one.name}: ${one.rulings}`))) : element("p", { class: "basis" }, "nobody yet"), element("p", { class: "basis" }, `Cards come to ${many(places, "place")}.`));
   $("reviewers-body").replaceChildren(element("div", { class: "named" }, rulings, ...lists), element("p", { class: "basis" }, "Who may is a matter of the settings: change them, and start the bot again."));
 }
 

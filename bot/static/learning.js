@@ -43,11 +43,11 @@ function lag({ lag: all, lags, reached, unserved, rulings, kept }, channels, few
     time(all.p50_s),
     all.n ? `p95 ${time(all.p95_s)}` : "",
     all.n < few,
-    "From a ruling to the first answer that has it. Most of it is until somebody asks again.",
-    reached ? `Reached somebody: ${said(reached, "share", "rulings")}. ${unserved} of ${rulings} reached nobody yet, and have no lag.` : "No ruling in this time.",
+    "From a decision to the first answer that has it. Most of it is until somebody asks again.",
+    reached ? `Reached somebody: ${said(reached, "share", "decisions")}. ${unserved} of ${rulings} reached nobody yet, and have no lag.` : "No decision in this time.",
     rows.length ? table : null,
     rows.length ? exportButtons("correction-lag", "Correction lag", () => ({ heads: ["channel", "p50_s", "p95_s", "n"], rows: Object.entries(lags).map(([channel, one]) => [channel, one.p50_s, one.p95_s, one.n]) })) : null,
-    kept.n ? `Kept, and ready to be served: ${time(kept.p50_s)} after the ruling (p95 ${time(kept.p95_s)}, ${kept.n} rulings).` : null,
+    kept.n ? `Kept, and ready to be served: ${time(kept.p50_s)} after the decision (p95 ${time(kept.p95_s)}, ${kept.n} decisions).` : null,
   );
 }
 
@@ -59,7 +59,7 @@ function reach({ answers, same, other, down, wrong }, few) {
     UNITS.count.text(answers),
     answers === 1 ? "answer" : "answers",
     answers < few,
-    "Served from rulings, old and new.",
+    "Served from decisions, old and new.",
     answers ? element("dl", { class: "shares" }, ...rows.map(([name, share]) => element("div", {}, element("dt", {}, name), element("dd", {}, said(share, "share", share && share.n < answers ? "answers" : ""))))) : null,
   );
 }

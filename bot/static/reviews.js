@@ -16,7 +16,7 @@ const KEYS = [
   ["r", "not a real question"],
   ["s", "skip"],
   ["m", "claim: hold it for a quarter of an hour"],
-  ["u", "undo my last ruling"],
+  ["u", "undo my last decision"],
   ["Ctrl + Enter", "send what is written"],
   ["Esc", "leave a form"],
   ["g then q / v", "queue, verified answers"],

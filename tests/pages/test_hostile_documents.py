@@ -209,9 +209,9 @@ def test_a_hostile_file_costs_seconds_and_a_sentence(
 
 
 async def test_forms_within_forms_end_with_their_process() -> None:
-    """PDFium cannot be stopped in the middle of a page; its process can."""
+    """PDFium cannot be stopped in the middle of a page; its process can, for its time or its memory."""
     sandbox = Sandbox(2.0)
     fetched = Fetched("https://h.test/x", PAGES["pdf-forms"][1](), kinds.PDF)
-    with pytest.raises(PageRefused, match="takes longer than 2 seconds"):
+    with pytest.raises(PageRefused, match=r"takes longer than 2 seconds|could not be read"):
         await sandbox.extract(fetched, NOW)
     await sandbox.close()

@@ -119,7 +119,7 @@ async def test_the_command_says_it_in_sentences_and_as_json(tmp_path: Path) -> N
     assert "The last 30 days: 2 reviews settled, 2 of them let an answer stand." in text
     assert "first answer that has it: median 4 min (240 s), p95 4 min (240 s), from 1." in text
     assert "first on Teams" in text
-    assert "1 of 2 rulings served nobody yet" in text
+    assert "1 of 2 decisions served nobody yet" in text
     assert "in other words: 100% (95 %: 21% to 100%), of 1" in text
     assert "Points per 100 reviews: not enough to tell: only 0 answers" in text
     assert "[bold]Who[/bold]" in text
