@@ -99,7 +99,8 @@ def _import(
     work = folder.parent / f".{folder.name}.part"
     work.mkdir(exist_ok=True)
     wanted = ["--precision", target.precision, "--device", target.device]
-    arguments = ["--base", _absolute(base), "--work", str(work), *wanted]
+    place = str(work.resolve())  # the step runs in another folder
+    arguments = ["--base", _absolute(base), "--work", place, *wanted]
     try:
         info = run_step("model.registry.export_onnx", arguments, on_progress)
     except StepFailed as failed:

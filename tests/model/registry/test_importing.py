@@ -195,7 +195,9 @@ def test_an_import_is_whole_live_and_not_repeated(tiny_models: Path, tiny_llama:
 
 
 @pytest.mark.model
-def test_an_import_that_was_killed_is_begun_again_and_ends_well(tiny_llama: Path, tmp_path: Path) -> None:
+def test_an_import_that_was_killed_is_begun_again_and_ends_well_in_a_relative_folder(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = (
         "import sys; from pathlib import Path; from model.registry.importing import import_base\n"
         "import_base(sys.argv[1], Path(sys.argv[2]), 'cpu', on_progress=lambda s, d: print(s, flush=True))"
@@ -212,7 +214,8 @@ def test_an_import_that_was_killed_is_begun_again_and_ends_well(tiny_llama: Path
     assert read_version(tmp_path / "tiny-int8") is None
     (tmp_path / "tiny-int8").mkdir()  # as if it had been killed between the folder and its manifest
     steps: dict[str, float] = {}
-    folder = import_base(str(tiny_llama), tmp_path, "cpu", on_progress=steps.__setitem__)
+    monkeypatch.chdir(tmp_path)
+    folder = import_base(str(tiny_llama), Path(), "cpu", on_progress=steps.__setitem__)
     assert verify_version(folder).name == "tiny-int8"
     assert steps["exporting to ONNX"] > 0.9
     assert steps["imported"] == 1.0
