@@ -132,12 +132,7 @@ class Runner:
 
     async def _one(self, name: str) -> None:
         async with self._gate:
-            process = await asyncio.create_subprocess_exec(
-                *self.way.command(name),
-                env=dict(self.way.environment),
-                stdin=asyncio.subprocess.PIPE,  # it ends when this does
-                stdout=asyncio.subprocess.PIPE,
-            )
+            process = await self._start(name)
             try:
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
                 said = await process.stdout.read()
@@ -148,6 +143,22 @@ class Runner:
         log.info("%s", said.decode("utf-8", "replace").strip() or f"{name} said nothing")
         if process.returncode is not None and process.returncode < 0:
             await self._note_death(name, process.pid, -process.returncode)
+
+    async def _start(self, name: str) -> asyncio.subprocess.Process:
+        """Start a job's process; one that begins while this is cancelled is ended, too."""
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                *self.way.command(name),
+                env=dict(self.way.environment),
+                stdin=asyncio.subprocess.PIPE,  # it ends when this does
+                stdout=asyncio.subprocess.PIPE,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await end(await starting, self.way.stop_within_s)
+            raise
 
     async def _note_death(self, name: str, pid: int, by: int) -> None:
         """Write down that a process was killed, so that it is not begun over and over; free what it held."""
