@@ -34,6 +34,7 @@ from typing import Any, NoReturn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.stores import open_store
+from core.child_processes import end_process, start_process
 from core.files import keep_private
 from core.settings import Settings, build_environment
 from feedback.store.base import StoreError, moment
@@ -132,33 +133,23 @@ class Runner:
 
     async def _one(self, name: str) -> None:
         async with self._gate:
-            process = await self._start(name)
+            process = await start_process(
+                self.way.command(name),
+                self.way.environment,
+                self.way.stop_within_s,
+                stdin=asyncio.subprocess.PIPE,  # it ends when this does
+                stdout=asyncio.subprocess.PIPE,
+            )
             try:
                 assert process.stdout is not None  # noqa: S101 - it is a pipe
                 said = await process.stdout.read()
                 await process.wait()
             except asyncio.CancelledError:
-                await end(process, self.way.stop_within_s)
+                await end_process(process, self.way.stop_within_s)
                 raise
         log.info("%s", said.decode("utf-8", "replace").strip() or f"{name} said nothing")
         if process.returncode is not None and process.returncode < 0:
             await self._note_death(name, process.pid, -process.returncode)
-
-    async def _start(self, name: str) -> asyncio.subprocess.Process:
-        """Start a job's process; one that begins while this is cancelled is ended, too."""
-        starting = asyncio.create_task(
-            asyncio.create_subprocess_exec(
-                *self.way.command(name),
-                env=dict(self.way.environment),
-                stdin=asyncio.subprocess.PIPE,  # it ends when this does
-                stdout=asyncio.subprocess.PIPE,
-            )
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            await end(await starting, self.way.stop_within_s)
-            raise
 
     async def _note_death(self, name: str, pid: int, by: int) -> None:
         """Write down that a process was killed, so that it is not begun over and over; free what it held."""
@@ -183,19 +174,6 @@ class Runner:
                 await free_lease(self.documents, name_lease(name), who)
         except StoreError as away:
             log.warning("it is not written down: %s", away)
-
-
-async def end(process: asyncio.subprocess.Process, within_s: float) -> None:
-    """Tell a process to stop; kill it where that takes too long."""
-    if process.returncode is None:
-        process.terminate()
-    try:
-        async with asyncio.timeout(within_s):
-            await process.wait()
-    except TimeoutError:
-        log.warning("a process that was told to stop did not within %.0f s, and is killed", within_s)
-        process.kill()
-        await process.wait()
 
 
 WITH_PARENT = "--with-parent"
@@ -252,13 +230,13 @@ async def _schedule_process(settings: Settings) -> int:
 
     Raises OSError when it cannot be started.
     """
-    process = await asyncio.create_subprocess_exec(
-        *_command(), WITH_PARENT, env=build_environment(settings), stdin=asyncio.subprocess.PIPE
+    process = await start_process(
+        [*_command(), WITH_PARENT], build_environment(settings), STOP_WITHIN_S, stdin=asyncio.subprocess.PIPE
     )
     try:
         return await process.wait()
     except asyncio.CancelledError:
-        await end(process, STOP_WITHIN_S)
+        await end_process(process, STOP_WITHIN_S)
         raise
 
 

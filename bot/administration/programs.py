@@ -13,9 +13,10 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 from bot.dialogs.review import Refused
+from core.child_processes import end_process, start_process
 
 log = logging.getLogger(__name__)
 
@@ -80,32 +81,18 @@ class Programs:
         log.info("%s", said.strip() or f"{name} said nothing")
 
     async def _communicate(self, *arguments: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            *self.program,
-            *arguments,
-            env=dict(self.environment),
+        process = await start_process(
+            [*self.program, *arguments],
+            self.environment,
+            STOP_WITHIN_S,
             stdin=asyncio.subprocess.PIPE,  # it ends when this does
             stdout=asyncio.subprocess.PIPE,
         )
         try:
-            said = await _read_all(process)
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            said = await process.stdout.read()
+            await process.wait()
         except asyncio.CancelledError:
-            await _end(process)
+            await end_process(process, STOP_WITHIN_S)
             raise
         return said.decode("utf-8", "replace")
-
-
-async def _read_all(process: asyncio.subprocess.Process) -> bytes:
-    said = await process.stdout.read() if process.stdout else b""
-    await process.wait()
-    return said
-
-
-async def _end(process: Any) -> None:
-    """Ask a process to stop, and end it where it does not."""
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -18,10 +18,10 @@ from contextlib import asynccontextmanager, suppress
 
 from bot.bootstrap import model_choice
 from cli.console import progress_out
-from cli.models.versions import import_with_bar
+from cli.models.versions import find_device, import_with_bar
+from core.child_processes import end_process, start_process
 from core.settings import Settings, build_environment
-from jobs.scheduler import end
-from model.onnx_infer import find_unused_gpu, resolve
+from model.onnx_infer import find_unused_gpu
 from model.registry.importing import is_imported
 from model.registry.loading import CANNED
 
@@ -38,10 +38,9 @@ STOP_WITHIN_S = 10.0
 @asynccontextmanager
 async def bring_model(settings: Settings) -> AsyncGenerator[Callable[[], str | None]]:
     """Have the base model that the settings name, if any; a missing one is imported beside the answers."""
-    device = "cuda" if resolve(model_choice(settings).options).device == "cuda" else "cpu"
     if not _needs_model(settings):
         yield lambda: None
-    elif is_imported(settings.base_model, settings.models_dir, device):
+    elif is_imported(settings.base_model, settings.models_dir, find_device(model_choice(settings).options)):
         await asyncio.to_thread(ensure_model, settings)
         yield lambda: None
     else:
@@ -87,7 +86,7 @@ async def import_beside(
 async def _import(settings: Settings, command: Sequence[str]) -> bool:
     """Tell whether the process did what it should; why not, it says itself."""
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=build_environment(settings))
+        process = await start_process(command, build_environment(settings), STOP_WITHIN_S)
     except OSError:
         log.exception("the import of the model cannot be started")
         return False
@@ -96,7 +95,7 @@ async def _import(settings: Settings, command: Sequence[str]) -> bool:
     try:
         status = await process.wait()
     except asyncio.CancelledError:
-        await end(process, STOP_WITHIN_S)
+        await end_process(process, STOP_WITHIN_S)
         raise
     if status:
         log.error("the import of the model ended with status %d; the next start tries again", status)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 from rich.table import Column, Table
@@ -281,9 +281,13 @@ def import_with_bar(settings: Settings, base: str, precision: str = "") -> Path:
             bar.update(task, description=step, completed=share)
 
         options = model_choice(settings).options
-        device = "cuda" if resolve(options).device == "cuda" else "cpu"
         folder = import_base(
-            base, settings.models_dir, device, on_progress=show, options=options, precision=precision
+            base,
+            settings.models_dir,
+            find_device(options),
+            on_progress=show,
+            options=options,
+            precision=precision,
         )
     version = read_version(folder)
     if version and version.profile and version.name not in known:
@@ -291,6 +295,11 @@ def import_with_bar(settings: Settings, base: str, precision: str = "") -> Path:
         if sentence := advise(version.profile, memory, settings.answering.first_token_s):
             progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
     return folder
+
+
+def find_device(options: EngineOptions) -> Literal["cpu", "cuda"]:
+    """Return for which device a model is imported here. Raises EngineFailed."""
+    return "cuda" if resolve(options).device == "cuda" else "cpu"
 
 
 def bring_model(installed: Settings, own: Settings) -> None:
