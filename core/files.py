@@ -47,12 +47,12 @@ def compute_hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): compute_sha256(path) for path in paths}
 
 
-def write_durably(path: Path, text: str) -> None:
+def write_durably(path: Path, content: str | bytes) -> None:
     """Write a small file, for this user only: a crash leaves the old one or the new one, never half of it."""
     part = path.with_name(path.name + ".part")
     made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(made, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(made, "wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from bot.bootstrap import PageServices
+from bot.services import read_rules
 from core.records import Page
 from core.settings import Settings
 from feedback.examples.dataset import DatasetError
@@ -108,13 +109,12 @@ async def report_gaps(
     store: Store, shelf: PageServices, settings: Settings, mask: Mask, days: int = DAYS
 ) -> Report:
     """Build a report and keep it; return it without what was deleted meanwhile. Raises StoreError."""
-    up, down = settings.reactions.up, settings.reactions.down
-    reactions = {**dict.fromkeys(up, "up"), **dict.fromkeys(down, "down")}
+    rating, _ = read_rules(settings)
     rules = AskedRules(
         excluded=await list_excluded(store.documents),
         is_restricted=shelf.access.freeze().is_restricted,
         follows=is_follow_up,
-        scale=Scale(reactions, settings.few_stars),
+        scale=Scale(rating.reactions, rating.few_stars),
     )
     pages = ShelfPages(shelf, settings.page_owners)
     plan = ReportPlan(rules, shelf.embedder, pages, mask, days)

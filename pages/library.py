@@ -458,26 +458,25 @@ class Library:
     async def _take(self, item: Page | Unchanged | NewReaders | Removed, source: str) -> str:
         """Bring the index up to date with a page; return the outcome, "" for none."""
         if isinstance(item, Unchanged):
-            await self._index.touch(item.url, source=source, fetched_at=self._now(), readers=item.readers)
+            await self._index.touch(item.url, source=source, fetched_at=self._now())
             return "unchanged"
         entry = await self._entry(item.url)
         if isinstance(item, Removed):
             known = entry is not None and entry.source == source
             return "removed" if known and await self._index.remove(item.url) else ""
         if isinstance(item, NewReaders):
-            return await self._open_to(item, source)
+            return await self._open_to(item, source, entry)
         if await self._index.add(item, source=source):
             return "changed" if entry is not None else "added"
         return "unchanged"
 
-    async def _open_to(self, item: NewReaders, source: str) -> str:
+    async def _open_to(self, item: NewReaders, source: str, entry: PageEntry | None) -> str:
         """Keep who may read a page from now on; its text stays."""
-        page = await self._index.page(item.url)
-        if page is None:
+        if entry is None:
             return ""
-        readers = page.readers.intersect(item.readers) if item.narrows else item.readers
-        kept = replace(page, readers=readers, etag=item.etag, fetched_at=self._now())
-        await self._index.add(kept, source=source)
+        readers = entry.readers.intersect(item.readers) if item.narrows else item.readers
+        now = self._now()
+        await self._index.touch(item.url, source=source, fetched_at=now, readers=readers, etag=item.etag)
         return "changed"
 
     async def _remove(self, entries: Sequence[PageEntry], tell: RefreshProgress) -> int:

@@ -24,7 +24,6 @@ from urllib.parse import unquote
 
 from core.readers import EVERYONE, NOBODY, Readers, UnreadableReaders, parse_readers
 
-__all__ = ["EVERYONE", "NOBODY", "ReaderRules", "Readers", "UnreadableReaders", "parse_readers", "parse_rule"]
 _WRITTEN = re.compile(r"^[ \t]*[\"']?readers[\"']?[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 

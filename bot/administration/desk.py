@@ -32,6 +32,8 @@ from feedback.store.rows import every
 
 _STATE = Document("administration", "changes", "")
 _REMEMBERED = 1_000
+_COUNTED_AGAIN = timedelta(minutes=3)
+"""So old the counts of rulings may be that the page shows."""
 _ACTIVE = timedelta(days=90)
 _NOTED = timedelta(hours=1)
 Json = dict[str, Any]
@@ -64,6 +66,8 @@ class Administration:
     programs: Programs
     shown: Shown
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _active: list[Json] = field(default_factory=list[Json])
+    _counted_at: datetime | None = None
     _read_at: BoundedDict[str, datetime] = field(default_factory=lambda: BoundedDict(_REMEMBERED))
     _pressed: BoundedDict[tuple[str, str], str] = field(default_factory=lambda: BoundedDict(_REMEMBERED))
 
@@ -169,7 +173,16 @@ class Administration:
 
     async def _reviewers(self) -> Json:
         """Return who may review by the settings, and who has ruled lately, by the name on their rulings."""
-        since = datetime.now(UTC) - _ACTIVE
+        now = datetime.now(UTC)
+        if self._counted_at is None or self._counted_at + _COUNTED_AGAIN <= now:
+            self._active, self._counted_at = await self._count_rulings(now - _ACTIVE), now
+        return {
+            "named": {key: list(ids) for key, ids in self.shown.reviewers.items()},
+            "active": self._active,
+            "places": len(await self.desk.places()),
+        }
+
+    async def _count_rulings(self, since: datetime) -> list[Json]:
         counts: Counter[str] = Counter()
 
         async def settled(limit: int, after: tuple[str, str]) -> Any:
@@ -177,10 +190,4 @@ class Administration:
 
         async for review in every(settled, (moment(since), "")):
             counts.update(one.reviewer_name for one in review.verdicts)
-        active = [{"name": name, "rulings": count} for name, count in counts.most_common(50)]
-        places = len(await self.desk.places())
-        return {
-            "named": {key: list(ids) for key, ids in self.shown.reviewers.items()},
-            "active": active,
-            "places": places,
-        }
+        return [{"name": name, "rulings": count} for name, count in counts.most_common(50)]

@@ -50,7 +50,7 @@ class VersionDesk:
             {
                 "name": one.name,
                 "status": str(standing.derive_status(one.name)),
-                "share": _find_share(standing, one.name),
+                "share": standing.find_share(one.name),
                 "base": one.base,
                 "created_at": one.created_at.isoformat(timespec="seconds"),
                 **await self._describe_choices(one.name, standing),
@@ -73,11 +73,11 @@ class VersionDesk:
             await self.deciding.decide(press)
         else:
             await self._move(name, choice, visitor)
-        standing = await asyncio.to_thread(read_rollout, self.models_dir)
+        standing = await self.deciding.standing()
         return f"{standing.name or 'Nothing'} is live."
 
     async def _move(self, name: str, choice: Choice, visitor: Visitor) -> None:
-        standing = await asyncio.to_thread(read_rollout, self.models_dir)
+        standing = await self.deciding.standing()
         if choice not in _list_plain(name, standing):
             raise Refused(NOT_NOW.format(name=name, status=standing.derive_status(name)))
         deed = AuditAction.PROMOTED if choice is Choice.PROMOTE else AuditAction.ROLLED_BACK
@@ -111,9 +111,3 @@ def _list_plain(name: str, standing: RolloutState) -> tuple[Choice, ...]:
             return (Choice.PROMOTE, Choice.ROLL_BACK)
         case _:
             return (Choice.PROMOTE,)
-
-
-def _find_share(standing: RolloutState, name: str) -> float | None:
-    if name == standing.canary and name:
-        return standing.share
-    return 1 - standing.share if name == standing.name else None

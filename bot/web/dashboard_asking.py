@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from bot.web.dashboard_learning import CLOSED
+from bot.web.dashboard_learning import CLOSED, describe_share, write_time
 from feedback.metrics.askers import AreClosed, Asked, AskedOften, count_people, list_top, list_unanswered
 from feedback.metrics.daily import Group
-from feedback.metrics.timeline import Value
 from feedback.reviews.repository import ReviewRepository
 
 _TEXT = 400
@@ -52,12 +51,12 @@ async def describe_asking(
     people = count_people(asked, query.wanted, now)
     asks = [one for one in asked.asks if one.at >= query.begin and query.wanted(one.group)]
     told: Json = {
-        "since": _iso(asked.since),
+        "since": write_time(asked.since),
         "whole": asked.whole,
         "people": {
             "today": people.today,
             "week": people.week,
-            "returning": _describe_share(people.returning),
+            "returning": describe_share(people.returning),
             "days": [{"day": day.isoformat(), "people": count} for day, count in people.days.items()],
         },
         "failures": dict(failures),
@@ -84,18 +83,8 @@ async def _describe_questions(
             "answered": one.kinds.get("answered", 0),
             "quoted": one.kinds.get("quoted", 0),
             "declined": one.kinds.get("declined", 0),
-            "last_at": _iso(one.last_at),
+            "last_at": write_time(one.last_at),
             "review": one.answer_id if review is not None else None,
         }
         for one, review, hidden in zip(found, reviews, closed, strict=True)
     ]
-
-
-def _describe_share(share: Value | None) -> Json | None:
-    if share is None:
-        return None
-    return {"value": share.value, "n": share.count, "low": share.low, "high": share.high}
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")

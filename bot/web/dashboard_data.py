@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
 from bot.web.dashboard_asking import AskingQuery, Closing, describe_asking
-from bot.web.dashboard_learning import CLOSED, describe_learning
+from bot.web.dashboard_learning import CLOSED, describe_learning, write_time
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.askers import AreClosed, Asked, read_asked
@@ -317,18 +317,11 @@ def _version(version: Marked, standing: RolloutState, number: int | None) -> dic
         "name": version.name,
         "number": number,
         "status": "reviewed" if number is None else str(standing.derive_status(version.name)),
-        "share": _find_share(standing, version.name),
+        "share": standing.find_share(version.name),
         "bucket": version.bucket,
         "answers": list(version.answers),
         "figures": _values(version.values),
     }
-
-
-def _find_share(standing: RolloutState, name: str) -> float | None:
-    """Return which share of the conversations a version answers; None for one that answers none."""
-    if name == standing.canary and name:
-        return standing.share
-    return 1 - standing.share if name == standing.name else None
 
 
 def _choices(timeline: Timeline) -> dict[str, list[str]]:
@@ -373,4 +366,4 @@ def _describe_rated(rated: Rated, answer: Answer, review: Review | None) -> dict
 
 
 def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds")
+    return None if at is None else write_time(at)

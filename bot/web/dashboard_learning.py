@@ -7,7 +7,7 @@ whatever is chosen. What people asked is told with `questions` alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from feedback.metrics.calibration import Calibration
@@ -27,16 +27,16 @@ def describe_learning(found: Learning, closed: Collection[str] = (), *, question
     return {
         "reviews": found.reviews,
         "rulings": found.rulings,
-        "reached": _describe_share(found.reached),
+        "reached": describe_share(found.reached),
         "unserved": found.unserved,
         "lag": _describe_lag(found.lag),
         "lags": {channel: _describe_lag(lag) for channel, lag in found.lags.items()},
         "kept": _describe_lag(found.kept),
         "answers": found.answers,
-        "same": _describe_share(found.same),
-        "other": _describe_share(found.other),
-        "down": _describe_share(found.down),
-        "wrong": _describe_share(found.wrong),
+        "same": describe_share(found.same),
+        "other": describe_share(found.other),
+        "down": describe_share(found.down),
+        "wrong": describe_share(found.wrong),
         "points": _describe_points(found.points),
         "idle_count": found.idle_count,
         "calibration": _describe_calibration(found.calibration),
@@ -55,17 +55,23 @@ def _describe_calibration(found: Calibration) -> dict[str, Any]:
                 "begin": one.begin,
                 "end": one.end,
                 "confidence": one.confidence,
-                "right": _describe_share(one.right),
+                "right": describe_share(one.right),
             }
             for one in found.bins
         ],
     }
 
 
-def _describe_share(share: Value | None) -> dict[str, Any] | None:
+def describe_share(share: Value | None) -> dict[str, Any] | None:
+    """Return a share with its count and its interval."""
     if share is None:
         return None
     return {"value": share.value, "n": share.count, "low": share.low, "high": share.high}
+
+
+def write_time(at: datetime) -> str:
+    """Return a moment in UTC, to the second, as the page's scripts read it."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _describe_lag(lag: Lag) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _describe_rulings(rulings: Sequence[RulingReach], closed: Collection[str]) -
         {
             "question": CLOSED if one.answer_id in closed else one.text[:_TEXT],
             "ruling": str(one.ruling),
-            "at": one.settled_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "at": write_time(one.settled_at),
             "served": one.served.answers if one.served else 0,
             "same": one.served.same if one.served else 0,
             "other": one.served.other if one.served else 0,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 import secrets
 import time
@@ -19,11 +18,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.channels.files.words import sort_files
+from bot.channels.files.words import GONE, sort_files
 from bot.channels.incoming import FILE_INFO, MAX_FILE_NAME, SentFile, to_objects, to_text
 from bot.http import read_body
 from bot.web.access import RefusedError
-from core.files import sync_folder
+from core.files import write_durably
 from core.text import Json, printable
 from pages.fetched import Fetched, PageGone
 from pages.kinds import choose_kind
@@ -32,7 +31,6 @@ FOLDER = "uploads"
 MOST_WAITING = 100
 """Files that are on disk at once; the oldest ones make room."""
 WAITS_S = 3_600.0
-GONE = "I do not have that file any more. Please send it again."
 _ID = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}")
 
 
@@ -111,14 +109,7 @@ class Uploads:
         waiting = sorted(self._list(), key=lambda path: path.stat().st_mtime)
         for oldest in waiting[: max(0, len(waiting) - MOST_WAITING + 1)]:
             oldest.unlink(missing_ok=True)
-        path = self._folder / file_id
-        made = os.open(path.with_suffix(".part"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(made, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_suffix(".part").replace(path)
-        sync_folder(self._folder)
+        write_durably(self._folder / file_id, body)
 
     def _list(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []

@@ -151,6 +151,12 @@ class RolloutState:
             VersionStatus.RETIRED if name in self.before or name in self.retired else VersionStatus.CANDIDATE
         )
 
+    def find_share(self, name: str) -> float | None:
+        """Return which share of the conversations a version answers; None for one that answers none."""
+        if name == self.canary and name:
+            return self.share
+        return 1 - self.share if name == self.name else None
+
     def choose_version(self, conversation: str) -> str:
         """Name the version that answers a conversation: always the same one while neither changes.
 

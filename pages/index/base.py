@@ -82,11 +82,17 @@ class Indexes(Protocol):
         ...
 
     async def touch(
-        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+        self,
+        url: str,
+        *,
+        source: str | None,
+        fetched_at: datetime,
+        readers: Readers | None = None,
+        etag: str | None = None,
     ) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it.
 
-        `readers` are who may read it now; None where that is as it was.
+        `readers` are who may read it now, `etag` what its version is called; None where that is as it was.
         """
         ...
 

@@ -288,10 +288,16 @@ class CosmosIndex:
         return await self._pages.add(page, source)
 
     async def touch(
-        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+        self,
+        url: str,
+        *,
+        source: str | None,
+        fetched_at: datetime,
+        readers: Readers | None = None,
+        etag: str | None = None,
     ) -> None:
         """See `Indexes.touch`."""
-        await self._pages.touch(url, source, fetched_at, readers)
+        await self._pages.touch(url, source, fetched_at, readers, etag)
 
     async def remove(self, url: str) -> bool:
         """See `Indexes.remove`."""

@@ -147,7 +147,12 @@ class Pages:
         raise _too_many(page.url)
 
     async def touch(
-        self, url: str, source: str | None, fetched_at: datetime, readers: Readers | None = None
+        self,
+        url: str,
+        source: str | None,
+        fetched_at: datetime,
+        readers: Readers | None = None,
+        etag: str | None = None,
     ) -> None:
         """See `Indexes.touch`."""
         kept = await self._look(url)
@@ -156,11 +161,13 @@ class Pages:
             return
         said = row.entry.readers if readers is None or source is None else readers
         if self._is_kept(row, row.entry.page_hash, source):
-            await self._note(kept, row.like(fetched_at=fetched_at, readers=said))
+            called = row.entry.etag if etag is None else etag
+            await self._note(kept, row.like(fetched_at=fetched_at, readers=said, etag=called))
             return
         page = await self.read(row)
         if page is not None:
-            await self.add(replace(page, fetched_at=fetched_at, readers=said), source)
+            called = page.etag if etag is None else etag
+            await self.add(replace(page, fetched_at=fetched_at, readers=said, etag=called), source)
 
     async def remove(self, url: str) -> bool:
         """See `Indexes.remove`."""

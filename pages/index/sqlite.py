@@ -183,12 +183,19 @@ class FileIndex:
 
     @_in_thread
     def touch(
-        self, url: str, *, source: str | None, fetched_at: datetime, readers: Readers | None = None
+        self,
+        url: str,
+        *,
+        source: str | None,
+        fetched_at: datetime,
+        readers: Readers | None = None,
+        etag: str | None = None,
     ) -> None:
         """Note that a known page was found unchanged, by this source or (None) by somebody who pasted it."""
         row = self._find_row(url)
         if row is not None:
-            self._note_unchanged(row, source, fetched_at, row["etag"], readers)
+            kept = row["etag"] if etag is None else etag
+            self._note_unchanged(row, source, fetched_at, kept, readers)
 
     def restricted(self) -> Mapping[str, Readers]:
         """Return who may read the pages that not everyone may read; removed ones are closed as they were."""

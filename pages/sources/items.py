@@ -25,10 +25,9 @@ AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A page that is known, and is still as it was; `readers` where the source says anew who may read it."""
+    """A page that is known, and is still as it was."""
 
     url: str
-    readers: Readers | None = None
 
 
 @dataclass(frozen=True, slots=True)

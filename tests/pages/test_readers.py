@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.readers import UnreadableReaders, current_audience, parse_readers, reading_as
+from core.readers import (
+    EVERYONE,
+    NOBODY,
+    Readers,
+    UnreadableReaders,
+    current_audience,
+    parse_readers,
+    reading_as,
+)
 from core.records import Page
 from core.settings import Settings
 from feedback.store.serialization import from_json, to_json
 from pages.parse.extract import extract
-from pages.readers import EVERYONE, NOBODY, ReaderRules, Readers
+from pages.readers import ReaderRules
 
 HR = Readers(frozenset({"entra:group:hr"}))
 BOTH = Readers(frozenset({"entra:group:hr", "slack:channel:C1"}))

@@ -51,7 +51,7 @@ async def open_source(
 ) -> AsyncGenerator[NotionSource]:
     """Open what an integration sees; nothing is asked yet. Raises AddressRefused."""
     address = parse_address(word.address)
-    if not any(address.host == host or address.host.endswith(f".{host}") for host in _HOSTS):
+    if not _is_notion(address.host):
         raise AddressRefused("A Notion source begins with notion+https://www.notion.so/.")
     if not access.notion_token:
         raise AddressRefused(
@@ -184,12 +184,16 @@ def _is_shown(page: Mapping[str, Any]) -> bool:
     return not (find(page, "archived") is True or find(page, "in_trash") is True)
 
 
+def _is_notion(host: str) -> bool:
+    return any(host == one or host.endswith(f".{one}") for one in _HOSTS)
+
+
 def _check_url(url: str, number: str) -> str:
     try:
         address = parse_address(url)
     except AddressRefused:
         return f"https://www.notion.so/{number}"
-    on_site = address.scheme == "https" and any(address.host.endswith(host) for host in _HOSTS)
+    on_site = address.scheme == "https" and _is_notion(address.host)
     return address.url if on_site else f"https://www.notion.so/{number}"
 
 
