@@ -418,10 +418,8 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
-        stored = Reference.load(await self._desk.contact(answer.question.conversation))
-        shows = stored is not None and self._view.may_show(stored.conversation, answer, review)
         may_show = partial(self._may_show_at, answer, review)
-        news = SendNews(self._send_card, self._send_alone, self.site_url, shows, may_show)
+        news = SendNews(self._send_card, self._send_alone, self.site_url, may_show)
         await tell_people(self._desk, review, answer, waiting, news)
 
     def _may_show_at(self, answer: Answer, review: Review, reference: Reference) -> bool:

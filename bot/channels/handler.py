@@ -257,11 +257,11 @@ class ActivityHandler:
         if not self._handlers.files.are_read(self._config.channel) and not has_page:
             await _say(FILES_UNREAD, incoming, connector)
             return
-        files, refused = sort_files(incoming.files)
         if has_page:
             await _say(FILE_BESIDE_PAGE, incoming, connector)
             await self._ask(incoming, connector, incoming.question_id, replaces="")
             return
+        files, refused = sort_files(incoming.files)
         if refused:
             await _say(" ".join(refused), incoming, connector)
         if files:

@@ -78,12 +78,14 @@ async def tell_people(
     if not unsent:
         return
     stored = await desk.contact(answer.question.conversation)
+    here = Reference.load(stored)
+    shows = here is not None and card.may_show(here)
     full = draw_notice(review, answer, card.site_url, anew=bool(told))
 
-    def draw(shows: bool) -> Card:
-        return full if shows else closed_card(answer)
+    def draw(may: bool) -> Card:
+        return full if may else closed_card(answer)
 
-    cards = Cards(draw(card.shows), lambda reference: draw(card.shows and card.may_show(reference)))
+    cards = Cards(draw(shows), lambda reference: draw(shows and card.may_show(reference)))
     unsent = await _tell_alone(desk, answer.question.conversation, unsent, cards, card.send_alone)
     if not unsent:
         return
@@ -113,15 +115,14 @@ async def _tell_alone(
 class SendNews:
     """How a card of news leaves, to one person alone where that is possible; and where its pages are.
 
-    `shows`: whoever reads the conversation may see what was ruled; otherwise it says that something was.
-    `may_show` tells the same of another conversation: who has left a channel may not read it in their chat.
+    `may_show`: whoever reads a conversation may see what was ruled; otherwise it says that something was. Who
+    has left a channel may not read it in their chat.
     """
 
     send: SendCard
     send_alone: SendAlone
     site_url: str
-    shows: bool = True
-    may_show: Callable[[Reference], bool] = lambda _: True
+    may_show: Callable[[Reference], bool]
 
 
 def _select_unsent(kept: Sequence[Notification], news: News) -> list[Notification]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from bot.cards.near_quote import find_near_quote
@@ -84,16 +85,13 @@ class ReviewActions:
 
     async def perform(self, wish: ReviewAction) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        claims = wish.verb == "review.claim"
-        if claims or not self._later.has_entries:
-            try:
-                return await self._do(wish)
-            except StoreUnavailable as error:
-                log.info("the store is away from a reviewer: %s", error)
-                if claims:
-                    raise Refused(NO_CLAIM) from error
-        await self._later.keep(WISH, asdict(wish))
-        return None
+        if wish.verb != "review.claim":
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+        try:
+            return await self._do(wish)
+        except StoreUnavailable as error:
+            log.info("a review was not claimed: %s", error)
+            raise Refused(NO_CLAIM) from error
 
     async def _do(self, wish: ReviewAction) -> Review:
         at = datetime.fromisoformat(wish.at)

@@ -123,10 +123,10 @@ class Asking:
         with telemetry.span("store"):
             fresh = await self._store.add_question(question)
         if fresh:
-            refusal = None
-            if not self._is_small_talk(question):
+            refusal, is_question = None, not self._is_small_talk(question)
+            if is_question:
                 events.question_asked(question)
-            if question.about_file or not self._is_small_talk(question):
+            if question.about_file or is_question:
                 refusal = self._askers.refuse(question)
             self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
         return fresh

@@ -164,7 +164,7 @@ class Privacy:
         }
         begun = await self._later.attempt(partial(self._begin, entry), DELETION, entry)
         if begun is None:
-            await self._forget_here(wished)
+            await self._forget(wished, away=True)
         return begun or wished
 
     async def was_deleted_since(self, person: str, moment_: datetime) -> bool:
@@ -227,15 +227,10 @@ class Privacy:
             log.info("a person's data was deleted")
             self._open[deletion.id] = deletion
 
-    async def _forget(self, deletion: Deletion) -> None:
+    async def _forget(self, deletion: Deletion, *, away: bool = False) -> None:
+        """Forget it here. While the store is `away`, what needs it goes once the deletion begins there."""
         for forget in self.memories:
-            await forget(deletion)
-        self._greeted.pop(deletion.person, None)
-
-    async def _forget_here(self, deletion: Deletion) -> None:
-        """Forget what needs no store, which is away; the rest goes once the deletion begins there."""
-        for forget in self.memories:
-            with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(*([StoreUnavailable] if away else [])):
                 await forget(deletion)
         self._greeted.pop(deletion.person, None)
 

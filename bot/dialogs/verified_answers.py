@@ -277,11 +277,11 @@ class VerifiedAnswers:
             verified = one.verified
             cited = {citation.url for citation in verified.citations}
             usable = not verified.abstained and verified.page_url in {None, question.page_url}
-            usable = usable and access.list_closed(verified) <= pages
-            usable = usable and access.may_see_verified(audience, verified)
             if not usable or verified.verified_by in untrusted or is_follow_up(verified.question_text):
                 continue
-            if pages & {urldefrag(url).url for url in cited}:
+            if not pages & {urldefrag(url).url for url in cited}:
+                continue
+            if access.list_closed(verified) <= pages and access.may_see_verified(audience, verified):
                 near.append((bool(cited & set(urls)), float(one.vector @ asked), verified))
         near.sort(key=lambda one: one[:2], reverse=True)
         return [verified for _, _, verified in near[:limit]]

@@ -47,10 +47,10 @@ class PageAccess:
         """What is restricted now; the same object as long as nothing has changed."""
         return self._restricted()
 
-    def list_named(self) -> frozenset[str]:
-        """Return every principal that some page names."""
-        named = (one.principals for one in self._restricted().values())
-        return frozenset[str]().union(*(one for one in named if one))
+    def names_any(self, kinds: tuple[str, ...]) -> bool:
+        """Tell whether some page names a principal of one of these kinds."""
+        named = (name for one in self._restricted().values() for name in one.principals or ())
+        return any(name.startswith(kinds) for name in named)
 
     @property
     def has_restricted(self) -> bool:

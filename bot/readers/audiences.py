@@ -149,8 +149,7 @@ class Audiences:
     async def _find_groups(
         self, channel: str, directory: Directory, person: str, conversation: Mapping[str, Any]
     ) -> Audience:
-        kinds = tuple(directory.kinds)
-        if not any(name.startswith(kinds) for name in self.access.list_named()):
+        if not self.access.names_any(tuple(directory.kinds)):
             return NOBODY_KNOWN
         name = (channel, person)
         known = self._groups.get(name)

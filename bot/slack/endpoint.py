@@ -365,13 +365,15 @@ class SlackInbox:
 
     async def _unfurl(self, event: Mapping[str, Any], by: Arrived) -> None:
         """Show what the links of a message lead to, as far as the pages are known."""
+        if an_id(event.get("user")) == by.bot_user:
+            return  # the bot's own answers have links, too
         cards: dict[str, Card] = {}
         for link in to_objects(event.get("links"))[:MOST_LINKS]:
             url = to_text(link.get("url"))
             found = await self._parts.previews.find(url) if url else None
             if found is not None:
                 cards[url] = found.card
-        if not cards or an_id(event.get("user")) == by.bot_user:
+        if not cards:
             return
         try:
             await self._parts.connector.unfurl(by.where, event, cards)

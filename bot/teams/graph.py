@@ -22,6 +22,7 @@ import aiohttp
 from yarl import URL
 
 from bot.channels.incoming import to_object, to_objects, to_text
+from bot.http import retry_wait_s
 from core.readers import is_principal
 
 GRAPH = "https://graph.microsoft.com"
@@ -33,7 +34,7 @@ MOST_PAGES = 25
 """Pages of one person's groups that are read; of more the person's groups are not known."""
 _LIST = "/v1.0/users/{person}/transitiveMemberOf/microsoft.graph.group?$select=id&$top=999&$count=true"
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-_MOST_WAIT_S = 30.0
+_ATTEMPTS = 10
 _EARLY_S = 60.0
 
 
@@ -114,7 +115,7 @@ class Directory:
 
     async def _get_patiently(self, url: str) -> tuple[int, dict[str, Any]]:
         """Ask again when Graph wants to be asked later. Raises DirectoryUnavailable."""
-        while True:
+        for attempt in range(_ATTEMPTS):
             headers = {
                 "Authorization": f"Bearer {await self._own_token()}",
                 "ConsistencyLevel": "eventual",  # a list of groups alone is an advanced query
@@ -122,7 +123,8 @@ class Directory:
             status, body, retry_after = await self._request("GET", url, headers=headers)
             if status not in _LATER:
                 return status, body
-            await asyncio.sleep(_parse_wait(retry_after))
+            await asyncio.sleep(retry_wait_s(attempt, retry_after))
+        raise DirectoryUnavailable("Microsoft Graph is too busy to be asked now.")
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -177,14 +179,6 @@ class Directory:
 def _read_ids(value: object) -> list[str]:
     """Return the ids of the objects in a list; what is none has none."""
     return [found.casefold() for one in to_objects(value) if (found := to_text(one.get("id")))]
-
-
-def _parse_wait(retry_after: str) -> float:
-    """Return how long to wait, seconds: Graph says so in whole seconds."""
-    try:
-        return min(_MOST_WAIT_S, max(0.0, float(retry_after)))
-    except ValueError:
-        return 1.0
 
 
 class EntraPeople:

@@ -175,15 +175,6 @@ class DeferredActions(Protocol):
         """
         ...
 
-    @property
-    def has_entries(self) -> bool:
-        """Whether something waits: what comes now is done behind it."""
-        ...
-
-    async def keep(self, what: str, entry: Entry) -> None:
-        """Queue an entry durably. Raises StoreUnavailable when it cannot be kept."""
-        ...
-
     def register(self, what: str, do: Do) -> None:
         """Register what is done with queued entries of a kind."""
         ...
@@ -194,15 +185,6 @@ class RunImmediately:
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         return await do()
-
-    @property
-    def has_entries(self) -> bool:
-        """Nothing ever waits."""
-        return False
-
-    async def keep(self, what: str, entry: Entry) -> None:
-        """Refuse to keep anything."""
-        raise StoreUnavailable("nothing is kept here until the store is back")
 
     def register(self, what: str, do: Do) -> None:
         """Nothing is ever kept."""

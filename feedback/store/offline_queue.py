@@ -134,11 +134,6 @@ class OfflineQueue:
         await self.keep(what, entry)
         return None
 
-    @property
-    def has_entries(self) -> bool:
-        """Whether something waits for the store."""
-        return self._entries > 0
-
     async def keep(self, what: str, entry: Entry) -> None:
         """Keep something to be done when the store is back. Raises StoreUnavailable when there is no room."""
         self.check_room()

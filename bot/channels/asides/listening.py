@@ -30,6 +30,7 @@ from core.records import Answer, Question
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Document, Documents
 from model.text.question import asks_something
+from pages.parse.extracted import count_of
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class Listening:
             if not await self._documents.remove(KIND, place):
                 return NOT_BEGUN
             said, silent = await self._tally(place)
-            return ENDED.format(said=_count_of(said, "answer"), silent=f"{silent:,}")
+            return ENDED.format(said=count_of(said, "answer"), silent=f"{silent:,}")
         if not self._rules.is_on:
             return SWITCHED_OFF
         if not await may():
@@ -216,7 +217,3 @@ async def _find_answer(answerer: Answerer, question: Question) -> Answer | None:
             if isinstance(item, Answer):
                 best = item
     return best
-
-
-def _count_of(number: int, what: str) -> str:
-    return f"{number:,} {what}" + "s" * (number != 1)

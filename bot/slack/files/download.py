@@ -1,4 +1,4 @@
-"""Files that people send in Slack: what an event says of them, and fetching them with the bot's token.
+"""Fetching files that people send in Slack, with the bot's token.
 
 The token goes to Slack's own hosts by HTTPS only, redirects included.
 
