@@ -14,24 +14,20 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from bot.cards.elements import ActionButton, Form, TextInput
 from bot.channel import Undeliverable
-from bot.channels.asides.page_previews import LONGEST_QUESTION, PagePreviews
+from bot.channels.asides.page_previews import EMPTY, LONGEST_QUESTION, NO_LINK, NOT_NOW, TITLE, PagePreviews
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import parse_activity, to_object, to_text
 from bot.channels.links import list_addresses
-from bot.slack.blocks import METADATA_CHARACTERS, TITLE_CHARACTERS, plain_text
+from bot.slack.blocks import plain_text, render_form
 from bot.slack.connector import SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, strip_markup
 from core.text import Json
-from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 CALLBACK = "ask_page"
-TITLE = "Ask about this page"
-NO_LINK = "There is no link in that message, so I do not know which page is meant."
-EMPTY = "Please write a question first."
-NOT_NOW = "I cannot answer just now. Please try again in a minute."
 QUESTION = "question"
 
 
@@ -56,12 +52,11 @@ class PageForm:
             made = activity(by, place, (by.where.team, an_id(user.get("id"))), personal=personal)
             await self._connector.whisper(made["conversation"], an_id(user.get("id")), NO_LINK)
             return
-        known = [(url, await self._previews.find(url)) for url in addresses]
-        url, page = next(((url, page) for url, page in known if page is not None), known[0])
-        view = draw_form(url, page.name if page else url)
+        url, page = await self._previews.choose(addresses)
         try:
+            view = draw_form(url, page.name if page else url)
             await self._connector.open_form(by.where, to_text(payload.get("trigger_id")), view)
-        except (Undeliverable, OSError) as error:
+        except (Undeliverable, OSError, ValueError) as error:
             log.warning("a form was not opened: %s", error)
 
     async def submit(self, payload: Mapping[str, Any], by: Arrived) -> Json:
@@ -79,27 +74,18 @@ class PageForm:
         incoming = parse_activity(made | {"type": "invoke"})
         try:
             asked = await self._front.ask_alone(incoming, f"{question} {page}", self._connector)
-        except (OSError, StoreUnavailable) as error:
+        except OSError as error:
             log.warning("a question from a message could not be asked: %s", error)
             asked = False
         return {} if asked else _complain(NOT_NOW)
 
 
 def draw_form(url: str, name: str) -> Json:
-    """Return the form; the page comes back with it, unseen."""
-    field = {"type": "plain_text_input", "action_id": QUESTION, "max_length": LONGEST_QUESTION}
-    return {
-        "type": "modal",
-        "callback_id": CALLBACK,
-        "title": plain_text(TITLE, TITLE_CHARACTERS),
-        "submit": plain_text("Ask", TITLE_CHARACTERS),
-        "close": plain_text("Cancel", TITLE_CHARACTERS),
-        "private_metadata": json.dumps({"page": url})[:METADATA_CHARACTERS],
-        "blocks": [
-            {"type": "section", "text": plain_text(name)},
-            {"type": "input", "block_id": QUESTION, "label": plain_text("Your question"), "element": field},
-        ],
-    }
+    """Return the form; the page comes back with it, unseen. Raises ValueError for an address too long."""
+    asked = TextInput(QUESTION, "Your question", LONGEST_QUESTION, multiline=False, required=EMPTY)
+    view = render_form(Form(TITLE, (asked,), ActionButton("Ask", {})), {"page": url})
+    about = {"type": "section", "text": plain_text(name)}
+    return view | {"callback_id": CALLBACK, "blocks": [about, *view["blocks"]]}
 
 
 def _read_page(view: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 // The operators' page: what there is is read every few seconds, and every change names what the page had seen.
 
 import { element } from "./element.js";
-import { Failed, day, enter, get, many, nameOfPress, post, say, when } from "./entry.js";
+import { attempt as tryTo, day, enter, get, many, nameOfPress, post, say, when } from "./entry.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 5_000;
@@ -16,16 +16,9 @@ const NAMED = { reviewers: "Teams: people", reviewer_groups: "Teams: groups", sl
 let shown = null;
 let busy = false;
 
-async function attempt(work) {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Failed)) throw error;
-    say(error.message);
-    if ([401, 403].includes(error.status)) $("shown").hidden = true;
-    return null;
-  }
-}
+const attempt = (work) => tryTo(work, () => {
+  $("shown").hidden = true;
+});
 
 async function read() {
   const body = await attempt(() => get("data"));

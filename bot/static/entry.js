@@ -39,6 +39,18 @@ export const post = (path, body) => request(path, { method: "POST", body: JSON.s
 /** Name a press, so that the same one twice is one. */
 export const nameOfPress = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 
+/** Do something that may fail: what failed is said and null returned; `close` hides what this person may not see. */
+export async function attempt(work, close) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    say(error.message);
+    if ([401, 403].includes(error.status)) close();
+    return null;
+  }
+}
+
 /** Come in with the link that the address has; the address forgets it at once. */
 export async function enter() {
   const link = new URLSearchParams(location.hash.slice(1)).get("link");

@@ -24,7 +24,7 @@ export function drawReview(review, on) {
     review.alike.length ? alike(review.alike) : null,
     actions(review.actions, (action, fields) => {
       const others = ticked();
-      return others.length && BULK.includes(action.verb) ? on.pressAll(action, fields, others) : on.press(action, fields);
+      return others.length && RULINGS.includes(action.verb) ? on.pressAll(action, fields, others) : on.press(action, fields);
     }),
     review.passages.length ? element("details", { class: "more" }, element("summary", {}, "What the pages say"), ...review.passages.map((one) => element("section", {}, element("h4", {}, one.name), element("p", { class: "passage" }, one.text)))) : null,
     element("details", { class: "more" }, element("summary", {}, "Details"), element("p", { class: "basis" }, review.details.replace(/^Details: /, ""))),
@@ -32,7 +32,7 @@ export function drawReview(review, on) {
   return node;
 }
 
-const BULK = ["review.approve", "review.correct", "review.not_on_page", "review.reject"];
+export const RULINGS = ["review.approve", "review.correct", "review.not_on_page", "review.reject"];
 
 /** Draw a verified answer, to edit or withdraw it. */
 export function drawVerified(verified, on) {

@@ -1,8 +1,8 @@
 // The reviewers' page: which list is shown, what is chosen in it, and the keyboard. Drawing is in review-parts.js.
 
 import { element } from "./element.js";
-import { Failed, ago, day, enter, get, many, nameOfPress, post, say } from "./entry.js";
-import { drawReview, drawVerified } from "./review-parts.js";
+import { ago, attempt as tryTo, day, enter, get, many, nameOfPress, post, say } from "./entry.js";
+import { RULINGS, drawReview, drawVerified } from "./review-parts.js";
 
 const $ = (id) => document.getElementById(id);
 const KEYS_OFF = "askpage-reviews-keys-off";
@@ -24,9 +24,6 @@ const KEYS = [
   ["?", "these keys"],
 ];
 const VERBS = { c: "review.correct", n: "review.not_on_page", r: "review.reject", s: "review.skip", m: "review.claim", e: "review.edit", w: "review.withdraw" };
-const RULINGS = ["review.approve", "review.correct", "review.not_on_page", "review.reject"];
-
-const KINDS = { answered: "answered", quoted: "quoted", declined: "declined" };
 
 let view = "";
 let rows = [];
@@ -40,16 +37,7 @@ let loading = Promise.resolve();
 
 // Reading
 
-async function attempt(work) {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Failed)) throw error;
-    say(error.message);
-    if ([401, 403].includes(error.status)) close();
-    return null;
-  }
-}
+const attempt = (work) => tryTo(work, close);
 
 function close() {
   for (const id of ["list", "detail"]) $(id).replaceChildren();
@@ -104,7 +92,7 @@ function showVerified({ count, page, on_a_page: most }) {
 function drawRow(row, at) {
   const facts =
     view === "queue"
-      ? [KINDS[row.kind], row.why.join("; "), `${ago(row.opened_at)}`, row.held_by && `held by ${row.held_by}`]
+      ? [row.kind, row.why.join("; "), `${ago(row.opened_at)}`, row.held_by && `held by ${row.held_by}`]
       : [row.reviewer, day(row.at), row.use.served ? `${many(row.use.served, "time")} served` : "served to nobody yet"];
   return element(
     "li",
@@ -183,12 +171,12 @@ async function follow(action, id, { done, said, review }) {
     say("Nothing is decided yet: look at the sentence.", "asks");
     return show(review, true);
   }
-  say(said, "done");
-  if (RULINGS.includes(action.verb)) last = { id, round: review?.round };
+  const ruled = RULINGS.includes(action.verb);
+  if (ruled) last = review && { id, round: review.round }; // what waits for the store cannot be undone yet
   if (action.verb === "review.undo") last = null;
   announce(`${action.title}: done.`);
+  say(view === "queue" && ruled && last ? "Done. Press u, or Undo, to take it back." : said, "done");
   if (view === "queue" && action.verb === "review.claim") return show(review, true);
-  if (view === "queue" && last && RULINGS.includes(action.verb)) say("Done. Press u, or Undo, to take it back.", "done", last);
   offerUndo();
   await read(view === "queue" && action.verb !== "review.undo" ? "" : id);
   $("detail").focus({ preventScroll: true });
@@ -202,7 +190,7 @@ async function undo() {
   if (!last || busy) return;
   busy = true;
   const { id, round } = last;
-  const body = await attempt(() => post("press", { verb: "review.undo", answer: id, round, press: nameOfPress(), text: "", span: "", note: "" }));
+  const body = await attempt(() => post("press", { verb: "review.undo", answer: id, round, press: nameOfPress() }));
   busy = false;
   last = null;
   if (!body) return;

@@ -20,8 +20,17 @@ import logging
 from collections.abc import Sequence
 
 from bot.cards.adaptive import CARD_TYPE, render_card, render_form
+from bot.cards.answer_text import NOTHING_FOUND
 from bot.cards.elements import ActionButton, Form, TextInput
-from bot.channels.asides.page_previews import LONGEST_QUESTION, PagePreviews, Preview
+from bot.channels.asides.page_previews import (
+    EMPTY,
+    LONGEST_QUESTION,
+    NO_LINK,
+    NOT_NOW,
+    TITLE,
+    PagePreviews,
+    Preview,
+)
 from bot.channels.handler import AskAlone
 from bot.channels.incoming import Incoming, to_object, to_objects, to_text
 from bot.channels.links import list_addresses
@@ -36,13 +45,8 @@ NAME_CHARACTERS, TEXT_CHARACTERS = 80, 160
 ASK = "Type a question, and put what the pages say on it into your message."
 ASK_PAGE = "askPage"
 WITH_COMMANDS = frozenset({f"composeExtension/{name}" for name in ("query", "fetchTask", "submitAction")})
-TITLE = "Ask about this page"
-NO_LINK = "There is no link in that message, so I do not know which page is meant."
-EMPTY = "Please write a question first."
 ASKED = "I answer in our own chat."
 NO_CHAT = "Please write to me once in a chat of our own; then I can answer you there."
-LATER = "I cannot answer just now. Please try again in a minute."
-NOTHING = "I found nothing about this on the pages I know."
 
 
 async def answer_extension(incoming: Incoming, ask: AskAlone, previews: PagePreviews) -> InvokeReply | None:
@@ -68,7 +72,7 @@ async def _look_up(question: str, previews: PagePreviews) -> InvokeReply:
     if not question:
         return _message(ASK)
     results = await previews.look_up(question)
-    return _results(results) if results else _message(NOTHING)
+    return _results(results) if results else _message(NOTHING_FOUND)
 
 
 async def _open_form(incoming: Incoming, previews: PagePreviews) -> InvokeReply:
@@ -77,8 +81,7 @@ async def _open_form(incoming: Incoming, previews: PagePreviews) -> InvokeReply:
     addresses = list_addresses(html.unescape(to_text(body.get("content"))))
     if not addresses:
         return _say_in_task(NO_LINK)
-    known = [(url, await previews.find(url)) for url in addresses]
-    url, page = next(((url, page) for url, page in known if page is not None), known[0])
+    url, page = await previews.choose(addresses)
     question = TextInput("question", "Your question", LONGEST_QUESTION, required=EMPTY)
     form = Form(TITLE, (question,), ActionButton("Ask", {"verb": ASK_PAGE}, inputs=True))
     card = render_form(form, TITLE)
@@ -101,7 +104,7 @@ async def _take_form(incoming: Incoming, ask: AskAlone) -> InvokeReply:
         asked = await ask(f"{question} {addresses[0]}")
     except OSError as error:
         log.warning("a question from a message could not be asked: %s", error)
-        return _say_in_task(LATER)
+        return _say_in_task(NOT_NOW)
     return _say_in_task(ASKED if asked else NO_CHAT)
 
 

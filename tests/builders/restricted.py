@@ -603,7 +603,7 @@ async def by_preview(office: Office, place: Place, page: str) -> str:
     previews = office.services.page_previews
     found = [
         await previews.find(f"{SITE}{address(page)}"),
-        await previews.find_in_text(f"{SITE}{address(page)}"),
+        (await previews.choose([f"{SITE}{address(page)}"]))[1],
     ]
     return repr([*found, *await previews.look_up(f"How much is the {page} bonus?")])
 

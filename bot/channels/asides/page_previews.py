@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.cards.elements import Card, LinkButton, line, name_place, small_print, title
-from bot.channels.links import find_address, unwrap_link
+from bot.channels.links import unwrap_link
 from core.records import Citation, Hit, Page, Section
 from core.text import absolute, clip_text
 from pages.index.base import IndexUnavailable
 
+TITLE = "Ask about this page"
+NO_LINK = "There is no link in that message, so I do not know which page is meant."
+EMPTY = "Please write a question first."
+NOT_NOW = "I cannot answer just now. Please try again in a minute."
 MOST_FOUND = 5
 LONGEST_QUESTION = 500
 SHOWN_CHARACTERS = 300
@@ -56,10 +60,10 @@ class PagePreviews:
             return None
         return self._draw_page(page) if page is not None else None
 
-    async def find_in_text(self, text: str) -> Preview | None:
-        """Return the page that a text names first, None where it names none that is known."""
-        found = find_address(text)
-        return await self.find(text[found[0] : found[1]]) if found else None
+    async def choose(self, addresses: Sequence[str]) -> tuple[str, Preview | None]:
+        """Return one of some addresses with its page: the first, or the first that is known."""
+        known = [(url, await self.find(url)) for url in addresses]
+        return next((one for one in known if one[1] is not None), known[0])
 
     async def look_up(self, question: str) -> list[Preview]:
         """Return the places that are nearest to a question."""
