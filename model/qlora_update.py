@@ -58,7 +58,7 @@ from model.registry.versions import (
     write_version,
 )
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, is_teachable, read_dataset
-from model.training.launch import Training, TrainingConfig, candidate_name, work_folder
+from model.training.launch import CHECKPOINT, Training, TrainingConfig, candidate_name, work_folder
 from model.training.memory import keep_freed_memory
 from model.training.tracking import Tracking, open_tracking
 
@@ -184,7 +184,7 @@ def _learn(
             if main:
                 tracking.log_figures(step, figures)
 
-        learner.learn(job.work / "checkpoint.pt", report_step)
+        learner.learn(job.work / CHECKPOINT, report_step)
     progress = learner.progress
     training = {
         "recipe": asdict(job.recipe),

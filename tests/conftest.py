@@ -57,6 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: tests[item.path])
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case of bytes by its argument.
+
+    A packed body holds the time of its packing, and the processes of one run must collect the same names.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def _teams_limits() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
     """Fail a test in which the bot broke a limit of Teams."""

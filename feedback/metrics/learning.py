@@ -10,6 +10,7 @@ real question". The same question ruled on again, after its page has changed, is
 
 from __future__ import annotations
 
+import asyncio
 import math
 from bisect import bisect_left
 from collections import defaultdict
@@ -40,9 +41,10 @@ from feedback.store.base import moment
 from feedback.store.rows import every
 
 TOP = 10
+"""So many rulings are named: those that served most, and the newest corrections that served nobody."""
 CALIBRATED = 500
 """So many judged answers of the sample are compared with their confidence at most."""
-"""So many rulings are named: those that served most, and the newest corrections that served nobody."""
+_AT_ONCE = 16
 LEAST_REVIEWS = 20
 """Of fewer reviews between the earlier and the later half of a sample nothing is said: what a hundred of them
 bring would be a guess five times as long as what was seen."""
@@ -171,11 +173,13 @@ async def _read_confidences(store: Records, settled: Sequence[Review]) -> list[t
     judged = [one for one in settled if one.weight > 0 and is_right(one) is not None]
     judged = sorted(judged, key=lambda one: one.settled_at or one.opened_at)[-CALIBRATED:]
     found: list[tuple[float, bool]] = []
-    for review in judged:
-        answer = await store.answer(review.answer_id)
-        if answer is None or answer.confidence is None or answer.kind is AnswerKind.DECLINED:
-            continue
-        found.append((answer.confidence, is_right(review) is True))
+    for first in range(0, len(judged), _AT_ONCE):
+        some = judged[first : first + _AT_ONCE]
+        answers = await asyncio.gather(*(store.answer(one.answer_id) for one in some))
+        for review, answer in zip(some, answers, strict=True):
+            if answer is None or answer.confidence is None or answer.kind is AnswerKind.DECLINED:
+                continue
+            found.append((answer.confidence, is_right(review) is True))
     return found
 
 

@@ -155,6 +155,10 @@ def _note_progress(path: Path, on_progress: OnProgress) -> OnProgress:
     return note
 
 
+CHECKPOINT = "checkpoint.pt"
+"""In that folder: adapter, optimiser and progress, while it learns."""
+
+
 def work_folder(models_dir: Path, name: str) -> Path:
     """Return where what is finished of a version lies until everything is."""
     return models_dir / f".{name}.part"

@@ -20,18 +20,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.files import compute_sha256
 from core.subprocess_step import OnProgress
 from model.registry.ray_cluster import RayPlan, connected
 from model.registry.remote_storage import RemoteFolder
 from model.registry.sync import SyncedVersions
 from model.registry.versions import ModelVersion, VersionError, find_version
-from model.training.dataset import read_dataset
-from model.training.launch import Training, TrainingFailed, candidate_name, train, work_folder
+from model.training.dataset import EXAMPLES
+from model.training.launch import (
+    CHECKPOINT,
+    Training,
+    TrainingFailed,
+    candidate_name,
+    train,
+    work_folder,
+)
 
 # pyright: basic, reportMissingImports=false
 # (Ray is an extra, and typed in parts)
 
-CHECKPOINT = "checkpoint.pt"
 _KEPT_S = 20.0
 _LOOK_S = 0.5
 """How often a new checkpoint is looked for, and how often it is asked how far a training is; seconds."""
@@ -108,7 +115,7 @@ def _learn_with(
     versions = SyncedVersions(training.models_dir, remote)
     versions.bring(training.parent)
     parent = find_version(training.models_dir, training.parent)
-    name = candidate_name(parent, training.recipe, read_dataset(training.dataset).sha256)
+    name = candidate_name(parent, training.recipe, compute_sha256(training.dataset / EXAMPLES))
     kept = RemoteCheckpoint(remote, work_folder(training.models_dir, name), name)
     kept.bring()
     done = threading.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
 import ipaddress
 import ssl
@@ -11,10 +10,6 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from pages.fetch.client import (
     AddressRefused,
@@ -25,6 +20,7 @@ from pages.fetch.client import (
     PageUnreadable,
 )
 from pages.fetch.ssrf import SystemResolver, parse_address
+from tests.builders.certificates import write_certificate
 
 HERE = "127.0.0.5"
 """Where the test's servers are; the rest of the loopback network stays closed as it is in production."""
@@ -236,36 +232,12 @@ async def test_the_systems_resolver_gives_addresses_as_text() -> None:
     assert all(ipaddress.ip_address(one).is_loopback for one in found)
 
 
-def _certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return a server's context with a fresh certificate for `name`, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "site.pem").write_bytes(pem + secret)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "site.pem")
-    return server, ssl.create_default_context(cadata=pem.decode())
-
-
 async def test_tls_verifies_the_name_although_the_checked_address_is_connected_to(
     serve: Serve, tmp_path: Path
 ) -> None:
-    server, client = _certificate(tmp_path, "secure.test")
+    file = write_certificate(tmp_path, "secure.test")
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=file)
+    server.load_cert_chain(file)
     port = await serve(tls=server, p=page())
     async with fetcher_for(f"secure.test:{port}", f"other.test:{port}", tls=client) as fetcher:
         assert await fetcher.fetch(f"https://secure.test:{port}/p")

@@ -16,7 +16,7 @@ from bot.web.access import RefusedError, read_object
 from bot.web.door import PageDoor
 from bot.web.reviews.presses import KEPT, Presses, parse_bulk, parse_press
 from bot.web.reviews.served import ServedAnswers, ServedQuery
-from bot.web.reviews.sight import Sights
+from bot.web.reviews.sight import Sight, Sights
 from bot.web.reviews.waiting import WaitingReviews
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import ReviewRepository
@@ -61,8 +61,8 @@ class ReviewsPage:
     async def show_waiting(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one review."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor, GONE)
-        described = await (await self._open_waiting(visitor)).describe(answer_id, visitor.person)
+        sight = await self._record_opening(answer_id, visitor, GONE)
+        described = await WaitingReviews(self.actions, self.known, sight).describe(answer_id, visitor.person)
         if described is None:
             raise RefusedError(404, GONE, "gone")
         return web.json_response(described)
@@ -77,8 +77,8 @@ class ReviewsPage:
     async def show_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one verified answer."""
         answer_id = request.match_info["answer"]
-        await self._record_opening(answer_id, visitor, NO_MORE)
-        served = ServedAnswers(self.actions, self.known, await self.sights.find(visitor))
+        sight = await self._record_opening(answer_id, visitor, NO_MORE)
+        served = ServedAnswers(self.actions, self.known, sight)
         described = await served.describe(answer_id, self.actions.card_sync.site_url)
         if described is None:
             raise RefusedError(404, NO_MORE, "gone")
@@ -108,15 +108,17 @@ class ReviewsPage:
     async def _open_waiting(self, visitor: Visitor) -> WaitingReviews:
         return WaitingReviews(self.actions, self.known, await self.sights.find(visitor))
 
-    async def _record_opening(self, answer_id: str, visitor: Visitor, gone: str) -> None:
-        """Write down what is opened. Raises RefusedError, with `gone`, for what they may not read."""
+    async def _record_opening(self, answer_id: str, visitor: Visitor, gone: str) -> Sight:
+        """Write down what is opened; return what they see. Raises RefusedError, with `gone`, if not this."""
+        sight = await self.sights.find(visitor)
         answer, review = await self.actions.store.answer(answer_id), await self._desk.review(answer_id)
-        if answer is not None and not (await self.sights.find(visitor)).may_see(answer, review):
+        if answer is not None and not sight.may_see(answer, review):
             raise RefusedError(404, gone, "gone")
         asker = answer.question.asker if answer else ""
         await self.actions.reviewing.audit.write(
             visitor.person, AuditAction.OPENED, answer_id=answer_id, person=asker
         )
+        return sight
 
 
 def parse_query(request: web.Request) -> ServedQuery:
