@@ -141,6 +141,7 @@ def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
         allow_unauthenticated=not is_public,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
         hears_channels=settings.answer_unasked,
+        library=settings.teams_library,
     )
 
 
