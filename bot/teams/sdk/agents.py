@@ -9,6 +9,9 @@ Middleware sees the SDK's Activity with the fields that turns are decided by, ma
 which refuses activities that the front end answers with a sentence.
 """
 
+# pyright: reportUnknownMemberType=false
+# The SDK types its callbacks in part.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
