@@ -109,7 +109,7 @@ class Services:
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self._store, self.desk = store, desk
-        self.known = around.known
+        self.known, self.terms = around.known, around.terms
         self.passes = PagePasses(CardSigner(key), desk.documents)
         self.reviewer_gates: dict[str, Gate] = {}
         self.operators = Operators(around.operators)
