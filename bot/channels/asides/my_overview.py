@@ -37,11 +37,16 @@ PageList = Callable[[], Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class MyQuestion:
-    """A question, with its answer where there is one that its asker may see; `closed`: they may not."""
+    """A question, with its answer where there is one that its asker may see; `closed`: they may not.
+
+    `verdict` is what a reviewer decided about the answer, None where nobody did: a correction holds in its
+    place.
+    """
 
     question: Question
     answer: Answer | None = None
     closed: bool = False
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,10 @@ class MyOverviews:
         answer = await self._store.answer_to_question(question.id)
         if answer is None:
             return MyQuestion(question)
-        if not access.may_see(audience, answer, await self._desk.review(answer.id)):
+        review = await self._desk.review(answer.id)
+        if not access.may_see(audience, answer, review):
             return MyQuestion(question, closed=True)
-        return MyQuestion(question, answer)
+        return MyQuestion(question, answer, verdict=review.ruling if review else None)
 
 
 async def read_changes(

@@ -14,7 +14,7 @@ from bot.cards.notice import changes_card
 from bot.cards.privacy import Buttons, privacy_card
 from bot.channel import TalkReply
 from bot.channels.asides.my_overview import MyOverview, MyQuestion
-from core.records import AnswerKind
+from core.records import AnswerKind, Citation, Ruling
 from core.text import absolute, clip_text
 from feedback.privacy.retention import Retention
 
@@ -23,6 +23,8 @@ QUESTION_CHARACTERS = 500
 ANSWER_CHARACTERS = 600
 CLOSED = "You may not read the pages of this answer any more. Ask again: you get what holds now."
 WAITING = "The answer is not there yet."
+NOT_THERE = "It is not on the pages."
+CHECKED = "checked by a reviewer"
 _KINDS = {
     AnswerKind.ANSWERED: "answered",
     AnswerKind.QUOTED: "the page’s own words",
@@ -66,24 +68,35 @@ def _draw_element(element: Element) -> Json:
 
 
 def _draw_question(mine: MyQuestion, site_url: str) -> Json:
-    question, answer = mine.question, mine.answer
-    said = (
-        clip_text(render_words(answer), ANSWER_CHARACTERS) if answer else CLOSED if mine.closed else WAITING
-    )
-    sources: Sequence[Source] = [source(one, site_url) for one in answer.citations] if answer else ()
+    said, sources = _find_words(mine)
+    drawn = (source(one, site_url) for one in sources)
     return {
-        "text": clip_text(question.text, QUESTION_CHARACTERS),
-        "day": day(question.asked_at),
-        "answer": said,
+        "text": clip_text(mine.question.text, QUESTION_CHARACTERS),
+        "day": day(mine.question.asked_at),
+        "answer": clip_text(said, ANSWER_CHARACTERS),
         "state": _name_state(mine),
-        "sources": [{"name": one.name, "url": one.url} for one in sources],
+        "sources": [{"name": one.name, "url": one.url} for one in drawn],
     }
+
+
+def _find_words(mine: MyQuestion) -> tuple[str, Sequence[Citation]]:
+    """Return what holds now on a question, and where it stands: what a reviewer wrote, else the answer."""
+    answer, verdict = mine.answer, mine.verdict
+    if answer is None:
+        return (CLOSED if mine.closed else WAITING), ()
+    if verdict is not None and verdict.ruling is Ruling.CORRECTED:
+        return verdict.text, (verdict.citation,) if verdict.citation else ()
+    if verdict is not None and verdict.ruling is Ruling.NOT_ON_PAGE:
+        return NOT_THERE, ()
+    return render_words(answer), answer.citations
 
 
 def _name_state(mine: MyQuestion) -> str:
     if mine.answer is None:
         return ""
-    return "checked by a reviewer" if mine.answer.verified_by else _KINDS[mine.answer.kind]
+    if mine.verdict is not None and mine.verdict.ruling is not Ruling.REJECTED:
+        return "corrected by a reviewer" if mine.verdict.ruling is Ruling.CORRECTED else CHECKED
+    return CHECKED if mine.answer.verified_by else _KINDS[mine.answer.kind]
 
 
 def _draw_pages(pages: TalkReply, site_url: str) -> Json:

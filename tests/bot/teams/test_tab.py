@@ -23,7 +23,7 @@ from core.settings import Settings
 from feedback.reviews.repository import Notification
 from feedback.store.base import moment
 from tests.builders.tab import ADA, BOB, PRESS, SAID, Tab, a_tab
-from tests.builders.world import NOW, a_world
+from tests.builders.world import CITED, NOW, a_world
 from tests.doubles.entra import FOREIGN_TENANT, OTHER_TENANT, TENANT
 from tests.doubles.tokens import APP_ID, KEY_ID, new_key
 
@@ -208,20 +208,53 @@ async def test_somebody_sees_what_they_asked_in_chat_and_nobody_elses(tab: Tab) 
     assert theirs["asked"] == 1, "an object id is one person's in all directories"
 
 
-async def test_what_changed_because_of_somebody_stands_there_in_the_words_of_the_chat(tab: Tab) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "words", "answer", "state"),
+    [
+        (
+            Verdict("r1", "Robin", Ruling.APPROVED, NOW),
+            "the answer stands",
+            "You get 16 weeks [1].",
+            "checked by a reviewer",
+        ),
+        (
+            Verdict("r1", "Robin", Ruling.CORRECTED, NOW, "It is 18 weeks.", CITED),
+            "Your correction is live",
+            "It is 18 weeks.",
+            "corrected by a reviewer",
+        ),
+        (
+            Verdict("r1", "Robin", Ruling.NOT_ON_PAGE, NOW),
+            "it is not on the page",
+            "It is not on the pages.",
+            "checked by a reviewer",
+        ),
+        (
+            Verdict("r1", "Robin", Ruling.REJECTED, NOW),
+            "A reviewer looked at your question",
+            "You get 16 weeks [1].",
+            "answered",
+        ),
+    ],
+    ids=lambda one: str(one.ruling) if isinstance(one, Verdict) else "",
+)
+async def test_what_a_reviewer_decided_takes_the_answers_place_and_stands_among_the_changes(
+    tab: Tab, verdict: Verdict, words: str, answer: str, state: str
+) -> None:
     await ask_in_chat(tab, "How much leave?")
     _, before = await tab.ask("overview", tab.entra.token(ADA))
     assert "Nothing yet." in before["changes"][0]["text"]
-    (answer,) = tab.world.store.answers.values()
+    (given,) = tab.world.store.answers.values()
     parts = tab.world.parts
-    notice = Notification(answer.id, parts.pseudonym(ADA), moment(NOW))
-    await parts.desk.add_notice(notice)
-    await parts.reviewing.flag(answer, ReviewReason.THUMB_DOWN)
-    await parts.reviewing.rule(answer.id, 1, Verdict("r1", "Robin", Ruling.APPROVED, NOW))
+    await parts.desk.add_notice(Notification(given.id, parts.pseudonym(ADA), moment(NOW)))
+    await parts.reviewing.flag(given, ReviewReason.THUMB_DOWN)
+    await parts.reviewing.rule(given.id, 1, verdict)
     _, after = await tab.ask("overview", tab.entra.token(ADA))
-    words = " ".join(one["text"] for one in after["changes"])
-    assert "the answer stands" in words
-    assert "How much leave?" in words
+    told = " ".join(one["text"] for one in after["changes"])
+    assert words in told
+    assert "How much leave?" in told
+    (asked,) = after["questions"]
+    assert (asked["answer"], asked["state"]) == (answer, state)
 
 
 async def test_an_export_opens_what_the_chat_would_and_for_the_person_alone(tab: Tab) -> None:
