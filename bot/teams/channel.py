@@ -25,7 +25,7 @@ from bot.teams.extension import answer_extension
 from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
 from bot.teams.reviewer_chats import ReviewerChats, TeamsAddress
-from bot.teams.tab.page import TabPage, TabServices
+from bot.teams.tab.page import NO_LIBRARY, TabPage, TabServices, find_teams_js
 from bot.teams.tab.tokens import TabConfig
 from core.records import Channel, Question
 from core.settings import Settings
@@ -135,6 +135,8 @@ def check_tab(settings: Settings) -> None:
             "The tab has to know whose people it lets in: set ASKPAGE_APP_TENANT_ID or"
             " ASKPAGE_ALLOWED_TENANTS, or ASKPAGE_TEAMS_TAB=false."
         )
+    if find_teams_js() is None:
+        raise ChannelMisconfigured(NO_LIBRARY)
 
 
 def list_tab_tenants(settings: Settings) -> tuple[str, ...]:

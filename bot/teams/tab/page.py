@@ -18,7 +18,6 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -76,7 +75,9 @@ SIGN_IN = "Teams could not tell who you are. Please close this tab and open it a
 FOREIGN = "This bot is not for your organisation."
 NOT_NOW = "I cannot reach my records just now. Please open this tab again in a minute."
 NOT_SENT_HERE = "That is nothing that this tab sends, so nothing was done."
-NO_LIBRARY = "Microsoft’s library for tabs is not installed: run `make setup`."
+NO_LIBRARY = (
+    "Microsoft’s library for tabs is not installed: run `make setup`, or set ASKPAGE_TEAMS_TAB=false."
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[web.Request, TabPerson], Awaitable[web.StreamResponse]]
@@ -187,9 +188,7 @@ def _guard(handler: Handler) -> Handler:
 
 
 async def _show(_: web.Request) -> web.StreamResponse:
-    library = f"{PATH}/files/{TEAMS_JS}" if find_teams_js() else ""
-    html = (HERE / "tab.html").read_text("utf-8").replace("{{library}}", escape(library))
-    return web.Response(text=html, content_type="text/html")
+    return web.FileResponse(HERE / "tab.html", headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 async def _serve_file(request: web.Request) -> web.StreamResponse:
@@ -197,7 +196,7 @@ async def _serve_file(request: web.Request) -> web.StreamResponse:
     folder, kind = _FILES.get(name, (None, ""))
     path = find_teams_js() if name == TEAMS_JS else folder / name if folder else None
     if path is None:
-        return _say(404, NO_LIBRARY if name == TEAMS_JS else "There is no such file.")
+        return _say(404, "There is no such file.")
     headers = {"Content-Type": kind or "text/javascript", "Cache-Control": "no-cache"}
     return web.FileResponse(path, headers=headers)
 

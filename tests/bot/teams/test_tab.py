@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from bot.app import CannotServe, check_channels
 from bot.teams.channel import list_tab_tenants
-from bot.teams.tab.page import FOREIGN, FRAMES, NOT_SENT_HERE, SIGN_IN
+from bot.teams.tab.page import FOREIGN, FRAMES, NOT_SENT_HERE, SIGN_IN, find_teams_js
 from core.records import ReviewReason, Ruling, Verdict
 from core.settings import Settings
 from feedback.reviews.repository import Notification
@@ -317,6 +317,11 @@ async def test_the_tab_is_served_by_the_bot_where_it_is_wished_and_by_no_other_r
         check_channels(Settings(**told, app_tenant_id=TENANT))
     with pytest.raises(CannotServe, match="ASKPAGE_ALLOWED_TENANTS"):
         check_channels(Settings(**told, app_type="MultiTenant", public_url="https://bot.example"))
-    check_channels(Settings(**told, app_tenant_id=TENANT, public_url="https://bot.example"))
+    whole = Settings(**told, app_tenant_id=TENANT, public_url="https://bot.example")
+    if find_teams_js() is None:
+        with pytest.raises(CannotServe, match="make setup"):
+            check_channels(whole)
+    else:
+        check_channels(whole)
     assert list_tab_tenants(Settings(app_tenant_id=TENANT)) == (TENANT,)
     assert list_tab_tenants(Settings(app_tenant_id=TENANT, allowed_tenants=[OTHER_TENANT])) == (OTHER_TENANT,)
