@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, get_args
 
+import aiohttp
 import botbuilder.schema
 import jwt
 import microsoft_agents.activity
@@ -20,9 +21,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bot.teams.auth import BotFrameworkConfig, KeyTimes, LibraryName
-from tests.builders.world import World, a_world
-from tests.doubles.tokens import APP_ID, ISSUER, KEY_ID, new_key
+from bot.teams.auth import BotFrameworkConfig, KeyTimes, LibraryName, SigningKeys
+from bot.teams.sdk.library import TokenRules, load_library
+from tests.builders.world import World, a_world, served
+from tests.doubles.tokens import APP_ID, ISSUER, KEY_ID, Issuer, new_key
 
 LIBRARIES: tuple[LibraryName, ...] = get_args(LibraryName)
 ACTIVITIES: Mapping[LibraryName, ModuleType] = {
@@ -215,6 +217,22 @@ async def test_an_activity_with_strange_values_is_no_trouble_for_the_library(wor
         for number, value in enumerate(strange):
             status, _ = await world.post(said(world, "hi", id=f"{name}-{number}") | {name: value})
             assert status in {200, 400, 403, 501}, (name, value)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+async def test_in_another_cloud_tokens_of_its_issuer_are_read_with_the_keys_of_its_address(
+    name: LibraryName,
+) -> None:
+    issuer = Issuer()
+    government = "https://api.botframework.us"
+    async with served(issuer.app) as url, aiohttp.ClientSession() as session:
+        keys = SigningKeys(f"{url}/metadata", session)
+        validator = load_library(name).open_validator(TokenRules(government, APP_ID, f"{url}/metadata"), keys)
+        claims = await validator.read_claims(issuer.token(url, iss=government))
+        assert (claims["iss"], claims["aud"], claims["serviceurl"]) == (government, APP_ID, url)
+        with pytest.raises(PermissionError):
+            await validator.read_claims(issuer.token(url, iss="https://api.botframework.com", aud="x"))
+        validator.close()
 
 
 class Greeting:
