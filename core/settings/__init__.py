@@ -182,6 +182,16 @@ class Settings(BaseSettings):
         "SingleTenant", description="How the app is registered."
     )
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
+    teams_library: Literal["botbuilder", "agents"] = Field(
+        "botbuilder",
+        description="What checks the tokens of Teams and runs its turns: Bot Framework SDK or Microsoft 365 "
+        "Agents SDK.",
+    )
+    teams_tab: bool = Field(
+        False,
+        description="Whether the app has a tab with the person’s own questions, changes and data; the app’s "
+        "registration needs an API for it (docs/teams.md).",
+    )
     allowed_tenants: Words = Field(
         default=[],
         description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: "

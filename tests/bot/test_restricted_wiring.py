@@ -35,7 +35,11 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
 from tests.builders.asking import Heard, question
+from tests.builders.tab import ADA as ADAS_ID
+from tests.builders.tab import BOB as BOBS_ID
 from tests.builders.world import an_answer, served
+from tests.doubles.entra import TENANT, EntraDouble
+from tests.doubles.tokens import APP_ID
 
 ADA = Readers(frozenset({"entra:user:ada", "slack:channel:C1"}))
 BONUS = "The bonus of the board is 12,000 euros."
@@ -179,3 +183,40 @@ def test_only_channels_that_prove_who_speaks_count(
 ) -> None:
     assert list_vouched(Settings(data_dir=tmp_path, **settings)) == vouched
     assert str(Channel.LOCAL) not in vouched
+
+
+async def test_the_tab_of_a_bot_shows_a_page_to_whoever_may_read_it(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    sections = (Section("Plan", "plan", "There is a plan."),)
+    theirs = Readers(frozenset({f"entra:user:{ADAS_ID}"}))
+    page = Page(
+        "/site/plan", "The plan", sections, page_hash("Plan", sections), datetime.now(UTC), readers=theirs
+    )
+    await shelf.index.add(page, source="plans")
+    entra = EntraDouble()
+    async with served(entra.app) as entra.url:
+        told = TEAMS | {"app_id": APP_ID, "app_tenant_id": TENANT, "login_url": entra.login_url}
+        told |= {"public_url": "https://bot.example", "base_model": "canned"}
+        settings = Settings(**told, data_dir=tmp_path / "data", pages=[], teams_tab=True)
+        async with (
+            open_bot(settings, shelf, answering(shelf), port=1) as bot,
+            served(bot.app) as url,
+            aiohttp.ClientSession() as http,
+        ):
+            shown: dict[str, str] = {}
+            for person in (ADAS_ID, BOBS_ID):
+                headers = {"Authorization": f"Bearer {entra.token(person)}"}
+                async with http.get(f"{url}/teams/tab/overview", headers=headers) as response:
+                    assert response.status == 200
+                    shown[person] = await response.text()
+        assert ["The plan" in shown[person] for person in (ADAS_ID, BOBS_ID)] == [True, False]
+        async with (
+            open_bot(
+                settings.model_copy(update={"teams_tab": False}), shelf, answering(shelf), port=1
+            ) as bot,
+            served(bot.app) as url,
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}/teams/tab") as response,
+        ):
+            assert response.status == 404, "nobody wished for it"

@@ -39,6 +39,7 @@ from bot.page_passes import PagePasses, Visitor
 from bot.readers.audiences import Audiences
 from bot.services import ServiceDependencies, Services
 from bot.suggestions import Suggestions
+from bot.teams.tab.drawing import draw_overview
 from bot.web.access import RefusedError
 from bot.web.dashboard_data import DashboardData, Query
 from bot.web.pages import PATH, open_route, site_routes
@@ -65,6 +66,7 @@ from core.records import (
 from feedback.examples.collect import gather
 from feedback.examples.convert import ExampleRules
 from feedback.privacy.export import export_person
+from feedback.privacy.retention import Retention
 from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import CardDestination, Notification, ReviewRepository, name_way
 from feedback.reviews.ruling_changes import read_standing
@@ -513,6 +515,19 @@ async def by_changes(office: Office, place: Place, page: str) -> str:
     notice = Notification(f"v {page}", place.person, moment(datetime.now(UTC)))
     await office.desk.add_notice(notice)
     return await office.say(place, "what changed because of me?")
+
+
+async def by_overview(office: Office, place: Place, page: str) -> str:
+    """A tab or an app's home: what somebody asked (their own words, left out here), what changed, pages."""
+    incoming = parse_activity(place.activity())
+    overviews = office.services.make_overviews(office.shelf.public_pages)
+    mine = await overviews.read(place.person, incoming.directory_id, incoming.conversation)
+    answers = [one.answer for one in mine.questions if one.answer]
+    tab = draw_overview(mine, Retention(), SITE)
+    drawn = [tab[part] for part in ("changes", "pages", "privacy")]
+    drawn += [one | {"text": ""} for one in tab["questions"]]
+    found = [(one.text, one.passages, one.citations) for one in answers]
+    return repr([found, mine.changes, mine.pages, drawn])
 
 
 async def by_notice(office: Office, place: Place, page: str) -> str:

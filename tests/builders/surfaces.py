@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.rate import Forms
 from bot.services import Services
+from bot.teams.auth import BotFrameworkConfig
 from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
 from core.records import Answer, Question
 from feedback.reviews.ruling_changes import read_standing
@@ -43,6 +44,7 @@ from tests.builders.slack_world import ROBIN as ROBIN_OF_SLACK
 from tests.builders.world import PAGE, MemoryStore, ScriptedAnswerer, World, a_world
 from tests.doubles.slack_api import Message, elements_in
 from tests.doubles.teams_connector import Call
+from tests.doubles.tokens import APP_ID
 
 Json = dict[str, Any]
 
@@ -346,6 +348,13 @@ async def on_teams(_: Path) -> AsyncGenerator[Surface]:
 
 
 @asynccontextmanager
+async def on_teams_by_agents(_: Path) -> AsyncGenerator[Surface]:
+    """Teams with the other library of the Bot Framework (`bot/teams/sdk`)."""
+    async with a_world(BotFrameworkConfig(app_id=APP_ID, library="agents")) as world:
+        yield TeamsSurface(world)
+
+
+@asynccontextmanager
 async def on_slack(_: Path) -> AsyncGenerator[Surface]:
     async with a_slack_world(replace(CONFIG, review_channel="")) as world:
         yield SlackSurface(world)
@@ -368,6 +377,7 @@ async def on_the_page(folder: Path) -> AsyncGenerator[Surface]:
 
 SURFACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Surface]]] = {
     "Microsoft Teams": on_teams,
+    "Teams by the Agents SDK": on_teams_by_agents,
     "Slack": on_slack,
     "Chat page": on_the_page,
 }
