@@ -31,6 +31,7 @@ from bot.web.chat_page import BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
 from bot.web.uploads import Uploads
+from bot.web.widget.channel import CAPABILITIES as WIDGET
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
 from feedback.reviews.repository import ReviewRepository
 from tests.builders.world import (
@@ -176,6 +177,8 @@ class Chat:
     known: NothingKnown = field(default_factory=NothingKnown)
     hashes: dict[str, str] = field(default_factory=dict[str, str])
     file_pages: FilePages | None = None
+    connectors: dict[str, Connector] = field(default_factory=dict[str, Connector])
+    """Those of other channels, by their id."""
 
     @property
     def url(self) -> str:
@@ -232,8 +235,9 @@ class Chat:
     def _feedback(self) -> Services:
         around = replace(
             some_surroundings(lambda: self.channel, self.url),
+            connector=lambda place: self.connectors.get(str(place.get("channelId")), self.channel),
             known=self.known,
-            capabilities={Channel.LOCAL: CAPABILITIES},
+            capabilities={Channel.LOCAL: CAPABILITIES, Channel.WIDGET: WIDGET},
             file_pages=self.file_pages,
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
