@@ -236,6 +236,7 @@ const thread = new Thread(
   {
     settled: () => settle(),
     asked: () => listConversations(),
+    arrived: () => {},
     dropped: (id) => composer.edited?.id === id && composer.cancel(),
   },
 );

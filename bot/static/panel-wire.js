@@ -2,34 +2,15 @@
 
 import { Failed, config } from "./wire.js";
 
-const KEPT = `askpage-visit ${config.origin}`;
 const UNREACHABLE = "The assistant cannot be reached. Please try again in a minute.";
 const LONGEST_WAIT_MS = 8000;
 let session = "";
-let visit = recall();
-
-/** What this browser was told to be the same visitor by; a browser may forbid to keep anything. */
-function recall() {
-  try {
-    return localStorage.getItem(KEPT) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function keep(given) {
-  visit = given;
-  try {
-    localStorage.setItem(KEPT, given);
-  } catch {
-    // the visitor is somebody new next time
-  }
-}
+let visit = ""; // a cookie of the bot has it, too, where the browser keeps one for this site
 
 async function request(path, options) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", credentials: "omit", ...options });
+    response = await fetch(path, { cache: "no-store", credentials: "same-origin", ...options });
   } catch (failed) {
     if (failed.name === "AbortError") throw failed;
     throw new Failed(UNREACHABLE, "unreachable");
@@ -42,8 +23,7 @@ async function request(path, options) {
 async function begin(ticket) {
   const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ticket, visit }) };
   const given = await (await request("/widget/session", options)).json();
-  session = given.session;
-  keep(given.visit);
+  ({ session, visit } = given);
   return given.conversation;
 }
 

@@ -73,8 +73,8 @@ const events = {
 
 function settle() {
   const asked = thread.lastOwn !== undefined;
-  const offered = thread.shown.some(({ cards }) => cards?.some((card) => card.actions?.length));
-  $("suggestions").hidden = !thread.whole || asked || offered || !config.suggestions.length;
+  $("empty").hidden = !thread.whole || thread.shown.length > 0;
+  $("suggestions").hidden = !thread.whole || asked || !config.suggestions.length;
   $("stop").hidden = !thread.works;
   $("send").hidden = thread.works;
   thread.toBottom();
@@ -107,7 +107,12 @@ const act = makeActions({
 const thread = new Thread(
   { list: $("messages"), scroll: $("scroll"), latest: $("latest"), typing: $("typing"), question: $("question"), announce: $("announce") },
   act,
-  { settled: () => settle(), asked: () => {}, dropped: (id) => composer.edited?.id === id && composer.cancel() },
+  {
+    settled: () => settle(),
+    asked: () => {},
+    arrived: (id) => thread.showStart(id),
+    dropped: (id) => composer.edited?.id === id && composer.cancel(),
+  },
 );
 
 const composer = new Composer(

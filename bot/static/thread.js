@@ -6,7 +6,8 @@ const TYPING_MS = 20_000;
 
 /**
  * `parts`: list, scroll, latest, typing, question, announce. `act` as in message.js.
- * `on`: settled(thread) after each change, asked() when an own message is new or edited, dropped(id).
+ * `on`: settled(thread) after each change, asked() when an own message is new or edited, dropped(id), arrived(id) when the bot has
+ * said something.
  */
 export class Thread {
   constructor(parts, act, on) {
@@ -72,6 +73,7 @@ export class Thread {
       if (shown.state === "final" && (!before || before.state !== "final" || before.text !== shown.text)) this.speak(shown);
     } else if (!before || shown.edited) this.on.asked();
     this.on.settled(this);
+    if (shown.sender === "bot" && shown.state === "final" && before?.state !== "final") this.on.arrived(shown.id);
   }
 
   remove(id) {
@@ -130,6 +132,15 @@ export class Thread {
     view.root.classList.add("revealed");
     view.root.scrollIntoView({ block: "center" });
     view.root.focus({ preventScroll: true });
+  }
+
+  /** Show where a message begins that is taller than the room for it. */
+  showStart(id) {
+    const { scroll } = this.parts;
+    const top = this.views.get(id).root.getBoundingClientRect().top - scroll.getBoundingClientRect().top;
+    if (!this.pinned || top >= 0) return;
+    this.pinned = false;
+    scroll.scrollTop += top - 8;
   }
 
   toBottom(anyway = false) {

@@ -39,7 +39,7 @@
       font: 400 15px/1.5 system-ui, "Segoe UI", sans-serif;
     }
     dialog[open] { display: flex; flex-direction: column; animation: rise 0.18s ease-out; }
-    dialog::backdrop { background: rgb(0 0 0 / 18%); }
+    dialog::backdrop { background: none; }
     :host([data-side="left"]) .open { right: auto; left: 20px; }
     :host([data-side="left"]) dialog { inset: auto auto 20px 20px; }
     header { display: flex; align-items: center; gap: 10px; padding: 8px 8px 8px 18px; border-bottom: 1px solid light-dark(#e0dbd0, #343a40); }

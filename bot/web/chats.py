@@ -209,10 +209,11 @@ class Chats:
             raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
         return chat
 
-    async def begin(self, person: dict[str, str]) -> Conversation:
-        """Begin a conversation; the front end greets."""
+    async def begin(self, person: dict[str, str], *, welcome: bool = True) -> Conversation:
+        """Begin a conversation; with `welcome` the front end begins it. What is kept it says in any case."""
         chat = await self.conversations.begin(person)
-        await self._hand_over(first_contact(chat, self.conversations.new_id()))
+        if welcome:
+            await self._hand_over(first_contact(chat, self.conversations.new_id()))
         return chat
 
     async def end(self, chat: Conversation) -> None:

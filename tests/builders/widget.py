@@ -58,6 +58,10 @@ class Widget:
     limits: WidgetLimits = field(default_factory=WidgetLimits)
     clock: Callable[[], float] = field(default_factory=Clock)
     examples: Sequence[str] = EXAMPLES
+    known: list[tuple[str, str]] = field(
+        default_factory=lambda: [(one.url, one.title) for one in PAGES.values()]
+    )
+    """The pages that everybody may read, as (URL, title)."""
 
     async def start(self) -> None:
         config = ChannelConfig(Channel.WIDGET, self.examples, StreamPace(interval_s=0.05))
@@ -69,9 +73,7 @@ class Widget:
         self.chats = Chats(self.handler, kept)
         self.chat.connectors[Channel.WIDGET] = self.chats
         self.sessions = Sessions(CardSigner(KEY), self.origins, 86_400.0, self.clock)
-        knows = BotKnowledge(
-            lambda: list(self.examples), lambda: [(one.url, one.title) for one in PAGES.values()]
-        )
+        knows = BotKnowledge(lambda: list(self.examples), lambda: self.known)
         self.rates = RateLimits(self.limits, self.clock)
         self.page = WidgetPage(WidgetParts(self.chats, self.sessions, self.rates, knows))
         parts.privacy.memories.append(

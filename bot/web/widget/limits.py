@@ -17,7 +17,7 @@ from core.bounded_dict import BoundedDict
 
 REMEMBERED = 10_000
 DEEDS_PER_MINUTE = 60
-"""What one visitor may send: questions, ratings, presses."""
+"""What one visitor may send: questions, ratings, presses, and how often they may begin to follow."""
 _MINUTE_S = 60.0
 WAIT = "Too many people are asking on this site just now. Please try again in {seconds} seconds."
 SLOW_DOWN = "That was a lot at once. Please try again in {seconds} seconds."

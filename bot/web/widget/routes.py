@@ -39,8 +39,9 @@ IN_A_PAGE = "This panel belongs into a web page: open it there with its button."
 NOT_NOW = "This could not be kept just now. Please try again in a minute."
 NO_FILE = "There is no such file."
 NOT_YOURS = "This conversation is gone. Begin a new one."
+VISIT_COOKIE = "askpage-visit"
 MOST_STREAMS = 4
-"""Panels that one visitor may have open at once."""
+"""Panels that one visitor may follow at once; the one that was opened first ends at its next beat."""
 FILES = {
     "palette.css": "text/css",
     "chat.css": "text/css",
@@ -92,7 +93,7 @@ class WidgetPage:
         self._chats = parts.chats
         self._sessions = parts.sessions
         self._cards = parts.root / ADAPTIVE_CARDS
-        self._streams: dict[str, int] = {}
+        self._streams: dict[str, list[object]] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Return them."""
@@ -133,8 +134,7 @@ class WidgetPage:
                 raise RefusedError(403, ELSEWHERE, "elsewhere")
             given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
             session = self._sessions.read(given)
-            if request.method != "GET":
-                self._parts.limits.count_deed(session.visitor)
+            self._parts.limits.count_deed(session.visitor)
             return await serve(request, session)
 
         return self._guard(serve_admitted)
@@ -195,19 +195,33 @@ class WidgetPage:
     async def _begin_session(self, request: web.Request) -> web.StreamResponse:
         """Exchange a visit, or a ticket, for a session; a visit is of the site that the ticket names."""
         body = await read_object(request)
-        ticket, visit = str(body.get("ticket") or ""), str(body.get("visit") or "")
+        ticket = str(body.get("ticket") or "")
+        visit = str(body.get("visit") or request.cookies.get(VISIT_COOKIE, ""))
         origin = self._sessions.use_ticket(ticket) if ticket else ""
         session = self._find_visit(visit, origin)
         if session is None:
             self._parts.limits.count_visitor(origin)
             session = self._sessions.begin(origin)
         mine = self._chats.conversations.of_person(session.visitor)
+        visit = self._sessions.seal_visit(session)
         told = {
             "session": self._sessions.seal(session),
-            "visit": self._sessions.seal_visit(session),
+            "visit": visit,
             "conversation": mine[0].id if mine else "",
         }
-        return web.json_response(told)
+        return web.json_response(told, headers={"Set-Cookie": self._make_cookie(visit)})
+
+    def _make_cookie(self, visit: str) -> str:
+        """Return the cookie by which a browser is the same visitor on the site's next page.
+
+        It is kept for panels on that one site (`Partitioned`), sent to `/widget/session` alone, and no script
+        sees it. Browsers that keep no such cookies bring a new visitor with every page.
+        """
+        age_s = round(self._sessions.visit_s)
+        return (
+            f"{VISIT_COOKIE}={visit}; Path=/widget/session; Max-Age={age_s}; HttpOnly; Secure; SameSite=None;"
+            " Partitioned"
+        )
 
     def _find_visit(self, visit: str, origin: str) -> Session | None:
         """Return the session of who was here before; None where a ticket lets somebody new in."""
@@ -221,7 +235,7 @@ class WidgetPage:
 
     async def _begin(self, _: web.Request, session: Session) -> web.StreamResponse:
         person = {"id": session.visitor, "name": "Visitor", "origin": session.origin}
-        return web.json_response({"id": (await self._chats.begin(person)).id})
+        return web.json_response({"id": (await self._chats.begin(person, welcome=False)).id})
 
     async def _end(self, request: web.Request, session: Session) -> web.StreamResponse:
         await self._chats.end(self._find(await read_object(request), session))
@@ -246,23 +260,26 @@ class WidgetPage:
     async def _follow(self, request: web.Request, session: Session) -> web.StreamResponse:
         """Send a conversation's changes until the browser goes away, or the session ends."""
         chat = self._find({"conversation": request.query.get("conversation", "")}, session)
-        if self._streams.get(session.visitor, 0) >= MOST_STREAMS:
-            raise RefusedError(429, "The panel is open in too many windows. Close some of them.", "too_many")
+        mine = object()
+        streams = self._streams.setdefault(session.visitor, [])
+        streams.append(mine)
+        del streams[:-MOST_STREAMS]
 
         def tell() -> Json | None:
-            return None if self._sessions.has_ended(session) else {"loading": self._chats.loading()}
+            going_on = mine in streams and not self._sessions.has_ended(session)
+            return {"loading": self._chats.loading()} if going_on else None
 
         headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no", **_headers("'none'")}
         response = web.StreamResponse(headers=headers)
-        self._streams[session.visitor] = self._streams.get(session.visitor, 0) + 1
         try:
             await response.prepare(request)
             with contextlib.suppress(ConnectionResetError):
                 await self._chats.follow(response, chat, request.query.get("after", ""), tell)
         finally:
-            self._streams[session.visitor] -= 1
-            if not self._streams[session.visitor]:
-                del self._streams[session.visitor]
+            if mine in streams:
+                streams.remove(mine)
+            if not streams:
+                self._streams.pop(session.visitor, None)
         return response
 
     def _find(self, body: Json, session: Session) -> Conversation:

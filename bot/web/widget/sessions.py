@@ -5,8 +5,8 @@
 Nobody signs in: a visitor is a random number that the bot made, and is somebody else on another site. The
 ticket stands in the panel's page, which browsers show on the one site only that it was made for
 (`frame-ancestors`); so a session is of that site. Session and visit are signed over the visitor, the site,
-what they are and when they end; one does not pass for the other. They come in a header or a body and never in
-a cookie or an address, so another site's page can neither send nor see them.
+what they are and when they end; one does not pass for the other. A session comes in a header and never in an
+address, so another site's page can neither send nor see it; a visit may come in a cookie, to be exchanged.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Sessions:
         """`origins` are the sites that may show the widget."""
         self.origins = frozenset(origins)
         self._signer = signer
-        self._visit_s = visit_s
+        self.visit_s = visit_s
         self._clock = clock
         self._tickets: BoundedDict[str, tuple[str, float]] = BoundedDict(MOST_TICKETS)
 
@@ -95,7 +95,7 @@ class Sessions:
 
     def seal_visit(self, session: Session) -> str:
         """Return what a browser keeps, so that it is the same visitor next time."""
-        return self._write(VISIT, session, self._clock() + self._visit_s)
+        return self._write(VISIT, session, self._clock() + self.visit_s)
 
     def has_ended(self, session: Session) -> bool:
         """Tell whether a session is believed no more."""
