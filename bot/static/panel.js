@@ -83,7 +83,10 @@ function settle() {
 // What the visitor does
 
 const about = () => ($("about").checked && page.url ? { page: page.url } : {});
-const send = (body) => attempt(() => post("/widget/activities", { conversation, ...about(), ...body }));
+const send = async (body) => {
+  await entered;
+  return attempt(() => post("/widget/activities", { conversation, ...about(), ...body }));
+};
 
 async function attempt(work) {
   try {
@@ -165,7 +168,13 @@ $("suggestions").replaceChildren(
 );
 banner(config.loading);
 composer.fit();
-const before = await attempt(enter);
-if (before) show(before);
-else if (before !== undefined) await begin();
+
+/** Begin a session, and go on with the conversation that there is, or begin one. */
+async function start() {
+  const before = await attempt(enter);
+  if (before) show(before);
+  else if (before !== undefined) await begin();
+}
+
+const entered = start();
 tell("ready");

@@ -160,6 +160,12 @@ class Conversations:
         self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
         await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
 
+    async def end_unused(self, since: str) -> None:
+        """Erase the conversations in which nothing was said since a time."""
+        for one in self.all():
+            if max([one.begun, *(shown["at"] for shown in one.messages.values())]) < since:
+                await self.end(one)
+
     def new_id(self) -> str:
         """Return an id for a message or an activity: a time in milliseconds, as Teams has it, never twice."""
         self._last_id = max(self._last_id + 1, int(datetime.now(UTC).timestamp() * 1000))

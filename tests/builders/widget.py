@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -18,8 +18,11 @@ from aiohttp import web
 from bot.card_tokens import CardSigner
 from bot.channel import StreamPace
 from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.message import Connector
 from bot.channels.review_handler import Reviewers
+from bot.dialogs.ask import Asking
 from bot.http import AUTO_DECOMPRESS
+from bot.services import Services
 from bot.web.chat_page import BotKnowledge
 from bot.web.chats import Chats
 from bot.web.conversations import Conversations
@@ -28,7 +31,7 @@ from bot.web.widget.limits import RateLimits, WidgetLimits
 from bot.web.widget.routes import WidgetPage, WidgetParts
 from bot.web.widget.sessions import Sessions
 from core.records import Channel
-from tests.browser.chat import PAGES, Chat
+from tests.browser.chat import PAGES
 from tests.builders.world import KEY, pseudonym
 
 Json = dict[str, Any]
@@ -48,11 +51,19 @@ class Clock:
         return self.now
 
 
+class Behind(Protocol):
+    """The bot behind a widget: a chat page with its parts (`tests/browser/chat.py`), or what has the same."""
+
+    parts: Services
+    asking: Asking
+    connectors: dict[str, Connector]
+
+
 @dataclass
 class Widget:
     """A running widget. `url` ends without a slash; `origins` are the sites that may show it."""
 
-    chat: Chat
+    chat: Behind
     data_dir: Path
     origins: Sequence[str] = (SITE, OTHER_SITE)
     limits: WidgetLimits = field(default_factory=WidgetLimits)

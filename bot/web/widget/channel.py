@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 CAPABILITIES = ChannelCapabilities(keeps_messages_here=True, shows_line_breaks=True)
 PACE = StreamPace(interval_s=0.2)
 MOST_CONVERSATIONS = 2_000
-_DAY_S = 86_400.0
+UNUSED_EVERY_S = 3_600.0
 
 
 class WidgetChannel:
@@ -49,7 +51,8 @@ class WidgetChannel:
         self.connector: Connector = self._chats
         self._pseudonym = services.pseudonym
         limits = WidgetLimits(settings.widget.visitors_per_minute, settings.widget.questions_per_minute)
-        visit_s = settings.widget.visitor_days * _DAY_S
+        self._visit = timedelta(days=settings.widget.visitor_days)
+        visit_s = self._visit.total_seconds()
         sessions = Sessions(services.card_sync.seals, settings.widget.origins, visit_s)
         knows = BotKnowledge(
             lambda: context.examples or context.suggestions(), context.pages, context.preparing
@@ -68,8 +71,16 @@ class WidgetChannel:
         return self._handler.restore_reply(question, self._chats)
 
     async def run(self) -> None:
-        """Overwrite what was taken from the panels every now and then, until cancelled."""
-        await self._chats.keep_clean()
+        """Erase what nobody can come back to, and overwrite what was taken away, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._chats.keep_clean())
+            tasks.create_task(self._end_unused())
+
+    async def _end_unused(self) -> None:
+        while True:
+            since = datetime.now(UTC) - self._visit
+            await self._chats.conversations.end_unused(since.isoformat())
+            await asyncio.sleep(UNUSED_EVERY_S)
 
     async def hang_up(self) -> None:
         """End the browsers' event streams."""

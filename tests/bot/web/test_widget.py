@@ -13,11 +13,13 @@ import pytest_asyncio
 from yarl import URL
 
 from bot.card_tokens import RATE, CardSigner
+from bot.web.erase import PAGE_FILES
 from bot.web.widget.limits import WidgetLimits
 from bot.web.widget.routes import VISIT_COOKIE
 from bot.web.widget.sessions import SESSION_S, TICKET_S, Sessions
 from core.records import Channel
 from tests.browser.chat import ANNUAL, Actor, Chat, Lines, a_browser, a_chat
+from tests.builders.reviewing import actions_of
 from tests.builders.widget import OTHER_SITE, SITE, Clock, Visitor, Widget, a_visitor, a_widget
 from tests.builders.world import KEY
 
@@ -444,3 +446,37 @@ async def test_more_visitors_and_questions_than_a_site_may_have_are_asked_to_wai
         assert (await visitor.do("message", text="How much holiday?"))[0] == 200
         assert (await visitor.do("message", text="And in May?"))[0] == 429
         assert len(widget.chats.conversations.all()) == 1
+
+
+async def test_what_a_visitor_deletes_and_what_nobody_comes_back_to_leaves_the_widgets_file(
+    tmp_path: Path,
+) -> None:
+    async with (
+        a_chat(Chat(tmp_path)) as chat,
+        a_widget(Widget(chat, tmp_path)) as widget,
+        a_visitor(widget) as visitor,
+        a_visitor(widget) as other,
+    ):
+        for one, word in ((visitor, "xylophone"), (other, "zeppelin")):
+            assert (await one.do("message", text=f"How much is a {word}?"))[0] == 200
+        await chat.asking.drain(10)
+        assert (await visitor.do("message", text="delete my data"))[0] == 200
+        asked = (await visitor.messages())[-1]
+        action = actions_of(asked["cards"])["privacy.delete_now"]
+        pressed = {"type": "Action.Execute", "verb": "privacy.delete_now", "data": action}
+        borrowed = {"name": "adaptiveCard/action", "value": {"action": pressed}}
+        theirs = (await other.messages())[-1]["id"]
+        status, said = await other.do("invoke", replyToId=theirs, **borrowed)
+        assert "xylophone" in str(chat.store.questions), said
+        status, said = await visitor.do("invoke", replyToId=asked["id"], **borrowed)
+        assert status == 200, said
+        await chat.parts.privacy.wait_until_settled()
+        assert "xylophone" not in str(chat.store.questions)
+        kept = tmp_path / PAGE_FILES[Channel.WIDGET]
+        assert b"xylophone" not in kept.read_bytes()
+        assert b"zeppelin" in kept.read_bytes() + kept.with_name(kept.name + "-wal").read_bytes()
+        await widget.chats.conversations.end_unused("2020-01-01")
+        assert widget.chats.conversations.of_person(widget.sessions.read(other.session).visitor)
+        await widget.chats.conversations.end_unused("9999-01-01")
+        await widget.chats.conversations.overwrite()
+        assert b"zeppelin" not in kept.read_bytes()
