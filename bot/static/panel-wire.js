@@ -28,7 +28,7 @@ async function begin(ticket) {
 }
 
 /** Begin a session; resolves to the visitor's latest conversation, "" for none. */
-export const enter = () => begin(config.ticket);
+export const enter = () => begin(visit ? "" : config.ticket);
 
 /** Do something with the session, and once more with a new one where it has ended. */
 async function withSession(work) {

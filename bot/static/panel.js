@@ -9,6 +9,7 @@ import { config } from "./wire.js";
 
 const $ = (id) => document.getElementById(id);
 const OWN_ESCAPE = "dialog[open], .thumb-form:not([hidden]), .reaction-menu:not([hidden])";
+const ENDED = ["session_ended", "ticket_used"];
 const TOAST_MS = 8000;
 let conversation = "";
 let stop = null;
@@ -56,6 +57,19 @@ function show(id) {
   stop = follow(id, events);
 }
 
+/** Begin a session, and go on with the conversation that there is, or begin one; again where that failed before. */
+let starting = null;
+async function start() {
+  if (conversation) return;
+  starting ??= (async () => {
+    const before = await attempt(enter);
+    if (before) show(before);
+    else if (before !== undefined) await begin();
+  })();
+  await starting;
+  if (!conversation) starting = null;
+}
+
 async function begin() {
   const begun = await attempt(() => post("/widget/conversations", {}));
   if (begun) show(begun.id);
@@ -84,8 +98,8 @@ function settle() {
 
 const about = () => ($("about").checked && page.url ? { page: page.url } : {});
 const send = async (body) => {
-  await entered;
-  return attempt(() => post("/widget/activities", { conversation, ...about(), ...body }));
+  await start();
+  return conversation ? attempt(() => post("/widget/activities", { conversation, ...about(), ...body })) : undefined;
 };
 
 async function attempt(work) {
@@ -93,6 +107,7 @@ async function attempt(work) {
     return await work();
   } catch (failed) {
     if (!failed.code) throw failed;
+    if (ENDED.includes(failed.code)) tell("ended");
     toast(failed.message);
     return undefined;
   }
@@ -169,12 +184,5 @@ $("suggestions").replaceChildren(
 banner(config.loading);
 composer.fit();
 
-/** Begin a session, and go on with the conversation that there is, or begin one. */
-async function start() {
-  const before = await attempt(enter);
-  if (before) show(before);
-  else if (before !== undefined) await begin();
-}
-
-const entered = start();
+start();
 tell("ready");

@@ -79,6 +79,7 @@
   const dialog = make("dialog", { "aria-labelledby": "askpage-title", "aria-modal": "true" }, make("header", {}, make("h2", { id: "askpage-title" }, label), close), late);
   let frame = null;
   let isReady = false;
+  let hasEnded = false;
 
   /** The page that one reads: its canonical address, where that is on this site, and its title. */
   function readPage() {
@@ -109,6 +110,13 @@
     }, LATE_MS);
   }
 
+  /** Forget the panel, which is loaded anew when it is opened again. */
+  function drop() {
+    frame.remove();
+    frame = null;
+    isReady = hasEnded = false;
+  }
+
   function open() {
     dialog.showModal();
     button.setAttribute("aria-expanded", "true");
@@ -123,11 +131,13 @@
   dialog.addEventListener("close", () => {
     button.setAttribute("aria-expanded", "false");
     tell({ askpage: "closed" });
+    if (hasEnded) drop();
     button.focus();
   });
   window.addEventListener("message", ({ source, origin, data }) => {
     if (!frame || source !== frame.contentWindow || origin !== bot) return;
     if (data?.askpage === "close") dialog.close();
+    if (data?.askpage === "ended") hasEnded = true;
     if (data?.askpage === "ready") {
       isReady = true;
       late.hidden = true;

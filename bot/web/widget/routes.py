@@ -183,7 +183,6 @@ class WidgetPage:
             "origin": origin,
             "suggestions": list(self._parts.knows.suggestions()),
             "loading": self._chats.loading(),
-            "cards": self._cards.is_file(),
         }
         page = (STATIC / "panel.html").read_text("utf-8")
         page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
@@ -197,11 +196,12 @@ class WidgetPage:
         body = await read_object(request)
         ticket = str(body.get("ticket") or "")
         visit = str(body.get("visit") or request.cookies.get(VISIT_COOKIE, ""))
-        origin = self._sessions.use_ticket(ticket) if ticket else ""
+        origin = self._sessions.check_ticket(ticket) if ticket else ""
         session = self._find_visit(visit, origin)
         if session is None:
             self._parts.limits.count_visitor(origin)
             session = self._sessions.begin(origin)
+        self._sessions.use_up(ticket)  # nothing waited since it was checked
         mine = self._chats.conversations.of_person(session.visitor)
         visit = self._sessions.seal_visit(session)
         told = {

@@ -68,13 +68,17 @@ class Sessions:
         self._tickets[ticket] = (origin, self._clock() + TICKET_S)
         return ticket
 
-    def use_ticket(self, ticket: str) -> str:
-        """Return the site that a ticket was made for, once. Raises RefusedError."""
-        origin, until = self._tickets.pop(ticket, ("", 0.0))
+    def check_ticket(self, ticket: str) -> str:
+        """Return the site that a ticket was made for. Raises RefusedError for one that was used up."""
+        origin, until = self._tickets.get(ticket, ("", 0.0))
         if until <= self._clock():
             raise RefusedError(401, USED, "ticket_used")
         self._check_origin(origin)
         return origin
+
+    def use_up(self, ticket: str) -> None:
+        """Let a ticket begin nothing any more."""
+        self._tickets.pop(ticket, None)
 
     def begin(self, origin: str) -> Session:
         """Return the session of a new visitor."""

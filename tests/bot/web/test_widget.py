@@ -441,11 +441,15 @@ async def test_more_visitors_and_questions_than_a_site_may_have_are_asked_to_wai
         a_visitor(widget) as visitor,
     ):
         late = Visitor(visitor.http, widget)
-        status, said = await late.post("/widget/session", {"ticket": (await late.load())["ticket"]})
+        body = {"ticket": (await late.load())["ticket"]}
+        status, said = await late.post("/widget/session", body)
         assert (status, said["error"]["code"]) == (429, "too_many")
         assert (await visitor.do("message", text="How much holiday?"))[0] == 200
         assert (await visitor.do("message", text="And in May?"))[0] == 429
         assert len(widget.chats.conversations.all()) == 1
+        assert isinstance(widget.clock, Clock)
+        widget.clock.now += 60
+        assert (await late.post("/widget/session", body))[0] == 200, "the ticket waited, too"
 
 
 async def test_what_a_visitor_deletes_and_what_nobody_comes_back_to_leaves_the_widgets_file(
