@@ -203,7 +203,8 @@ class Services:
         return privacy
 
     def _make_privacy_handler(self, seals: CardSigner, around: ServiceDependencies) -> PrivacyHandler:
-        place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
+        view = self.view
+        place = PrivacyPlace(around.site_url, around.terms, view.keeps_messages_here, view.is_on_this_machine)
         return PrivacyHandler(self.privacy, self.links, seals, place)
 
     def _forgotten(self, answer_id: str) -> None:

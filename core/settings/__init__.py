@@ -60,6 +60,7 @@ from core.settings.operation import (
     TelemetrySettings,
 )
 from core.settings.sources import SourceSettings
+from core.settings.widget import WidgetSettings
 
 _CONFIG = SettingsConfigDict(
     env_prefix="ASKPAGE_", env_file=".env", extra="ignore", frozen=True, validate_default=True
@@ -223,6 +224,9 @@ class Settings(BaseSettings):
     # Slack
     slack: SlackSettings
     slack_reactions: SlackReactionSettings
+
+    # The widget
+    widget: WidgetSettings
 
     # This machine's pages
     local_page: bool = Field(
