@@ -55,6 +55,7 @@ from bot.slack.interactions import SlackActions
 from bot.slack.page_form import CALLBACK, PageForm
 from core.bounded_dict import BoundedDict
 from core.text import Json
+from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ MAX_BODY_BYTES = 1_000_000
 ACK_S, FORM_S = 0.9, 2.5
 """Slack wants an answer in 3 seconds; a form stays open until it has one."""
 REMEMBERED = 10_000
-MORE_PROMPT = {"title": "What can you do?", "message": "help"}
+MORE_PROMPT = mark("What can you do?")
 MOST_PROMPTS = 4
 MOST_LINKS = 5
 """Of one message, that are looked at."""
@@ -386,7 +387,7 @@ class SlackInbox:
         params = {
             "channel_id": channel,
             "thread_ts": ts,
-            "prompts": [*prompts[: MOST_PROMPTS - 1], MORE_PROMPT],
+            "prompts": [*prompts[: MOST_PROMPTS - 1], {"title": say(MORE_PROMPT), "message": "help"}],
         }
         if not (channel and ts):
             return

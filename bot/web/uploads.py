@@ -24,6 +24,7 @@ from bot.http import read_body
 from bot.web.access import RefusedError
 from core.files import write_durably
 from core.text import Json, printable
+from core.translation import say
 from pages.fetched import Fetched, PageGone
 from pages.kinds import choose_kind
 
@@ -71,7 +72,7 @@ class Uploads:
         for one in to_objects(files):
             file_id, name = to_text(one.get("id")), to_text(one.get("name"))[:MAX_FILE_NAME]
             if not self._is_ours(file_id, conversation) or not name or not (self._folder / file_id).is_file():
-                raise RefusedError(404, GONE, "gone")
+                raise RefusedError(404, say(GONE), "gone")
             content = {"downloadUrl": file_id, "uniqueId": file_id}
             attachments.append({"contentType": FILE_INFO, "name": name, "content": content})
         return attachments
@@ -79,11 +80,11 @@ class Uploads:
     async def download(self, file: SentFile, conversation: Json) -> Fetched:
         """Return a file that was uploaded in this conversation. Raises PageGone."""
         if not self._is_ours(file.address, str(conversation.get("id"))):
-            raise PageGone(GONE)
+            raise PageGone(say(GONE))
         try:
             body = await asyncio.to_thread((self._folder / file.address).read_bytes)
         except OSError as error:
-            raise PageGone(GONE) from error
+            raise PageGone(say(GONE)) from error
         return Fetched(file.address, body, choose_kind(file.name))
 
     async def release(self, file: SentFile) -> None:

@@ -129,8 +129,8 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
     )
     assert {len(row["cells"]) for row in table["rows"]} == {len(table["columns"])}
     said = [part["text"] for part in parts(card) if part.get("type") == "TextRun"]
-    assert said[said.index("Question: How  long?") :][:6] == [
-        "Question: How  long?",
+    assert said[said.index("Question: “How  long?”") :][:6] == [
+        "Question: “How  long?”",
         "Expected: 30 days",
         "Live version:",
         "30 days [1]",

@@ -242,7 +242,7 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     for words in (
         "The bot quoted",
         "the bot was hardly sure of it",
-        "confidence 40%",
+        "confidence 40 %",
         "It begins at the birth.",
     ):
         assert words in shown
@@ -262,18 +262,18 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     [
         (
             RulingPreview(3, 2, 1_412, 90),
-            "A correction answers 3 other questions of the last 90 days in these or nearly these words;"
+            "A correction answers 3 other questions of the last 90 days in these or nearly these words."
             " 2 were rated right and would change.",
         ),
         (
             RulingPreview(1, 1, 9, 1),
-            "A correction answers 1 other question of the last day in these or nearly these words;"
+            "A correction answers 1 other question of the last day in these or nearly these words."
             " 1 was rated right and would change.",
         ),
         (
             RulingPreview(1, 0, 9, 12),
-            "A correction answers 1 other question of the last 12 days in these or nearly these words;"
-            " none was rated right.",
+            "A correction answers 1 other question of the last 12 days in these or nearly these words."
+            " None was rated right.",
         ),
         (
             RulingPreview(0, 0, 1_412, 90),
