@@ -21,7 +21,7 @@ from bot.cards.elements import (
 )
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clip_text
-from core.translation import format_share, mark, say, say_count
+from core.translation import format_number, format_share, mark, say, say_count
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import RolloutState, VersionStatus
 
@@ -40,6 +40,7 @@ DID: Mapping[Choice, str] = {
     Choice.ROLL_BACK: mark("{name} rolled it back, {time}"),
 }
 """What somebody has done who decided."""
+_SECONDS = "0.00 s"
 _BUTTONS: Mapping[Choice, tuple[str, Style]] = {
     Choice.PROMOTE: (mark("Promote"), "positive"),
     Choice.HOLD: (mark("Hold"), "default"),
@@ -191,16 +192,24 @@ def _row(figure: ComparedFigure) -> tuple[str, ...]:
 
 
 def _value(value: float | None, seconds: bool) -> str:
-    return "–" if value is None else f"{value:.2f} s" if seconds else f"{value:.2f}"
+    if value is None:
+        return "–"
+    return format_number(value, _SECONDS if seconds else "0.00")
 
 
 def _difference(figure: ComparedFigure, seconds: bool) -> str:
     if figure.before is None or figure.after is None:
         return "–"
-    difference = f"{figure.after - figure.before:+.2f}"
+    difference = _format_change(figure.after - figure.before)
     if figure.low is not None and figure.high is not None:
-        difference += f" ({figure.low:+.2f} to {figure.high:+.2f})"
-    return difference.replace("-", "−") + (" s" if seconds else "")
+        low, high = _format_change(figure.low), _format_change(figure.high)
+        difference = say("{difference} ({low} to {high})", difference=difference, low=low, high=high)
+    return difference + (" s" if seconds else "")
+
+
+def _format_change(change: float) -> str:
+    sign = "−" if change < 0 else "+"
+    return sign + format_number(abs(change), "0.00")
 
 
 def _worst(comparison: Comparison, characters: int) -> list[Element]:

@@ -152,12 +152,12 @@ def _facts(retention: Retention) -> Facts:
         (say("Your chat"), retention.contacts_days, _KEPT["contacts"]),
         (say("Audit trail"), retention.audit_days, _KEPT["audit"]),
     )
-    return Facts(
-        tuple(
-            (name, say_count(*what, days) if days else say(for_ever))
-            for name, days, (*what, for_ever) in kept
-        )
-    )
+    return Facts(tuple((name, _say_how_long(days, what)) for name, days, what in kept))
+
+
+def _say_how_long(days: int, what: tuple[str, str, str]) -> str:
+    one, several, for_ever = what
+    return say_count(one, several, days) if days else say(for_ever)
 
 
 def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:

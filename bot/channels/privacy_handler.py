@@ -6,8 +6,8 @@
     stop learning from me       and: learn from me again
 
 and the same in the other languages. Whoever speaks or presses is who it is about: the channel's token says
-who that is, never the card. A card's buttons are sealed for one person, one conversation, one verb and the moment at which
-they were made, so nobody else can press them, and an old one does nothing.
+who that is, never the card. A card's buttons are sealed for one person, one conversation, one verb and the
+moment at which they were made, so nobody else can press them, and an old one does nothing.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision,
 from model.registry.versions import RolloutState
 from tests.builders.cards import checked, parts, shape_of
 from tests.builders.comparisons import NOW, a_comparison
+from tests.builders.pseudo import find_plain_words, speak_pseudo
 
 Json = dict[str, Any]
 Check = Callable[[Json], None]
@@ -72,6 +73,12 @@ def every_card(
         "notice",
         render_card(build_notice_card(ModelNotice("n", text, text, text, NOW, ((text, text),) * times))),
     )
+
+
+def test_every_word_of_ours_on_every_card_comes_from_a_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    with speak_pseudo(monkeypatch):
+        plain = {name: words for name, card in every_card("δ") if (words := find_plain_words(card))}
+    assert plain == {}
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:
