@@ -78,7 +78,7 @@ def verified_list_card(page: VerifiedPage) -> Card:
     body: list[Element] = [title(head), small_print(shown)]
     for view in page.views:
         body += _draw_entry(view)
-    body.append(small_print(HOW_TO_SEARCH))
+    body.append(small_print(say(HOW_TO_SEARCH)))
     return Card(tuple(body), tuple(_turn_pages(page)), f"{head}: {shown}")
 
 
