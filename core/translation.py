@@ -117,6 +117,30 @@ def load_catalogue(language: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
+def list_languages() -> Mapping[str, str]:
+    """Return the languages that a reader can choose between, with their own names; {} where there is one."""
+    return {} if _policy.only else LANGUAGES
+
+
+@lru_cache
+def list_texts(language: str, folder: str) -> Mapping[str, str | list[str]]:
+    """Return what a language says for the texts of files below a folder, by the (singular) English one.
+
+    Both forms where there is a number. For whoever says them elsewhere, as a browser.
+    """
+    if language == ENGLISH:
+        return {}
+    with (CATALOGUES / f"{language}.po").open("rb") as written:
+        catalogue = read_po(written, locale=language)
+    return {
+        message.id if isinstance(message.id, str) else message.id[0]: message.string
+        if isinstance(message.string, str)
+        else list(message.string)
+        for message in catalogue
+        if any(place.startswith(folder) for place, _ in message.locations)
+    }
+
+
 def mark(text: str) -> str:
     """Return a text as it is; it is said later, and `say` finds it in the catalogues."""
     return text

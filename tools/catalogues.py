@@ -8,7 +8,9 @@ with a file of its own, `core/catalogues/xx.po`, which holds nothing but a heade
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -18,6 +20,8 @@ from babel.messages.pofile import read_po, write_po
 from core.translation import CATALOGUES, LANGUAGES
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "bot" / "static" / "index.html"
+_PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
 ROOMS = ("bot", "core", "model", "pages")
 SAYS = {"say": None, "mark": None, "say_count": (1, 2), "mark_count": (1, 2), "sayCount": (1, 2)}
 """What is given a text: the positions of its arguments, None for the first one alone."""
@@ -41,6 +45,8 @@ Key = str | tuple[str, str]
 def extract_texts() -> dict[Key, set[str]]:
     """Return every text that the code says, with the files where it stands; (one, several) of a number."""
     found: dict[Key, set[str]] = {}
+    for text in _PAGE_TEXT.findall(PAGE.read_text("utf-8")):
+        found.setdefault(unescape(text), set()).add(PAGE.relative_to(ROOT).as_posix())
     for path in _list_files():
         if _SPEAKS[path.suffix] not in path.read_bytes():
             continue

@@ -2,6 +2,7 @@
 
 import { element, icon } from "./element.js";
 import { Files } from "./files.js";
+import { number, say, sayCount } from "./language.js";
 import { MessageView } from "./message.js";
 import { config, follow, get, post } from "./wire.js";
 
@@ -29,7 +30,7 @@ function people() {
 
 function fillPeople() {
   const options = people().map(({ id, name }) => element("option", { value: id }, name));
-  $("person").replaceChildren(...options, element("option", { value: "?" }, "Someone else…"));
+  $("person").replaceChildren(...options, element("option", { value: "?" }, say("Someone else…")));
   $("person").value = person.id;
   $("avatar").textContent = [...person.name][0].toUpperCase();
 }
@@ -112,7 +113,7 @@ async function listConversations() {
         element(
           "button",
           { type: "button", "aria-current": one.id === conversation ? "true" : null, onclick: () => show(one.id) },
-          one.title || "New conversation",
+          one.title || say("New conversation"),
         ),
       ),
     ),
@@ -120,7 +121,7 @@ async function listConversations() {
   const here = mine.find((one) => one.id === conversation);
   if (!here && words) return; // what is open does not have these words
   named = here?.named ? here.title : "";
-  const title = here?.title || "New conversation";
+  const title = here?.title || say("New conversation");
   $("title").textContent = title;
   document.title = `${title} · askpage`;
 }
@@ -163,7 +164,7 @@ async function openLink() {
   history.replaceState(null, "", location.pathname);
   const found = await get(`/local/conversations/${encodeURIComponent(link.get("conversation"))}`).catch(() => null);
   if (!found) {
-    toast("What this link leads to is gone.");
+    toast(say("What this link leads to is gone."));
     return false;
   }
   speakAs(people().find(({ id }) => id === found.person.id) ?? found.person);
@@ -231,7 +232,7 @@ const events = {
     banner(loading);
   },
   state(name) {
-    const words = { connected: "Connected", reconnecting: "Reconnecting…" };
+    const words = { connected: say("Connected"), reconnecting: say("Reconnecting…") };
     $("connection").textContent = words[name];
     $("connection").dataset.state = name;
   },
@@ -263,8 +264,8 @@ function drop(id) {
 }
 
 function spoken(shown) {
-  const sources = shown.citations?.length ? ` ${shown.citations.length} sources.` : "";
-  const words = shown.text || shown.cards?.[0]?.fallbackText || "A card.";
+  const sources = shown.citations?.length ? " " + sayCount("{count} source.", "{count} sources.", shown.citations.length) : "";
+  const words = shown.text || shown.cards?.[0]?.fallbackText || say("A card.");
   announce(`askpage: ${words.replace(/\s*\[\d+\]/g, "")}${sources}`);
 }
 
@@ -290,7 +291,7 @@ $("stop").addEventListener("click", async () => {
 });
 
 function banner(loading) {
-  const words = config.cards ? loading : "Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.";
+  const words = config.cards ? loading : say("Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.");
   $("banner").hidden = !words;
   $("banner").dataset.kind = config.cards ? "loading" : "problem";
   if ($("banner").textContent !== (words ?? "")) $("banner").textContent = words ?? "";
@@ -323,7 +324,7 @@ const act = {
   async thumb(shown, reaction, said) {
     const value = { actionName: "feedback", actionValue: { reaction, feedback: JSON.stringify(said) } };
     const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
-    if (answer) announce("Thank you, your feedback is kept.");
+    if (answer) announce(say("Thank you, your feedback is kept."));
     return Boolean(answer);
   },
   async react(shown, name, on) {
@@ -481,16 +482,33 @@ for (const radio of document.querySelectorAll("input[name=theme]")) {
   });
 }
 
+const languages = Object.entries(config.languages);
+$("language-row").hidden = !languages.length;
+$("language").append(...languages.map(([code, name]) => element("option", { value: code, lang: code }, name)));
+$("language").value = config.chosen_language;
+$("language").addEventListener("change", () => {
+  document.cookie = `askpage-language=${$("language").value}; path=/; max-age=31536000; samesite=strict`;
+  location.reload();
+});
+
 for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon(place.dataset.icon));
 $("suggestions").replaceChildren(
   ...config.suggestions.map((text) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => act.say(text) }, text))),
 );
 const known = config.knows.reduce((sum, { count }) => sum + count, 0);
-$("knows").replaceChildren(
-  "I know ",
-  element("a", { href: "/site/", target: "_blank", rel: "noopener" }, `${known.toLocaleString("en-GB")} ${known === 1 ? "page" : "pages"}`),
-  config.knows.length === 1 && config.knows[0].name === "pages" ? "." : ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
-);
+const folders = config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${number(count)})` : name));
+$("knows").replaceChildren(...describeKnown(known, folders));
+
+/** What is known, as a sentence in which the number of pages is a link. */
+function describeKnown(count, names) {
+  const pages = sayCount("{count} page", "{count} pages", count);
+  const places = names.join(", ");
+  let sentence = say("I know {pages} of {places}.", { places });
+  if (config.knows.length > names.length) sentence = say("I know {pages} of {places} and others.", { places });
+  if (config.knows.length === 1 && config.knows[0].name === "pages") sentence = say("I know {pages}.");
+  const [before, after] = sentence.split("{pages}");
+  return [before, element("a", { href: "/site/", target: "_blank", rel: "noopener" }, pages), after];
+}
 banner(config.loading);
 fit();
 if (matchMedia("(pointer: fine)").matches) $("question").focus();

@@ -56,8 +56,10 @@ from bot.web.activities import (
 )
 from bot.web.conversations import Change, Conversation, Conversations, Shown
 from bot.web.erase import PAGE_FILE, IsTheirs, forget_shown
+from bot.web.page_language import describe_language, list_tags, translate_page
 from bot.web.uploads import Uploads
 from core import telemetry
+from core.translation import say, set_language
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
 
@@ -305,7 +307,11 @@ class ChatPage:
     # The browser
 
     def _guard(self, handler: Handler) -> Handler:
-        return only_from_here(handler, token=self._token)
+        async def handle_in_language(request: web.Request) -> web.StreamResponse:
+            set_language(*list_tags(request))
+            return await handler(request)
+
+        return only_from_here(handle_in_language, token=self._token)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         config = {
@@ -316,9 +322,10 @@ class ChatPage:
             "loading": self._loading(),
             "cards": self._cards.is_file(),
             "file_bytes": self._uploads.most_bytes if self._uploads else 0,
+            **describe_language(request),
         }
         theme = request.cookies.get("askpage-theme", "")
-        page = (STATIC / "index.html").read_text("utf-8")
+        page = translate_page(STATIC / "index.html")
         page = page.replace("{{config}}", escape(json.dumps(config)))
         page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
@@ -328,7 +335,7 @@ class ChatPage:
         path = self._cards if name == self._cards.name else STATIC / name
         content_type = _TYPES.get(path.suffix)
         if content_type is None or "/" in name or not path.is_file():
-            raise RefusedError(404, "There is no such file.", "not_found")
+            raise RefusedError(404, say("There is no such file."), "not_found")
         return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -362,7 +369,7 @@ class ChatPage:
         chat = self._find_conversation(str((await read_object(request)).get("conversation", "")))
         self._stopped.add(chat.id)
         for message in [one for one in chat.messages.values() if one.get("state", "final") != "final"]:
-            text = message["text"] if message["state"] == "streaming" else STOPPED
+            text = message["text"] if message["state"] == "streaming" else say(STOPPED)
             await self.conversations.put(chat, {**message, "state": "final", "text": text, "stopped": True})
         return web.json_response({})
 
@@ -394,7 +401,7 @@ class ChatPage:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Keep a file that the person sends with their next question."""
         if self._uploads is None:
-            raise RefusedError(404, "Files are not read here.", "not_found")
+            raise RefusedError(404, say("Files are not read here."), "not_found")
         chat = self._find_conversation(request.query.get("conversation", ""))
         return web.json_response(await self._uploads.take(request, chat.id))
 
@@ -404,11 +411,11 @@ class ChatPage:
                 return await self._front.receive(activity, self)
         except StoreUnavailable:
             raise RefusedError(
-                503, "This could not be kept just now. Please try again.", "unavailable"
+                503, say("This could not be kept just now. Please try again."), "unavailable"
             ) from None
         except Exception:
             log.exception("the front end failed on a %s", activity["type"])
-            raise RefusedError(500, "Something went wrong here. Please try again.", "failed") from None
+            raise RefusedError(500, say("Something went wrong here. Please try again."), "failed") from None
 
     async def _apply(self, chat: Conversation, activity: dict[str, Any]) -> None:
         if activity["type"] == "messageDelete":
@@ -432,7 +439,7 @@ class ChatPage:
     def _find_conversation(self, conversation_id: str) -> Conversation:
         chat = self.conversations.get(conversation_id)
         if chat is None:
-            raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
+            raise RefusedError(404, say("This conversation is gone. Begin a new one."), "gone")
         return chat
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

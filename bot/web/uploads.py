@@ -47,7 +47,7 @@ class Uploads:
         name = " ".join(printable(request.query.get("name", "")).split())
         name = Path(name.replace("\\", "/")).name[-MAX_FILE_NAME:]
         if not name:
-            raise RefusedError(400, "A file needs a name.", "bad_request")
+            raise RefusedError(400, say("A file needs a name."), "bad_request")
         _, refused = sort_files([SentFile(name=name, address="here", declared=_guess_declared(name))])
         if refused:
             raise RefusedError(415, refused[0], "unreadable")
@@ -58,10 +58,12 @@ class Uploads:
         if body is None:
             most = f"{self.most_bytes / 1_000_000:g} MB"
             raise RefusedError(
-                413, f"{name} is too large: at most {most}. Please send a part of it.", "too_long"
+                413,
+                say("{name} is too large: at most {most}. Please send a part of it.", name=name, most=most),
+                "too_long",
             )
         if not body:
-            raise RefusedError(400, f"{name} is empty.", "bad_request")
+            raise RefusedError(400, say("{name} is empty.", name=name), "bad_request")
         file_id = f"{_digest(conversation)}-{secrets.token_hex(16)}"
         await asyncio.to_thread(self._write, file_id, body)
         return {"id": file_id, "name": name}
