@@ -45,8 +45,9 @@ Key = str | tuple[str, str]
 def extract_texts() -> dict[Key, set[str]]:
     """Return every text that the code says, with the files where it stands; (one, several) of a number."""
     found: dict[Key, set[str]] = {}
-    for text in _PAGE_TEXT.findall(PAGE.read_text("utf-8")):
-        found.setdefault(unescape(text), set()).add(PAGE.relative_to(ROOT).as_posix())
+    page: list[str] = _PAGE_TEXT.findall(PAGE.read_text("utf-8"))
+    for written in page:
+        found.setdefault(unescape(written), set()).add(PAGE.relative_to(ROOT).as_posix())
     for path in _list_files():
         if _SPEAKS[path.suffix] not in path.read_bytes():
             continue

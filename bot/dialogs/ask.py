@@ -19,6 +19,7 @@ from typing import Protocol
 from bot.channel import Reply, Stopped, Undeliverable
 from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
+from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk import Talking
 from bot.readers.access import PageAccess
 from core import telemetry
@@ -331,7 +332,7 @@ class Asking:
             log.warning("a question took longer than %.0f s", self._timeout_s)
             return "too_slow", say(TOO_SLOW)
         except PageRefused as refused:
-            return "page_refused", str(refused)
+            return "page_refused", explain_refusal(refused)
         except StillReading as reading:
             work.best = None
             return "reading", str(reading)

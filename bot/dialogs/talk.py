@@ -18,6 +18,7 @@ from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
 from bot.channel import PageGroup, TalkReply
+from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
 from core.records import Question
 from core.translation import get_language, mark, say, say_count, set_language
@@ -76,7 +77,7 @@ class Talking:
         try:
             names = await self.read_file(question)
         except PageRefused as refused:
-            return TalkReply(str(refused))
+            return TalkReply(explain_refusal(refused))
         return TalkReply(say(FILE_READ, names=", ".join(names)), (say(ABOUT_THE_FILE),))
 
 

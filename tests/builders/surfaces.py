@@ -82,6 +82,10 @@ class Surface(Protocol):
     store: MemoryStore
     parts: Services
 
+    def read_in(self, person: str, language: str) -> None:
+        """Let a person have set their client to a language ("de")."""
+        ...
+
     async def reviews(self) -> None:
         """Let the reviewer see what is to be reviewed."""
         ...
@@ -139,6 +143,9 @@ class TeamsSurface:
             COLLEAGUE: {"from": BOB, "conversation": BOBS_CHAT},
             REVIEWER: {"from": ROBIN, "conversation": REVIEWERS_CHANNEL},
         }
+
+    def read_in(self, person: str, language: str) -> None:
+        self._fields[person]["locale"] = f"{language}-XX"
 
     async def reviews(self) -> None:
         await subscribe(self._world)
@@ -205,6 +212,9 @@ class LocalSurface:
         self._browsers = browsers
         self._asked: dict[str, str] = {}
 
+    def read_in(self, person: str, language: str) -> None:
+        self._browsers[person].http.headers["Accept-Language"] = f"{language}-XX, en;q=0.5"
+
     async def reviews(self) -> None:
         await self._browsers[REVIEWER].begin(ROBIN_OF_THE_PAGE)
 
@@ -263,6 +273,9 @@ class SlackSurface:
         self._asked: dict[str, str] = {}
         self._users = {ASKER: ADA, COLLEAGUE: BOB_OF_SLACK, REVIEWER: ROBIN_OF_SLACK}
         self._channels = {ASKER: "D1", COLLEAGUE: "D2", REVIEWER: "C9"}
+
+    def read_in(self, person: str, language: str) -> None:
+        self._world.slack.locales[self._users[person]] = f"{language}-XX"
 
     async def reviews(self) -> None:
         mention = self._world.mention("reviewers here", channel="C9", user=ROBIN_OF_SLACK)

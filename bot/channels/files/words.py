@@ -52,8 +52,8 @@ def _refuse(file: SentFile) -> str:
     if choose_kind(file.name, file.declared):
         return ""
     if file.name.lower().endswith((".doc", ".xls", ".ppt")):
-        return say(OLD_KIND, name=file.name, old=OLD_OFFICE)
-    return say(OTHER_KIND, name=file.name, readable=READABLE)
+        return say(OLD_KIND, name=file.name, old=say(OLD_OFFICE))
+    return say(OTHER_KIND, name=file.name, readable=say(READABLE))
 
 
 def mentions_file(text: str, names: Sequence[str] = ()) -> bool:
