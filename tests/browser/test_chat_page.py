@@ -525,11 +525,19 @@ async def test_the_language_can_be_chosen_and_all_of_the_page_is_in_it(chat: Cha
     answer = await screen.ask("May I bring my dog?")
     await expect(answer.locator(".card")).to_contain_text("見つかった中で最も近い箇所")
     await answer.get_by_role("button", name="良くない回答").click()
-    await expect(page.locator(".thumb-form")).to_contain_text("どこが問題でしたか？")
-    known = {"askpage", "Alex", "Sam", "Robin", "reviewer", "English", "Deutsch", "Espa", "Fran", "AI"}
-    known |= {*chat.suggestions, "May I bring my dog?", "Time off", "Annual leave", "site", "handbook"}
+    await expect(page.locator(".thumb-form:visible")).to_contain_text("どこが問題でしたか？")
+    known = {"askpage", "Alex", "Sam", "Robin", "reviewer", "English", "Deutsch", "Espa", "Français", "AI"}
+    known |= {
+        *chat.suggestions,
+        ANNUAL.quote,
+        "May I bring my dog?",
+        "Time off",
+        "Annual leave",
+        "site",
+        "handbook",
+    }
     seen = {words.strip(" .,:;-") for words in await page.evaluate(WORDS)}
-    assert {words for words in seen if not any(words in one for one in known)} - {ANNUAL.quote} == set()
+    assert {words for words in seen if not any(words in one for one in known)} == set()
     assert await page.evaluate("document.documentElement.lang") == "ja"
     await page.get_by_label("言語").select_option("")
     await expect(page.locator("#connection")).to_have_text("Connected")
