@@ -125,7 +125,7 @@ class SlackReply:
             return ""
         try:
             await self._end_stream({})
-            await self._connector.update(self._reference, self._ts, plain_message(STOPPED))
+            await self._connector.update(self._reference, self._ts, plain_message(say(STOPPED)))
         except (Undeliverable, OSError) as error:
             log.info("a half answer stays: %s", error)
         return self._ts
