@@ -135,7 +135,7 @@ def list_texts(language: str, folder: str) -> Mapping[str, str | list[str]]:
     return {
         message.id if isinstance(message.id, str) else message.id[0]: message.string
         if isinstance(message.string, str)
-        else list(message.string)
+        else list(message.string or ())
         for message in catalogue
         if any(place.startswith(folder) for place, _ in message.locations)
     }
