@@ -22,13 +22,15 @@ from bot.channels.links import split_page
 from bot.readers.rooms import GROUP, KIND
 from core.records import Channel
 from core.text import Json, printable
-from core.translation import say
+from core.translation import mark, say
 from feedback.reviews.repository import place_of_reviewer
 
 TEAMS = str(Channel.TEAMS)
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
 MAX_FILE_NAME = 120
+A_PICTURE, A_FILE = mark("a picture"), mark("a file")
+"""What is called so has no name of its own."""
 MOST_FILES = 10
 """Of one message, that are looked at."""
 MAX_REASON_CHARACTERS = 40
@@ -142,9 +144,9 @@ class Attachment(Part):
         """The file that it is, without an address where the channel does not hand it out."""
         name = " ".join(self.name.split())[:MAX_FILE_NAME]
         if self.content_type != FILE_INFO:
-            return SentFile(name=name or "a picture", declared=self.content_type)
+            return SentFile(name=name or A_PICTURE, declared=self.content_type)
         return SentFile(
-            name=name or "a file",
+            name=name or A_FILE,
             address=to_text(self.content.get("downloadUrl")),
             id=to_text(self.content.get("uniqueId"))[:MAX_ID_CHARACTERS],
             declared=to_text(self.content.get("mimetype")),

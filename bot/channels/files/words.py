@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.channels.incoming import SentFile
+from bot.channels.incoming import A_FILE, A_PICTURE, SentFile
 from core.translation import mark, say
 from pages.kinds import choose_kind
 
@@ -50,10 +50,11 @@ def sort_files(files: Sequence[SentFile]) -> tuple[tuple[SentFile, ...], list[st
 
 
 def _refuse(file: SentFile) -> str:
+    name = say(file.name) if file.name in {A_PICTURE, A_FILE} else file.name
     if file.declared.startswith("image/"):
-        return say(PICTURE, name=file.name)
+        return say(PICTURE, name=name)
     if not (file.address or file.id):
-        return say(NOT_HANDED_OUT, name=file.name)
+        return say(NOT_HANDED_OUT, name=name)
     if choose_kind(file.name, file.declared):
         return ""
     if file.name.lower().endswith((".doc", ".xls", ".ppt")):
