@@ -72,6 +72,7 @@ from bot.web.reviews.routes import reviews_routes
 from core import telemetry
 from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
+from core.translation import LanguagePolicy, set_policy
 from feedback.metrics.failures import FailureCounts
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import Scale
@@ -129,6 +130,7 @@ async def open_bot(
     there yet, None where all is.
     """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    set_policy(LanguagePolicy(**settings.language.values()))
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.records import Answer
+from core.translation import mark
 
 
 class ChannelError(OSError):
@@ -39,7 +40,7 @@ class Greets(Protocol):
         ...
 
 
-STOPPED = "Stopped."
+STOPPED = mark("Stopped.")
 
 
 @asynccontextmanager

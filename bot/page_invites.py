@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from bot.channels.incoming import Incoming
 from bot.channels.message import Connector, plain_message
 from bot.page_passes import LINK_S, Gate, Page, PagePasses, Visitor
+from core.translation import mark, say, say_count
 
 log = logging.getLogger(__name__)
 
-IN_YOUR_CHAT = "The link is for you alone: please ask me in your own chat with me."
-NOT_AN_OPERATOR = "Only operators may do this, and you are not one of them. Nothing was changed."
+IN_YOUR_CHAT = mark("The link is for you alone: please ask me in your own chat with me.")
+NOT_AN_OPERATOR = mark("Only operators may do this, and you are not one of them. Nothing was changed.")
 _PAGES: Mapping[str, Page] = {
     "reviews page": "reviews",
     "review page": "reviews",
@@ -32,7 +33,7 @@ class Operators:
 
     async def refusal(self, directory_id: str) -> str:
         """Return why somebody may not, "" when they may."""
-        return "" if directory_id and directory_id.casefold() in self._ids else NOT_AN_OPERATOR
+        return "" if directory_id and directory_id.casefold() in self._ids else say(NOT_AN_OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,13 @@ class PageInvites:
             log.warning("somebody who may not asked for the page %s", page)
             return refusal
         if not incoming.personal:
-            return IN_YOUR_CHAT
+            return say(IN_YOUR_CHAT)
         name, channel = incoming.user["name"] or "Somebody", str(incoming.conversation["channelId"])
         visitor = Visitor(person, incoming.directory_id, name, channel, incoming.conversation)
         address = self.site_url + self.passes.make_link(page, visitor)
-        return f"This opens the page in your name, once, within {LINK_S / 60:.0f} minutes: {address}"
+        return say_count(
+            "This opens the page in your name, once, within {count} minute: {address}",
+            "This opens the page in your name, once, within {count} minutes: {address}",
+            round(LINK_S / 60),
+            address=address,
+        )

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bot.bootstrap import PageServices
+from core.translation import say
 from pages.index.base import IndexUnavailable
 from pages.index.priority import yielding_to
 from pages.library import RefreshProgress, RefreshReport
@@ -72,8 +73,8 @@ class PageReading:
             return None
         read, expected = self.progress
         if not expected:
-            return "I am still reading the pages."
-        return f"I am still reading the pages: {read:,} of {expected:,} so far."
+            return say("I am still reading the pages.")
+        return say("I am still reading the pages: {read} of {expected} so far.", read=read, expected=expected)
 
     async def run(self) -> RefreshReport:
         """Read the sources; where that fails, such as while the index is away, try again and again."""

@@ -29,6 +29,7 @@ from bot.cards.elements import (
     TextRun,
 )
 from core.text import Json, clip_text, printable, utf16_bytes
+from core.translation import say
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 FALLBACK_CHARACTERS = 300
@@ -119,7 +120,7 @@ def _source(shown: Source) -> Json:
             _paragraph(Paragraph((TextRun(shown.quote),), "Small", "", subtle=True, spacing=spacing))
         )
     if shown.url and not shown.compact:
-        items.append({"type": "ActionSet", "actions": [_opener("Open", shown.url)]})
+        items.append({"type": "ActionSet", "actions": [_opener(say("Open"), shown.url)]})
     return {"type": "Container", "spacing": "Small", "items": items}
 
 

@@ -30,30 +30,35 @@ from bot.cards.elements import (
 )
 from core.records import Answer, AnswerKind, Citation
 from core.text import clip_text
+from core.translation import mark, say
 
 STARS = 5
 MAX_COMMENT = 4_000
 
 REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "like": (
-        ("clear", "Clear"),
-        ("complete", "Complete"),
-        ("good_source", "Good source"),
-        ("saved_time", "Saved me time"),
+        ("clear", mark("Clear")),
+        ("complete", mark("Complete")),
+        ("good_source", mark("Good source")),
+        ("saved_time", mark("Saved me time")),
     ),
     "dislike": (
-        ("wrong", "Not correct"),
-        ("outdated", "Out of date"),
-        ("incomplete", "Incomplete"),
-        ("wrong_source", "Wrong source"),
-        ("on_the_page", "It is on the page"),
-        ("hard_to_read", "Hard to understand"),
-        ("not_my_question", "Not what I asked"),
+        ("wrong", mark("Not correct")),
+        ("outdated", mark("Out of date")),
+        ("incomplete", mark("Incomplete")),
+        ("wrong_source", mark("Wrong source")),
+        ("on_the_page", mark("It is on the page")),
+        ("hard_to_read", mark("Hard to understand")),
+        ("not_my_question", mark("Not what I asked")),
     ),
 }
 """What can be ticked behind a thumb: (what is kept, what is shown)."""
-_STARS = StarsInput(
-    "stars", "How good was the answer?", ("1 – wrong", "2 – poor", "3 – fair", "4 – good", "5 – just right")
+_STARS = (
+    mark("1 – wrong"),
+    mark("2 – poor"),
+    mark("3 – fair"),
+    mark("4 – good"),
+    mark("5 – just right"),
 )
 
 
@@ -67,19 +72,26 @@ def rating_actions(
 
     actions: list[Action] = []
     if stars:
-        inputs = (_STARS, _comment("Comment (optional)"))
-        actions.append(Form("★ Rate", inputs, button("Send", "rate.stars")))
+        names = tuple(say(name) for name in _STARS)
+        inputs = (
+            StarsInput("stars", say("How good was the answer?"), names),
+            _comment(say("Comment (optional)")),
+        )
+        actions.append(Form(say("★ Rate"), inputs, button(say("Send"), "rate.stars")))
     elif comment:
-        actions.append(Form("Comment", (_comment("What should we know?"),), button("Send", "rate.comment")))
-    return [*actions, button("Ask an expert", "rate.expert", inputs=False)] if expert else actions
+        field = _comment(say("What should we know?"))
+        actions.append(Form(say("Comment"), (field,), button(say("Send"), "rate.comment")))
+    return [*actions, button(say("Ask an expert"), "rate.expert", inputs=False)] if expert else actions
 
 
 def feedback_form(reaction: str) -> Form:
     """Return the form behind a thumb, "like" or "dislike"; its inputs are `reasons` and `feedbackText`."""
-    title = "What was good about it?" if reaction == "like" else "What went wrong?"
-    reasons = ChoiceInput("reasons", title, tuple(REASONS[reaction]), several=True)
-    text = TextInput("feedbackText", "In your words (optional)", MAX_COMMENT)
-    return Form(title, (reasons, text), ActionButton("Send feedback", {"verb": "rate.thumb"}, inputs=True))
+    title = say("What was good about it?") if reaction == "like" else say("What went wrong?")
+    offered = tuple((kept, say(shown)) for kept, shown in REASONS[reaction])
+    reasons = ChoiceInput("reasons", title, offered, several=True)
+    text = TextInput("feedbackText", say("In your words (optional)"), MAX_COMMENT)
+    button = ActionButton(say("Send feedback"), {"verb": "rate.thumb"}, inputs=True)
+    return Form(title, (reasons, text), button)
 
 
 def _comment(label: str) -> TextInput:
@@ -132,6 +144,17 @@ class Standing:
 
 NOTHING_SAID = Standing()
 _COLORS: Mapping[State, Color] = {"under_review": "Warning", "closed": ""}
+_STATES: Mapping[State, tuple[str, str]] = {
+    "under_review": (mark("Under review by a colleague"), mark("Under review by a colleague")),
+    "verified": (mark("✓ Verified by a reviewer"), mark("✓ Verified by a reviewer, {day}")),
+    "corrected": (mark("✎ Corrected by a reviewer"), mark("✎ Corrected by a reviewer, {day}")),
+    "not_on_page": (
+        mark("✎ A reviewer checked: this is not on the page."),
+        mark("✎ A reviewer checked, {day}: this is not on the page."),
+    ),
+    "closed": (mark("A reviewer looked at this."), mark("A reviewer looked at this, {day}.")),
+}
+"""How an answer stands, without and with the day since when."""
 _REPLACED = frozenset({"corrected", "not_on_page"})
 """States in which the answer's own sources say nothing any more."""
 
@@ -158,8 +181,13 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 def _fallback(answer: Answer) -> str:
     titles = dict.fromkeys(name_place(one) for one in answer.citations[:MAX_SOURCES])
     if not titles:
-        return "An answer of askpage"
-    return ("Nearest section: " if answer.abstained else "From: ") + ", ".join(titles)
+        return say("An answer of askpage")
+    places = ", ".join(titles)
+    return (
+        say("Nearest section: {places}", places=places)
+        if answer.abstained
+        else say("From: {places}", places=places)
+    )
 
 
 def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
@@ -167,11 +195,11 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
     match answer.kind:
         case AnswerKind.ANSWERED:
             first, cited = 1, answer.citations[:MAX_SOURCES]
-            title = "Source" if len(cited) == 1 else "Sources"
+            title = say("Source") if len(cited) == 1 else say("Sources")
         case AnswerKind.QUOTED:
-            first, cited, title = 2, further(answer), SEE_ALSO
+            first, cited, title = 2, further(answer), say(SEE_ALSO)
         case AnswerKind.DECLINED:
-            first, cited, title = 1, answer.citations[:1], NEAREST
+            first, cited, title = 1, answer.citations[:1], say(NEAREST)
     drawn: list[Element] = [line(title, bold=True)] if cited else []
     for number, citation in enumerate(cited, start=first):
         opened_by = opens_url.format(answer=answer.id, number=number)
@@ -185,24 +213,30 @@ def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
     """Offer the verified answers of similar questions, or show the one that was taken."""
     taken = standing.taken
     if taken is not None:
-        drawn: list[Element] = [line("A reviewer answered this:", bold=True, color="Good", spacing="Medium")]
+        head = say("A reviewer answered this:")
+        drawn: list[Element] = [line(head, bold=True, color="Good", spacing="Medium")]
         drawn.append(line(clip_text(taken.text, CORRECTION_CHARACTERS)))
         return [*drawn, source(taken.citation, site_url)] if taken.citation else drawn
     if not standing.similar or standing.state in _REPLACED:
         return []
     several = len(standing.similar) > 1
-    title = "A reviewer answered similar questions:" if several else "A reviewer answered a similar question:"
+    title = say("A reviewer answered a similar question:")
+    if several:
+        title = say("A reviewer answered similar questions:")
     drawn = [line(title, bold=True, spacing="Medium")]
     drawn += [
         line(_name_similar(one, number if several else 0)) for number, one in enumerate(standing.similar, 1)
     ]
     buttons = [
-        ActionButton(f"It's {number}" if several else "That's it", {"verb": "rate.same", **one.data})
+        ActionButton(
+            say("It's {number}", number=number) if several else say("That's it"),
+            {"verb": "rate.same", **one.data},
+        )
         for number, one in enumerate(standing.similar, 1)
     ]
     all_of_them = ",".join(one.data["similar"] for one in standing.similar)
     refused = {**standing.similar[0].data, "similar": all_of_them}
-    says = ("No", "Neither", "None of these")[min(len(standing.similar), 3) - 1]
+    says = (say("No"), say("Neither"), say("None of these"))[min(len(standing.similar), 3) - 1]
     none = ActionButton(says, {"verb": "rate.other", **refused})
     return [*drawn, ButtonRow((*buttons, none))]
 
@@ -220,16 +254,10 @@ def state_sentence(answer: Answer, standing: Standing) -> str:
     state, ruled_at = standing.state, standing.ruled_at
     if not state and answer.verified_by:  # served from the verified answers
         state, ruled_at = "verified", answer.verified_at
-    on = f", {day(ruled_at)}" if ruled_at else ""
-    sentences: Mapping[State, str] = {
-        "": "",
-        "under_review": "Under review by a colleague",
-        "verified": f"✓ Verified by a reviewer{on}",
-        "corrected": f"✎ Corrected by a reviewer{on}",
-        "not_on_page": f"✎ A reviewer checked{on}: this is not on the page.",
-        "closed": f"A reviewer looked at this{on}.",
-    }
-    return sentences[state]
+    if not state:
+        return ""
+    undated, dated = _STATES[state]
+    return say(dated, day=day(ruled_at)) if ruled_at else say(undated)
 
 
 def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
 from core.records import Answer, AnswerKind, Citation
 from core.text import absolute, calm, clip_text, escape_markdown, printable
+from core.translation import mark, say
 from model.text.languages import build_language_hint
 
 MOST_LINES = 60
@@ -26,14 +27,12 @@ CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
 _INDENT = "\u2003"
 MOST_FURTHER = 2
 """How many further places stand below a quotation."""
-SEE_ALSO = "See also"
-SOURCES = "From"
-NEAREST = "The nearest section I found"
-NOTHING_FOUND = "I found nothing about this on the pages I know."
-NOT_THERE = "That is not on this page."
-NOT_IN_FILE = "That is not in this file."
-_UNSURE = "I am not certain, but {says}"
-_SAYS, _PAGE_SAYS = "“{place}” says:", "the page says:"
+SEE_ALSO = mark("See also")
+SOURCES = mark("From")
+NEAREST = mark("The nearest section I found")
+NOTHING_FOUND = mark("I found nothing about this on the pages I know.")
+NOT_THERE = mark("That is not on this page.")
+NOT_IN_FILE = mark("That is not in this file.")
 _ITEM = re.compile(r"(\s*)([-*+•]|\d{1,4}[.)])\s+(?=\S)")
 _LEAST_INDENT = 2
 _BULLET = "•"
@@ -70,20 +69,24 @@ def lead_in(answer: Answer, *, verified: bool = False) -> str:
 
     Who asked in another language than the page's is told so in their own.
     """
-    hint = build_language_hint(answer.question.text, answer.text)
+    hint = build_language_hint(answer.question.text, answer.text, answer.question.language)
     return f"{hint} {_lead_in(answer, verified=verified)}".lstrip()
 
 
 def _lead_in(answer: Answer, *, verified: bool) -> str:
-    says = _SAYS.format(place=name_place(answer.citations[0])) if answer.citations else _PAGE_SAYS
-    return says[0].upper() + says[1:] if verified else _UNSURE.format(says=says)
+    if not answer.citations:
+        return say("The page says:") if verified else say("I am not certain, but the page says:")
+    place = name_place(answer.citations[0])
+    if verified:
+        return say("“{place}” says:", place=place)
+    return say("I am not certain, but “{place}” says:", place=place)
 
 
 def say_nothing_found(answer: Answer) -> str:
     """Say that nothing was found: on the page or in the file that was asked about, or on all pages."""
     if answer.question.about_file:
-        return NOT_IN_FILE
-    return NOT_THERE if answer.question.page_url else NOTHING_FOUND
+        return say(NOT_IN_FILE)
+    return say(NOT_THERE) if answer.question.page_url else say(NOTHING_FOUND)
 
 
 def further(answer: Answer) -> Sequence[Citation]:
@@ -152,11 +155,13 @@ def render_shown_text(answer: Answer) -> str:
     """Return an answer as a person sees it, as plain text: with what leads in, and where else to look."""
     parts = [render_words(answer)]
     if answer.kind is AnswerKind.QUOTED:
-        parts = [lead_in(answer), *parts, _list_places(SEE_ALSO, further(answer))]
+        parts = [lead_in(answer), *parts, _list_places(say(SEE_ALSO), further(answer))]
     elif answer.kind is AnswerKind.DECLINED:
-        parts.append(_list_places(NEAREST, answer.citations[:1]))
+        parts.append(_list_places(say(NEAREST), answer.citations[:1]))
     else:
-        parts.append(_list_places(SOURCES, [one for one in answer.citations if one.quote not in answer.text]))
+        parts.append(
+            _list_places(say(SOURCES), [one for one in answer.citations if one.quote not in answer.text])
+        )
     return "\n\n".join(part for part in parts if part)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from core.records import Citation
 from core.text import absolute, clip_text
+from core.translation import format_day, say
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -245,15 +246,14 @@ def source(
 def name_place(citation: Citation) -> str:
     """Name a section by its page and heading, once where they are the same: "Leave › Annual leave"."""
     names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
-    return clip_text(" › ".join(names) or "Page", PLACE_CHARACTERS)
+    return clip_text(" › ".join(names) or say("Page"), PLACE_CHARACTERS)
 
 
 def when(time: datetime) -> str:
     """Return a moment as people read it."""
-    return f"{day(time)}, {time.astimezone(UTC):%H:%M} UTC"
+    return say("{day}, {time} UTC", day=day(time), time=f"{time.astimezone(UTC):%H:%M}")
 
 
 def day(time: datetime) -> str:
     """Return a day as people read it."""
-    at = time.astimezone(UTC)
-    return f"{at.day} {at:%b %Y}"
+    return format_day(time)

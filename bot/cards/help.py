@@ -7,33 +7,34 @@ from collections.abc import Sequence
 from bot.cards.elements import Card, Element, Paragraph, SayButton, TextRun, heading, line, title
 from bot.channel import PageGroup, TalkReply
 from core.text import absolute, clip_text
+from core.translation import mark, say
 
-WHAT_I_DO = (
+WHAT_I_DO = mark(
     "Ask me about your pages. I answer from what stands there, show you the place, "
     "and say so when the pages do not tell."
 )
 MOST_EXAMPLES = 5
 TITLE_CHARACTERS = 80
 HOW = (
-    "Paste a web address into your question and I read that page.",
-    "Ask on: “and for part-timers?” is understood.",
-    "Edit your question and I answer again; delete it and I forget it.",
-    "Thumbs and reactions teach me: the people who look after me read them.",
-    "Your data is yours: say “privacy” to see what I keep, get it, or have it deleted.",
+    mark("Paste a web address into your question and I read that page."),
+    mark("Ask on: “and for part-timers?” is understood."),
+    mark("Edit your question and I answer again; delete it and I forget it."),
+    mark("Thumbs and reactions teach me: the people who look after me read them."),
+    mark("Your data is yours: say “privacy” to see what I keep, get it, or have it deleted."),
 )
 
 
 FOR_REVIEWERS = (
-    "“queue” shows what waits for a review.",
-    "“verified answers” lists what is served, to edit or withdraw it; add “about WORDS” to search.",
-    "“reviews page” gives you a link to all of this in your browser.",
-    "“reviewers here” brings the cards to this chat or channel, “reviewers stop” ends that.",
+    mark("“queue” shows what waits for a review."),
+    mark("“verified answers” lists what is served, to edit or withdraw it; add “about WORDS” to search."),
+    mark("“reviews page” gives you a link to all of this in your browser."),
+    mark("“reviewers here” brings the cards to this chat or channel, “reviewers stop” ends that."),
 )
 
 
 def help_lines(lines: Sequence[str] = HOW) -> list[Element]:
     """Return what the bot can do, line by line."""
-    return [line(f"• {one}", spacing="Small") for one in lines]
+    return [line(f"• {say(one)}", spacing="Small") for one in lines]
 
 
 def help_card(
@@ -47,10 +48,11 @@ def help_card(
 
     `brief` is what is said once, to a new person: what is kept and why. `reviews`: a reviewer reads it.
     """
-    head = "Hello, I answer questions about your pages" if welcome else "What I can do"
-    more = [heading("You review answers"), *help_lines(FOR_REVIEWERS)] if reviews else []
-    body = (title(head), line(WHAT_I_DO), *help_lines(), *more, *brief)
-    return Card(body, tuple(SayButton(one, one) for one in examples[:MOST_EXAMPLES]), f"{head}. {WHAT_I_DO}")
+    head = say("Hello, I answer questions about your pages") if welcome else say("What I can do")
+    what = say(WHAT_I_DO)
+    more = [heading(say("You review answers")), *help_lines(FOR_REVIEWERS)] if reviews else []
+    body = (title(head), line(what), *help_lines(), *more, *brief)
+    return Card(body, tuple(SayButton(one, one) for one in examples[:MOST_EXAMPLES]), f"{head}. {what}")
 
 
 def talk_card(said: TalkReply, site_url: str, brief: Sequence[Element] = ()) -> Card | None:

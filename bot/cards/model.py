@@ -21,6 +21,7 @@ from bot.cards.elements import (
 )
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clip_text
+from core.translation import format_number, format_share, mark, say, say_count
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import RolloutState, VersionStatus
 
@@ -34,23 +35,23 @@ NAME_CHARACTERS = 80
 SENTENCE_CHARACTERS = 400
 
 DID: Mapping[Choice, str] = {
-    Choice.PROMOTE: "promoted it",
-    Choice.HOLD: "held it where it is",
-    Choice.ROLL_BACK: "rolled it back",
+    Choice.PROMOTE: mark("{name} promoted it, {time}"),
+    Choice.HOLD: mark("{name} held it where it is, {time}"),
+    Choice.ROLL_BACK: mark("{name} rolled it back, {time}"),
 }
 """What somebody has done who decided."""
+_SECONDS = "0.00 s"
 _BUTTONS: Mapping[Choice, tuple[str, Style]] = {
-    Choice.PROMOTE: ("Promote", "positive"),
-    Choice.HOLD: ("Hold", "default"),
-    Choice.ROLL_BACK: ("Roll back", "destructive"),
+    Choice.PROMOTE: (mark("Promote"), "positive"),
+    Choice.HOLD: (mark("Hold"), "default"),
+    Choice.ROLL_BACK: (mark("Roll back"), "destructive"),
 }
 _SAYS: Mapping[Decision, str] = {
-    Decision.PROMOTE: "What was measured speaks for it",
-    Decision.HOLD: "What was measured speaks against it",
+    Decision.PROMOTE: mark("What was measured speaks for it"),
+    Decision.HOLD: mark("What was measured speaks against it"),
 }
-_TITLE = "Model update"
-NOTHING_COMPARED = "No candidate has been compared with the live version yet."
-NOT_COUNTED = "What people say of it has not been counted yet; the job watch_canary does that."
+NOTHING_COMPARED = mark("No candidate has been compared with the live version yet.")
+NOT_COUNTED = mark("What people say of it has not been counted yet; the job watch_canary does that.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,43 +105,60 @@ def model_card(view: ModelView) -> Card:
 def _draw_card(view: ModelView, answer_characters: int) -> Card:
     comparison = view.comparison
     name = clip_text(comparison.candidate, NAME_CHARACTERS)
+    head = say("Model update: {name}", name=name)
     body = (
-        title(f"{_TITLE}: {name}"),
+        title(head),
         line(_stands(view), color="Accent"),
         *_draw_decisions(view.decisions),
-        heading(_SAYS[comparison.decision]),
+        heading(say(_SAYS[comparison.decision])),
         *(line(f"• {clip_text(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
         *_figures(comparison),
         *_worst(comparison, answer_characters),
         small_print(_origin(comparison)),
     )
-    return Card(body, _actions(view), f"{_TITLE}: {name}. {_SAYS[comparison.decision]}. {_stands(view)}")
+    return Card(body, _actions(view), f"{head}. {say(_SAYS[comparison.decision])}. {_stands(view)}")
 
 
 def _stands(view: ModelView) -> str:
     compared_with = clip_text(view.comparison.live, NAME_CHARACTERS)
     match view.status:
         case VersionStatus.LIVE:
-            return "It is live: it answers everybody."
+            return say("It is live: it answers everybody.")
         case VersionStatus.RETIRED:
-            return "It is retired: it answers nobody any more."
+            return say("It is retired: it answers nobody any more.")
         case _ if not view.present:
-            return "Its files are gone: nothing can be done with it."
+            return say("Its files are gone: nothing can be done with it.")
         case VersionStatus.CANARY:
-            since = f", since {when(view.standing.since)}" if view.standing.since else ""
-            return (
-                f"It is the canary: it answers {_percent(view.standing.share)} of the conversations{since}."
-            )
+            return _say_canary(view.standing)
         case _ if view.standing.name not in ("", view.comparison.live):
             live = clip_text(view.standing.name, NAME_CHARACTERS)
-            return f"It answers nobody yet. It was compared with {compared_with}; {live} is live by now."
+            return say(
+                "It answers nobody yet. It was compared with {compared}; {live} is live by now.",
+                compared=compared_with,
+                live=live,
+            )
         case _:
-            return f"It answers nobody yet; {compared_with} does."
+            return say("It answers nobody yet; {live} does.", live=compared_with)
+
+
+def _say_canary(standing: RolloutState) -> str:
+    share = format_share(standing.share)
+    if standing.since is None:
+        return say("It is the canary: it answers {share} of the conversations.", share=share)
+    return say(
+        "It is the canary: it answers {share} of the conversations, since {time}.",
+        share=share,
+        time=when(standing.since),
+    )
 
 
 def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
-        line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", bold=True, color="Good")
+        line(
+            f"✓ {who_did(one)}" if one.done else say("{decision}: under way", decision=who_did(one)),
+            bold=True,
+            color="Good",
+        )
         for one in decisions[-MAX_DECISIONS:]
     ]
 
@@ -148,15 +166,23 @@ def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
 def who_did(decision: ModelDecision) -> str:
     """Say who decided what, and when."""
     name = clip_text(decision.reviewer_name, NAME_CHARACTERS)
-    return f"{name} {DID[decision.choice]}, {when(decision.decided_at)}"
+    return say(DID[decision.choice], name=name, time=when(decision.decided_at))
 
 
 def _figures(comparison: Comparison) -> list[Element]:
     if not comparison.figures:
         return []
-    head = ("On the same questions", "Live version", "This one", "Difference (95 % interval)")
+    head = (
+        say("On the same questions"),
+        say("Live version"),
+        say("This one"),
+        say("Difference (95 % interval)"),
+    )
     rows = (head, *map(_row, comparison.figures[:MAX_FIGURES]))
-    return [Table(rows, (3, 2, 2, 4)), small_print(f"{comparison.questions} questions.")]
+    return [
+        Table(rows, (3, 2, 2, 4)),
+        small_print(say_count("{count} question.", "{count} questions.", comparison.questions)),
+    ]
 
 
 def _row(figure: ComparedFigure) -> tuple[str, ...]:
@@ -166,56 +192,70 @@ def _row(figure: ComparedFigure) -> tuple[str, ...]:
 
 
 def _value(value: float | None, seconds: bool) -> str:
-    return "–" if value is None else f"{value:.2f} s" if seconds else f"{value:.2f}"
+    if value is None:
+        return "–"
+    return format_number(value, _SECONDS if seconds else "0.00")
 
 
 def _difference(figure: ComparedFigure, seconds: bool) -> str:
     if figure.before is None or figure.after is None:
         return "–"
-    difference = f"{figure.after - figure.before:+.2f}"
+    difference = _format_change(figure.after - figure.before)
     if figure.low is not None and figure.high is not None:
-        difference += f" ({figure.low:+.2f} to {figure.high:+.2f})"
-    return difference.replace("-", "−") + (" s" if seconds else "")
+        low, high = _format_change(figure.low), _format_change(figure.high)
+        difference = say("{difference} ({low} to {high})", difference=difference, low=low, high=high)
+    return difference + (" s" if seconds else "")
+
+
+def _format_change(change: float) -> str:
+    sign = "−" if change < 0 else "+"
+    return sign + format_number(abs(change), "0.00")
 
 
 def _worst(comparison: Comparison, characters: int) -> list[Element]:
     if not comparison.worst:
         return []
-    drawn: list[Element] = [heading("What the live version answers rightly, and this one does not")]
+    drawn: list[Element] = [heading(say("What the live version answers rightly, and this one does not"))]
     for answer in comparison.worst[:MAX_WORST]:
         drawn += _side_by_side(answer, characters)
     more = len(comparison.worst) - MAX_WORST
-    return [*drawn, small_print(f"… and {more} more.")] if more > 0 else drawn
+    return [*drawn, small_print(say("… and {count} more.", count=more))] if more > 0 else drawn
 
 
 def _side_by_side(answer: ComparedAnswer, characters: int) -> list[Element]:
-    expected = clip_text(answer.expected, characters) or "It is not on the page."
-    sides = (("Live version", answer.before), ("This one", answer.after))
+    expected = clip_text(answer.expected, characters) or say("It is not on the page.")
+    sides = ((say("Live version"), answer.before), (say("This one"), answer.after))
     columns = tuple(
         (
             line(f"{version}:", bold=True, size="Small"),
-            line(clip_text(text, characters) or "(nothing)", size="Small"),
+            line(clip_text(text, characters) or say("(nothing)"), size="Small"),
         )
         for version, text in sides
     )
     return [
-        replace(line(f"Question: {clip_text(answer.question_text, characters)}"), separator=True),
-        small_print(f"Expected: {expected}"),
+        replace(
+            line(say("Question: “{text}”", text=clip_text(answer.question_text, characters))), separator=True
+        ),
+        small_print(say("Expected: {text}", text=expected)),
         Columns(columns),
     ]
 
 
 def _origin(comparison: Comparison) -> str:
-    learned = f", learned from the examples {comparison.dataset[:12]}" if comparison.dataset else ""
-    return (
-        f"Compared {when(comparison.compared_at)} with {clip_text(comparison.live, NAME_CHARACTERS)}{learned}"
+    known = {"time": when(comparison.compared_at), "live": clip_text(comparison.live, NAME_CHARACTERS)}
+    if not comparison.dataset:
+        return say("Compared {time} with {live}", **known)
+    return say(
+        "Compared {time} with {live}, learned from the examples {dataset}",
+        **known,
+        dataset=comparison.dataset[:12],
     )
 
 
 def _actions(view: ModelView) -> tuple[ActionButton, ...]:
     known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.seal}
     return tuple(
-        ActionButton(label, {"verb": f"model.{choice}", **known}, style)
+        ActionButton(say(label), {"verb": f"model.{choice}", **known}, style)
         for choice in choices(view)
         for label, style in [_BUTTONS[choice]]
     )
@@ -238,31 +278,35 @@ def build_notice_card(notice: ModelNotice) -> Card:
 
 def standing_card(standing: RolloutState, watch: CanaryWatch | None, *, compared: bool) -> Card:
     """Return the answer to "model": who answers whom, and how the canary does."""
-    live = clip_text(standing.name, NAME_CHARACTERS) or "No version"
-    rest = f"{_percent(1 - standing.share)} of the conversations" if standing.canary else "everybody"
-    body: list[Element] = [title("The model now"), line(f"{live} is live: it answers {rest}.")]
+    live = clip_text(standing.name, NAME_CHARACTERS) or say("No version")
+    head, rest = say("The model now"), format_share(1 - standing.share)
+    lives = say("{live} is live: it answers everybody.", live=live)
+    if standing.canary:
+        lives = say("{live} is live: it answers {share} of the conversations.", live=live, share=rest)
+    body: list[Element] = [title(head), line(lives)]
     if standing.canary:
         name = clip_text(standing.canary, NAME_CHARACTERS)
-        since = f", since {when(standing.since)}" if standing.since else ""
-        body.append(line(f"{name} is the canary: it answers {_percent(standing.share)}{since}."))
+        known = {"name": name, "share": format_share(standing.share)}
+        said = say("{name} is the canary: it answers {share}.", **known)
+        if standing.since:
+            said = say(
+                "{name} is the canary: it answers {share}, since {time}.", **known, time=when(standing.since)
+            )
+        body.append(line(said))
         body += _draw_watch(watch if watch and watch.canary == standing.canary else None)
     if not compared:
-        body.append(line(NOTHING_COMPARED, subtle=True))
-    return Card(tuple(body), (), f"The model now: {live}")
+        body.append(line(say(NOTHING_COMPARED), subtle=True))
+    return Card(tuple(body), (), f"{head}: {live}")
 
 
 def _draw_watch(watch: CanaryWatch | None) -> list[Element]:
     if watch is None:
-        return [line(NOT_COUNTED, subtle=True)]
+        return [line(say(NOT_COUNTED), subtle=True)]
     return [
         line(clip_text(watch.sentence, SENTENCE_CHARACTERS)),
         *_facts(watch.facts),
-        small_print(f"Counted {when(watch.looked_at)}"),
+        small_print(say("Counted {time}", time=when(watch.looked_at))),
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[Element]:

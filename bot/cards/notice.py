@@ -11,84 +11,85 @@ from bot.cards.answer_text import render_words
 from bot.cards.elements import Card, Element, day, heading, line, small_print, source, title
 from core.records import Answer, Citation, Ruling, Verdict
 from core.text import clip_text
+from core.translation import mark, say, say_count
 
 MOST = 10
 QUESTION_CHARACTERS = 300
 TEXT_CHARACTERS = 4_000
-NOTHING_YET = (
+NOTHING_YET = mark(
     "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what"
     " they decide is live at once. You find it here then."
 )
 
 _HEADINGS = {
-    Ruling.APPROVED: "A reviewer checked: the answer stands",
-    Ruling.CORRECTED: "Your correction is live",
-    Ruling.NOT_ON_PAGE: "A reviewer checked: it is not on the page",
-    Ruling.REJECTED: "A reviewer looked at your question",
+    Ruling.APPROVED: mark("A reviewer checked: the answer stands"),
+    Ruling.CORRECTED: mark("Your correction is live"),
+    Ruling.NOT_ON_PAGE: mark("A reviewer checked: it is not on the page"),
+    Ruling.REJECTED: mark("A reviewer looked at your question"),
 }
 _FOLLOWS = {
-    Ruling.APPROVED: "Whoever asks this gets the answer marked as verified.",
-    Ruling.CORRECTED: "Whoever asks this from now on gets it.",
-    Ruling.NOT_ON_PAGE: "Whoever asks this from now on is told so at once.",
-    Ruling.REJECTED: "They did not take it for a question about the pages, so nothing changes.",
+    Ruling.APPROVED: mark("Whoever asks this gets the answer marked as verified."),
+    Ruling.CORRECTED: mark("Whoever asks this from now on gets it."),
+    Ruling.NOT_ON_PAGE: mark("Whoever asks this from now on is told so at once."),
+    Ruling.REJECTED: mark("They did not take it for a question about the pages, so nothing changes."),
 }
 
 
-TAKEN_BACK = "A reviewer took back what I told you"
-LOOKED_AT_AGAIN = (
+TAKEN_BACK = mark("A reviewer took back what I told you")
+LOOKED_AT_AGAIN = mark(
     "It does not hold any more. A colleague looks at your question again, and you will hear from me."
 )
-LOOKED_AT = "A reviewer looked at your question"
-ASK_AGAIN = "Please ask it again: you get what holds now, as far as you may read it."
-TAKES_THE_PLACE = "This takes the place of what I told you before."
+LOOKED_AT = mark("A reviewer looked at your question")
+ASK_AGAIN = mark("Please ask it again: you get what holds now, as far as you may read it.")
+TAKES_THE_PLACE = mark("This takes the place of what I told you before.")
 
 
 def taken_back_card(answer: Answer) -> Card:
     """Return what those are told who know of a ruling that holds no more."""
-    body = (title(TAKEN_BACK), line(_format_question(answer), subtle=True), line(LOOKED_AT_AGAIN))
-    return Card(body, (), f"{TAKEN_BACK}: {answer.question.text}")
+    body = (title(say(TAKEN_BACK)), line(_format_question(answer), subtle=True), line(say(LOOKED_AT_AGAIN)))
+    return Card(body, (), f"{say(TAKEN_BACK)}: {answer.question.text}")
 
 
 def closed_card(answer: Answer) -> Card:
     """Return what is said of a ruling where it is not known that its pages may be read."""
-    body = (title(LOOKED_AT), line(_format_question(answer), subtle=True), line(ASK_AGAIN))
-    return Card(body, (), f"{LOOKED_AT}: {answer.question.text}")
+    body = (title(say(LOOKED_AT)), line(_format_question(answer), subtle=True), line(say(ASK_AGAIN)))
+    return Card(body, (), f"{say(LOOKED_AT)}: {answer.question.text}")
 
 
 def notice_card(answer: Answer, verdict: Verdict, site_url: str, *, anew: bool = False) -> Card:
     """Return what whoever asked or complained is told once; `anew`: it is not the first that they hear."""
-    head = _HEADINGS[verdict.ruling]
+    head = say(_HEADINGS[verdict.ruling])
     body: list[Element] = [title(head), line(_format_question(answer), subtle=True)]
     text, citation = _live(answer, verdict)
     if text:
         body.append(line(clip_text(text, TEXT_CHARACTERS)))
     if citation is not None:
         body.append(source(citation, site_url))
-    body.append(small_print(_FOLLOWS[verdict.ruling]))
+    body.append(small_print(say(_FOLLOWS[verdict.ruling])))
     if anew:
-        body.append(line(TAKES_THE_PLACE))
+        body.append(line(say(TAKES_THE_PLACE)))
     return Card(tuple(body), (), f"{head}: {answer.question.text}")
 
 
 def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Card:
     """Return the answer to "what changed because of me?", the newest change first."""
     if not changes:
-        return Card((line(NOTHING_YET),), (), NOTHING_YET)
-    head = "What changed because of you"
+        return Card((line(say(NOTHING_YET)),), (), say(NOTHING_YET))
+    head = say("What changed because of you")
     body = [title(head)]
     for answer, verdict in changes[:MOST]:
-        body.append(heading(f"{day(verdict.given_at)}  {_HEADINGS[verdict.ruling]}"))
+        body.append(heading(f"{day(verdict.given_at)}  {say(_HEADINGS[verdict.ruling])}"))
         body.append(small_print(_format_question(answer)))
         text, _ = _live(answer, verdict)
         if text:
             body.append(line(clip_text(text, QUESTION_CHARACTERS), size="Small"))
     if len(changes) > MOST:
-        body.append(small_print(f"… and {len(changes) - MOST} more."))
-    return Card(tuple(body), (), f"{head}: {len(changes)} answers")
+        body.append(small_print(say("… and {count} more.", count=len(changes) - MOST)))
+    return Card(tuple(body), (), f"{head}: {say_count('{count} answer', '{count} answers', len(changes))}")
 
 
 def _format_question(answer: Answer) -> str:
-    return f"Question: “{clip_text(answer.question.text, QUESTION_CHARACTERS)}”"
+    return say("Question: “{text}”", text=clip_text(answer.question.text, QUESTION_CHARACTERS))
 
 
 def _live(answer: Answer, verdict: Verdict) -> tuple[str, Citation | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,44 +21,51 @@ from bot.cards.elements import (
     title,
     when,
 )
+from core.translation import join_words, mark, mark_count, say, say_count
 from feedback.privacy.deletion_log import Deletion, ForgottenExamples
 from feedback.privacy.retention import Retention
 
-BRIEF = (
+BRIEF = mark(
     "Before we begin: I keep what you ask, what I answer and what you say about it, under a pseudonym, so"
     " that wrong answers are corrected and I get better. You can see it, get it and have it deleted at any"
     " time."
 )
 
-_WHO = (
+_WHO = mark(
     "The operators of this bot can see it; reviewers see the questions that are reviewed; both without your"
     " name. Your colleagues do not see it, but what you ask in a group stands in that group."
 )
-_LEARNING = (
+_LEARNING = mark(
     "Reviewed questions, with the answer that a reviewer approved or wrote, and what was said about answers,"
     " train the next version of the model. Corrected answers are also given to whoever asks the same, at"
     " once."
 )
-_ON = "Learning from you is on."
-_OFF = "Learning from you is off: neither what you ask nor what you say about answers is used, now or before."
-_STAYS = (
+_ON = mark("Learning from you is on.")
+_OFF = mark(
+    "Learning from you is off: neither what you ask nor what you say about answers is used, now or before."
+)
+_STAYS = mark(
     "A note stays that this was done (your pseudonym, times and numbers), and who looked at your records"
     " before. What you decided as a reviewer stays without your name."
 )
-_IN_CHAT = " The messages in this chat are kept by the chat itself: delete them there."
+_IN_CHAT = mark("The messages in this chat are kept by the chat itself: delete them there.")
 _SAID: Mapping[str, tuple[str, str]] = {
-    "question": ("question", "questions"),
-    "answer": ("answer", "answers"),
-    "word": ("thing that you said about an answer", "things that you said about answers"),
-    "word of others": (
-        "thing that others said about answers to you",
-        "things that others said about answers to you",
+    "question": mark_count("{count} question", "{count} questions"),
+    "answer": mark_count("{count} answer", "{count} answers"),
+    "word": mark_count(
+        "{count} thing that you said about an answer", "{count} things that you said about answers"
     ),
-    "review": ("review of an answer to you", "reviews of answers to you"),
-    "verified": ("verified answer", "verified answers"),
-    "notice": ("notice to you", "notices to you"),
-    "contact": ("way to reach you", "ways to reach you"),
-    "reviewed": ("review by you, which lost your name", "reviews by you, which lost your name"),
+    "word of others": mark_count(
+        "{count} thing that others said about answers to you",
+        "{count} things that others said about answers to you",
+    ),
+    "review": mark_count("{count} review of an answer to you", "{count} reviews of answers to you"),
+    "verified": mark_count("{count} verified answer", "{count} verified answers"),
+    "notice": mark_count("{count} notice to you", "{count} notices to you"),
+    "contact": mark_count("{count} way to reach you", "{count} ways to reach you"),
+    "reviewed": mark_count(
+        "{count} review by you, which lost your name", "{count} reviews by you, which lost your name"
+    ),
 }
 """How counts of a deletion are told, one and several; other kinds are added up as «other records»."""
 
@@ -78,116 +85,168 @@ class Buttons:
 
 def brief() -> tuple[Element, ...]:
     """Return what is said once to a new person, at the end of another card."""
-    told = replace(small_print(BRIEF), spacing="Medium", separator=True)
-    return told, ButtonRow((SayButton("Privacy", "privacy"),))
+    told = replace(small_print(say(BRIEF)), spacing="Medium", separator=True)
+    return told, ButtonRow((SayButton(say("Privacy"), "privacy"),))
 
 
 def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Card:
     """Return what is kept, how long, who sees it, what is learned; `out`: nothing from this person."""
-    choose = ("Learn from me again", "privacy.learn") if out else ("Stop learning from me", "privacy.stop")
+    choose = (say("Learn from me again"), "privacy.learn")
+    if not out:
+        choose = (say("Stop learning from me"), "privacy.stop")
     body = (
-        title("Your data"),
+        title(say("Your data")),
         line(
-            "I keep what I need to answer and to get better, under a pseudonym in place of your name and id."
-            " You can get all of it as a file, and have it deleted, at any time."
+            say(
+                "I keep what I need to answer and to get better, under a pseudonym in place of your name and"
+                " id. You can get all of it as a file, and have it deleted, at any time."
+            )
         ),
-        heading("How long it is kept"),
+        heading(say("How long it is kept")),
         _facts(retention),
-        heading("Who sees it"),
-        line(_WHO),
-        heading("Learning"),
-        line(_LEARNING),
-        line(_OFF if out else _ON, bold=True, color="" if out else "Good"),
+        heading(say("Who sees it")),
+        line(say(_WHO)),
+        heading(say("Learning")),
+        line(say(_LEARNING)),
+        line(say(_OFF if out else _ON), bold=True, color="" if out else "Good"),
     )
     actions = (
-        buttons.button("Export my data", "privacy.export"),
+        buttons.button(say("Export my data"), "privacy.export"),
         buttons.button(*choose),
-        buttons.button("Delete my data…", "privacy.delete", style="destructive"),
+        buttons.button(say("Delete my data…"), "privacy.delete", style="destructive"),
     )
-    return Card(body, actions, "Your data: what is kept, how long, who sees it, and how to get or delete it.")
+    said = say("Your data: what is kept, how long, who sees it, and how to get or delete it.")
+    return Card(body, actions, said)
+
+
+_KEPT: Mapping[str, tuple[str, str, str]] = {
+    "questions": (
+        *mark_count("{count} day, with their answers", "{count} days, with their answers"),
+        mark("for ever, with their answers"),
+    ),
+    "feedback": (
+        *mark_count("{count} day, what you say about answers", "{count} days, what you say about answers"),
+        mark("for ever, what you say about answers"),
+    ),
+    "reviews": (
+        *mark_count("{count} day, with corrected answers", "{count} days, with corrected answers"),
+        mark("for ever, with corrected answers"),
+    ),
+    "contacts": (
+        *mark_count("{count} day, how to reach it", "{count} days, how to reach it"),
+        mark("for ever, how to reach it"),
+    ),
+    "audit": (
+        *mark_count("{count} day, who did what with it", "{count} days, who did what with it"),
+        mark("for ever, who did what with it"),
+    ),
+}
+"""How long what is kept: one day, several, for ever."""
 
 
 def _facts(retention: Retention) -> Facts:
     kept = (
-        ("Questions", retention.questions_days, "with their answers"),
-        ("Feedback", retention.feedback_days, "what you say about answers"),
-        ("Reviews", retention.reviews_days, "with corrected answers"),
-        ("Your chat", retention.contacts_days, "how to reach it"),
-        ("Audit trail", retention.audit_days, "who did what with it"),
+        (say("Questions"), retention.questions_days, _KEPT["questions"]),
+        (say("Feedback"), retention.feedback_days, _KEPT["feedback"]),
+        (say("Reviews"), retention.reviews_days, _KEPT["reviews"]),
+        (say("Your chat"), retention.contacts_days, _KEPT["contacts"]),
+        (say("Audit trail"), retention.audit_days, _KEPT["audit"]),
     )
-    return Facts(
-        tuple((name, f"{f'{days:,} days' if days else 'for ever'}, {what}") for name, days, what in kept)
-    )
+    return Facts(tuple((name, _say_how_long(days, what)) for name, days, what in kept))
+
+
+def _say_how_long(days: int, what: tuple[str, str, str]) -> str:
+    one, several, for_ever = what
+    return say_count(one, several, days) if days else say(for_ever)
 
 
 def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:
     """Ask whether all of it is to be deleted; `ours`: the messages of this chat are, too, and go with it."""
     body = (
-        title("Delete all your data?"),
+        title(say("Delete all your data?")),
         line(
-            "Your questions with their answers, what you and others said about them, their reviews and"
-            " corrections, and what you said about other people's answers go now and for good. What I am"
-            " answering to you now is stopped."
+            say(
+                "Your questions with their answers, what you and others said about them, their reviews and"
+                " corrections, and what you said about other people's answers go now and for good. What I am"
+                " answering to you now is stopped."
+            )
         ),
-        small_print(_STAYS if ours else _STAYS + _IN_CHAT),
-        small_print(f"Only you can press this, within {minutes} minutes."),
+        small_print(_say_what_stays(ours=ours)),
+        small_print(
+            say_count(
+                "Only you can press this, within {count} minute.",
+                "Only you can press this, within {count} minutes.",
+                minutes,
+            )
+        ),
     )
     actions = (
-        buttons.button("Delete everything", "privacy.delete_now", style="destructive"),
-        buttons.button("Keep it", "privacy.show"),
+        buttons.button(say("Delete everything"), "privacy.delete_now", style="destructive"),
+        buttons.button(say("Keep it"), "privacy.show"),
     )
-    return Card(body, actions, "Delete all your data? Please confirm.")
+    return Card(body, actions, say("Delete all your data? Please confirm."))
 
 
 def deleting_card() -> Card:
     """Say that it has begun."""
-    text = "Your data is being deleted. I say here what was deleted when it is done."
+    text = say("Your data is being deleted. I say here what was deleted when it is done.")
     return Card((line(text),), (), text)
 
 
 def build_deleted_card(deletion: Deletion, *, ours: bool) -> Card:
     """Say what was deleted, in numbers."""
     counted = [
-        _format_count(kind, count) for kind, count in deletion.counts.items() if kind in _SAID and count
+        say_count(*_SAID[kind], count) for kind, count in deletion.counts.items() if kind in _SAID and count
     ]
     other = sum(count for kind, count in deletion.counts.items() if kind not in _SAID)
     if other:
-        counted.append(f"{other:,} other records" if other > 1 else "1 other record")
-    head = "Your data is deleted" if counted else "There was nothing of yours to delete"
+        counted.append(say_count("{count} other record", "{count} other records", other))
+    head = say("Your data is deleted") if counted else say("There was nothing of yours to delete")
     body = [title(head), *(line(f"•  {one}", spacing="Small") for one in counted)]
     body += [line(_describe_learned(found)) for found in deletion.sum_examples() if found.examples]
-    body.append(small_print(_STAYS if ours else _STAYS + _IN_CHAT))
+    body.append(small_print(_say_what_stays(ours=ours)))
     return Card(tuple(body), (), f"{head}: {', '.join(counted)}" if counted else head)
 
 
-def _format_count(kind: str, count: int) -> str:
-    one, several = _SAID[kind]
-    return f"{count:,} {one if count == 1 else several}"
+def _say_what_stays(*, ours: bool) -> str:
+    return say(_STAYS) if ours else f"{say(_STAYS)} {say(_IN_CHAT)}"
 
 
 def _describe_learned(found: ForgottenExamples) -> str:
-    of = f"{found.examples:,} of your questions" if found.examples > 1 else "1 of your questions"
-    were, examples = ("were", "examples") if found.examples > 1 else ("was", "an example")
-    them = "them" if found.examples > 1 else "it"
     if not found.models:
-        return f"{of} {were} to be {examples} for the next model; it is built without {them}."
-    models = _format_model_names(found.models)
-    return f"{of} {were} {examples} for {models}; the next update is built without {them}."
-
-
-def _format_model_names(models: Sequence[str]) -> str:
-    *others, last = models
-    return f"models {', '.join(others)} and {last}" if others else f"model {last}"
+        return say_count(
+            "{count} of your questions was to be an example for the next model; it is built without it.",
+            "{count} of your questions were to be examples for the next model; it is built without them.",
+            found.examples,
+        )
+    if len(found.models) == 1:
+        return say_count(
+            "{count} of your questions was an example for model {model}; the next update is built"
+            " without it.",
+            "{count} of your questions were examples for model {model}; the next update is built without"
+            " them.",
+            found.examples,
+            model=found.models[0],
+        )
+    return say_count(
+        "{count} of your questions was an example for models {models}; the next update is built without it.",
+        "{count} of your questions were examples for models {models}; the next update is built without them.",
+        found.examples,
+        models=join_words(found.models),
+    )
 
 
 def export_card(url: str, until: datetime, back: Buttons) -> Card:
     """Return the way to the file."""
     body = (
-        title("Your data as a file"),
-        line("All that is kept of you, as JSON that says what its fields mean; made when you open it."),
+        title(say("Your data as a file")),
+        line(say("All that is kept of you, as JSON that says what its fields mean; made when you open it.")),
         small_print(
-            f"The link works until {when(until)}. Whoever has it can open it: please do not pass it on."
+            say(
+                "The link works until {time}. Whoever has it can open it: please do not pass it on.",
+                time=when(until),
+            )
         ),
     )
-    actions = (LinkButton("Download", url), back.button("Back", "privacy.show"))
-    return Card(body, actions, "Your data as a file, for a few minutes.")
+    actions = (LinkButton(say("Download"), url), back.button(say("Back"), "privacy.show"))
+    return Card(body, actions, say("Your data as a file, for a few minutes."))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cards.adaptive import measure_card
+from bot.cards.answer import REASONS
 from bot.cards.answer_text import build_quotation, say_nothing_found
 from bot.cards.elements import (
     ButtonRow,
@@ -25,13 +26,16 @@ from bot.cards.elements import (
 from bot.cards.review_actions import (
     CORRECTION_CHARACTERS,
     QUESTION_CHARACTERS,
+    SKIP_REASONS,
     ReviewView,
     list_actions,
     make_take_back,
     spans,
 )
+from bot.cards.rulings import describe_change, describe_verdict
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Verdict
-from core.text import CHANGED, RULED, clip_text
+from core.text import clip_text
+from core.translation import format_share, mark, say, say_count
 
 MAX_CARD_BYTES = 70_000
 """As Teams counts them; the message around the card needs some, too."""
@@ -41,25 +45,26 @@ DETAIL_CHARACTERS = 300
 NAME_CHARACTERS = 80
 COMMENT_CHARACTERS = 200
 WHY = {
-    ReviewReason.THUMB_DOWN: "somebody disliked it",
-    ReviewReason.FEW_STARS: "it got few stars",
-    ReviewReason.EXPERT: "somebody asked for an expert",
-    ReviewReason.DECLINED: "several people got no answer to this",
-    ReviewReason.LOW_SUPPORT: "its words hardly stand in the source",
-    ReviewReason.LOW_CONFIDENCE: "the bot was hardly sure of it",
-    ReviewReason.SAMPLE: "drawn at random",
-    ReviewReason.STALE: "the page has changed since it was verified",
-    ReviewReason.CONFLICT: "the same question was answered otherwise since",
+    ReviewReason.THUMB_DOWN: mark("somebody disliked it"),
+    ReviewReason.FEW_STARS: mark("it got few stars"),
+    ReviewReason.EXPERT: mark("somebody asked for an expert"),
+    ReviewReason.DECLINED: mark("several people got no answer to this"),
+    ReviewReason.LOW_SUPPORT: mark("its words hardly stand in the source"),
+    ReviewReason.LOW_CONFIDENCE: mark("the bot was hardly sure of it"),
+    ReviewReason.SAMPLE: mark("drawn at random"),
+    ReviewReason.STALE: mark("the page has changed since it was verified"),
+    ReviewReason.CONFLICT: mark("the same question was answered otherwise since"),
 }
 SAID = {
-    AnswerKind.ANSWERED: "The bot’s answer",
-    AnswerKind.QUOTED: "The bot quoted",
-    AnswerKind.DECLINED: "The bot declined",
+    AnswerKind.ANSWERED: mark("The bot’s answer"),
+    AnswerKind.QUOTED: mark("The bot quoted"),
+    AnswerKind.DECLINED: mark("The bot declined"),
 }
+YOU_HAVE_RULED = mark("You have ruled. A second reviewer is asked now.")
 _STANDS_ON = {
-    AnswerKind.ANSWERED: "It stands on",
-    AnswerKind.QUOTED: "Where it stands, and where else to look",
-    AnswerKind.DECLINED: "Nearest section",
+    AnswerKind.ANSWERED: mark("It stands on"),
+    AnswerKind.QUOTED: mark("Where it stands, and where else to look"),
+    AnswerKind.DECLINED: mark("Nearest section"),
 }
 
 
@@ -87,25 +92,28 @@ def review_card(view: ReviewView, site_url: str) -> Card:
 def queue_card(first: int, shown: int, waiting: int, page: int) -> Card:
     """Return what stands below the cards of a page of the queue: how many wait, and the next ones."""
     last = first + shown - 1
-    said = f"{waiting:,} wait for a review; these are {first} to {last}." if waiting > 1 else "One waits."
-    turns = [SayButton("Next", f"queue {page + 1}")] if last < waiting else []
+    said = say("One waits.")
+    if waiting > 1:
+        counts = {"count": waiting, "first": first, "last": last}
+        said = say("{count} wait for a review; these are {first} to {last}.", **counts)
+    turns = [SayButton(say("Next"), f"queue {page + 1}")] if last < waiting else []
     if page > 1:
-        turns.append(SayButton("From the beginning", "queue"))
+        turns.append(SayButton(say("From the beginning"), "queue"))
     return Card((line(said),), tuple(turns), said)
 
 
 def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
     review, answer = view.review, view.answer
     question = clip_text(answer.question.text, QUESTION_CHARACTERS)
-    head = "Reviewed" if review.ruling else "Please review"
+    head = say("Reviewed") if review.ruling else say("Please review")
     body = (
         title(head),
-        small_print("Why: " + "; ".join(WHY[reason] for reason in review.reasons)),
+        small_print(say("Why: {reasons}", reasons="; ".join(say(WHY[reason]) for reason in review.reasons))),
         *_state(view),
-        heading("Question"),
+        heading(say("Question")),
         line(question),
         *_draw_preview(view),
-        heading(SAID[answer.kind]),
+        heading(say(SAID[answer.kind])),
         _words(answer, room),
         *_stands_on(answer, site_url, room),
         *_draw_feedback(view.feedback, room),
@@ -125,16 +133,28 @@ def describe_preview(view: ReviewView) -> str:
     preview = view.preview
     if preview is None or not preview.looked_at or view.review.ruling:
         return ""
-    time = "day" if preview.days == 1 else f"{preview.days} days"
-    words = "in these or nearly these words"
+    days = say_count("the last day", "the last {count} days", preview.days)
     if not preview.count:
-        return f"None of the {preview.looked_at:,} other questions of the last {time} is {words}."
-    questions = "question" if preview.count == 1 else "questions"
-    served = f"A correction answers {preview.count:,} other {questions} of the last {time} {words}"
+        return say_count(
+            "The {count} other question of {days} is not in these or nearly these words.",
+            "None of the {count} other questions of {days} is in these or nearly these words.",
+            preview.looked_at,
+            days=days,
+        )
+    served = say_count(
+        "A correction answers {count} other question of {days} in these or nearly these words.",
+        "A correction answers {count} other questions of {days} in these or nearly these words.",
+        preview.count,
+        days=days,
+    )
     if not preview.right:
-        return f"{served}; none was rated right."
-    were = "was" if preview.right == 1 else "were"
-    return f"{served}; {preview.right:,} {were} rated right and would change."
+        return f"{served} {say('None was rated right.')}"
+    right = say_count(
+        "{count} was rated right and would change.",
+        "{count} were rated right and would change.",
+        preview.right,
+    )
+    return f"{served} {right}"
 
 
 def _words(answer: Answer, room: _Room) -> Element:
@@ -153,18 +173,21 @@ def _state(view: ReviewView) -> list[Element]:
         return [line(f"✓ {describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
     drawn: list[Element] = []
     if view.has_ruled:
-        drawn.append(line("You have ruled. A second reviewer is asked now.", bold=True, color="Accent"))
+        drawn.append(line(say(YOU_HAVE_RULED), bold=True, color="Accent"))
     elif review.verdicts and review.blind:
-        count = f"{len(review.verdicts)} of {review.needed} reviewers have ruled"
-        drawn.append(line(f"{count}. Please judge on your own: you see no other decision.", color="Accent"))
+        drawn.append(line(say_how_many_ruled(review), color="Accent"))
     elif review.proposal is not None:
         drawn.append(
-            line(f"{describe_verdict(review.proposal)}. Approve if you agree.", bold=True, color="Accent")
+            line(
+                say("{verdict}. Approve if you agree.", verdict=describe_verdict(review.proposal)),
+                bold=True,
+                color="Accent",
+            )
         )
         drawn += _draw_ruling(review.proposal)
     if is_held(view):
         name = clip_text(review.claimed_name, NAME_CHARACTERS)
-        drawn.append(line(f"{name} has claimed this for now", color="Warning"))
+        drawn.append(line(say("{name} has claimed this for now", name=name), color="Warning"))
     if review.verdicts and not view.has_ruled:
         drawn.append(ButtonRow((make_take_back(view),)))
     return [*drawn, *_draw_change(view), *_draw_doubt(view)]
@@ -175,12 +198,11 @@ def _draw_change(view: ReviewView) -> list[Element]:
     change = view.review.change
     if change is None or view.review.verdicts:
         return []
-    name = clip_text(change.reviewer_name, NAME_CHARACTERS)
-    drawn: list[Element] = [line(f"{name} {CHANGED[change.kind]}", bold=True, color="Warning")]
+    drawn: list[Element] = [line(describe_change(change), bold=True, color="Warning")]
     if change.before is not None and not view.review.blind:
-        drawn.append(small_print(f"Before: {describe_verdict(change.before)}"))
+        drawn.append(small_print(say("Before: {verdict}", verdict=describe_verdict(change.before))))
     if change.reason:
-        drawn.append(small_print(f"Why: {clip_text(change.reason, COMMENT_CHARACTERS)}"))
+        drawn.append(small_print(say("Why: {reasons}", reasons=clip_text(change.reason, COMMENT_CHARACTERS))))
     return drawn
 
 
@@ -188,14 +210,8 @@ def _draw_doubt(view: ReviewView) -> list[Element]:
     """Draw the sentence that speaks against "not on the page", for who has pressed that."""
     if view.doubt is None:
         return []
-    ask = "Nothing is decided yet: this stands on the page. Does it answer the question?"
+    ask = say("Nothing is decided yet: this stands on the page. Does it answer the question?")
     return [line(ask, bold=True, color="Warning"), source(view.doubt, None)]
-
-
-def describe_verdict(verdict: Verdict) -> str:
-    """Return who ruled what, and when."""
-    name = clip_text(verdict.reviewer_name, NAME_CHARACTERS)
-    return f"{name} {RULED[verdict.ruling]}, {day(verdict.given_at)}"
 
 
 def _draw_ruling(verdict: Verdict) -> list[Element]:
@@ -205,17 +221,17 @@ def _draw_ruling(verdict: Verdict) -> list[Element]:
     if verdict.citation is not None:
         drawn.append(source(verdict.citation, None))
     if verdict.note:
-        drawn.append(small_print(f"Note: {clip_text(verdict.note, COMMENT_CHARACTERS)}"))
+        drawn.append(small_print(say("Note: {text}", text=clip_text(verdict.note, COMMENT_CHARACTERS))))
     return drawn
 
 
 def _stands_on(answer: Answer, site_url: str, room: _Room) -> list[Element]:
     """Draw the cited spans, or, where there are none, the beginnings of what was found."""
     if answer.citations:
-        head = _STANDS_ON[answer.kind]
+        head = say(_STANDS_ON[answer.kind])
         cited = [(f"{number}  ", citation) for number, citation in enumerate(answer.citations, start=1)]
     else:
-        head, cited = "What the pages say", [("", citation) for _, citation in spans(answer)]
+        head, cited = say("What the pages say"), [("", citation) for _, citation in spans(answer)]
     if not cited:
         return []
     drawn = [source(citation, site_url, number) for number, citation in cited[: room.sources]]
@@ -227,7 +243,7 @@ def _draw_feedback(feedback: Sequence[Feedback], room: _Room) -> list[Paragraph]
     if not said:
         return []
     counts, *written = said
-    return [heading("What people said"), line(counts), *(line(one, size="Small") for one in written)]
+    return [heading(say("What people said")), line(counts), *(line(one, size="Small") for one in written)]
 
 
 def describe_feedback(feedback: Sequence[Feedback], most: int) -> list[str]:
@@ -241,9 +257,7 @@ def describe_feedback(feedback: Sequence[Feedback], most: int) -> list[str]:
     said = [", ".join(f"{n} × {name}" for name, n in counted.items())]
     written = [word for word in words if word.comment or word.reasons]
     for word in written[-most:][::-1]:
-        reasons = clip_text(
-            ", ".join(reason.replace("_", " ") for reason in word.reasons), COMMENT_CHARACTERS
-        )
+        reasons = clip_text(", ".join(_name_reason(reason) for reason in word.reasons), COMMENT_CHARACTERS)
         quote = f"“{clip_text(word.comment, COMMENT_CHARACTERS)}”" if word.comment else ""
         said.append(" – ".join(part for part in (reasons, quote) if part))
     return said
@@ -252,45 +266,73 @@ def describe_feedback(feedback: Sequence[Feedback], most: int) -> list[str]:
 def _name(word: Feedback) -> str:
     match word.kind:
         case FeedbackKind.THUMB:
-            return "thumb up" if word.value == "like" else "thumb down"
+            return say("thumb up") if word.value == "like" else say("thumb down")
         case FeedbackKind.STARS:
-            return f"{word.value} stars"
+            return say("{stars} stars", stars=word.value)
         case FeedbackKind.REACTION:
-            return f"reaction {clip_text(word.value, NAME_CHARACTERS)}"
+            return say("reaction {name}", name=clip_text(word.value, NAME_CHARACTERS))
         case FeedbackKind.EXPERT:
-            return "asked for an expert"
+            return say("asked for an expert")
         case FeedbackKind.SIMILAR:
             same = word.value.startswith("same ")
-            return "took a verified answer" if same else "refused a verified answer"
+            return say("took a verified answer") if same else say("refused a verified answer")
         case _:
-            return "comment"
+            return say("comment")
+
+
+def _name_reason(kept: str) -> str:
+    """Return a ticked reason as it was shown; one that is not offered any more as it is kept."""
+    shown = {one: words for offered in REASONS.values() for one, words in offered}.get(kept)
+    return say(shown) if shown else kept.replace("_", " ")
 
 
 def _draw_skips(review: Review) -> list[Paragraph]:
     skips = review.skips[-MAX_SKIPS:]
-    return [small_print(f"Skipped: {clip_text(skip.reason, COMMENT_CHARACTERS)}") for skip in skips]
+    return [small_print(say("Skipped: {reason}", reason=_name_skip(skip.reason))) for skip in skips]
+
+
+def _name_skip(kept: str) -> str:
+    shown = dict(SKIP_REASONS).get(kept)
+    return say(shown) if shown else clip_text(kept, COMMENT_CHARACTERS)
 
 
 def describe_details(view: ReviewView) -> str:
     """Return what only whoever looks for a fault needs: times, the model, the versions of the pages."""
     answer, review = view.answer, view.review
     question = answer.question
-    sure = "" if answer.confidence is None else f"confidence {answer.confidence:.0%}"
+    sure = (
+        "" if answer.confidence is None else say("confidence {share}", share=format_share(answer.confidence))
+    )
     versions = {passage.page_hash[:8]: passage for passage in answer.passages}
-    pages = [f"{page_hash} of {day(one.fetched_at)}" for page_hash, one in versions.items()]
-    ruled = f"ruled {when(review.ruling.given_at)}" if review.ruling else ""
-    held = f"claimed until {when(review.claimed_until)}" if is_held(view) and review.claimed_until else ""
+    pages = [
+        say("{page_hash} of {day}", page_hash=page_hash, day=day(one.fetched_at))
+        for page_hash, one in versions.items()
+    ]
+    ruled = say("ruled {time}", time=when(review.ruling.given_at)) if review.ruling else ""
+    until = review.claimed_until if is_held(view) else None
+    held = say("claimed until {time}", time=when(until)) if until else ""
     parts = [
-        f"answered {when(answer.answered_at)}",
+        say("answered {time}", time=when(answer.answered_at)),
         ruled,
         held,
         question.channel,
         question.language,
-        f"model {answer.model_version}",
+        say("model {name}", name=answer.model_version),
         sure,
-        f"page {', '.join(pages[:MAX_PAGES])}" if pages else "",
+        say("page {versions}", versions=", ".join(pages[:MAX_PAGES])) if pages else "",
     ]
-    return clip_text("Details: " + " · ".join(part for part in parts if part), DETAIL_CHARACTERS)
+    details = " · ".join(part for part in parts if part)
+    return clip_text(say("Details: {details}", details=details), DETAIL_CHARACTERS)
+
+
+def say_how_many_ruled(review: Review) -> str:
+    """Return how far a sample is, and how to judge it."""
+    ruled, needed = len(review.verdicts), review.needed
+    return say(
+        "{ruled} of {needed} reviewers have ruled. Please judge on your own: you see no other decision.",
+        ruled=ruled,
+        needed=needed,
+    )
 
 
 def is_held(view: ReviewView) -> bool:

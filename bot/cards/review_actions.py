@@ -25,6 +25,7 @@ from bot.cards.elements import (
 from bot.cards.near_quote import find_near_quote
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Review
 from core.text import clip_text
+from core.translation import mark, say
 from model.answering.grounding import cite
 
 MAX_SPANS = 12
@@ -36,23 +37,19 @@ CORRECTION_CHARACTERS = 4_000
 SPAN_CHARACTERS = 120
 
 _AGREE = {
-    AnswerKind.ANSWERED: "Approve",
-    AnswerKind.QUOTED: "Use this quote",
-    AnswerKind.DECLINED: "Right, it is not on the page",
+    AnswerKind.ANSWERED: mark("Approve"),
+    AnswerKind.QUOTED: mark("Use this quote"),
+    AnswerKind.DECLINED: mark("Right, it is not on the page"),
 }
 _NEAR = "near"
 """The choice of the nearest sentence as what a correction stands on."""
-_REASON = ChoiceInput(
-    "reason",
-    "Why do you skip it?",
-    (
-        ("not my field", "Not my field"),
-        ("the question is unclear", "The question is unclear"),
-        ("the page does not settle it", "The page does not settle it"),
-        ("another reason", "Another reason"),
-    ),
-    value="not my field",
+SKIP_REASONS = (
+    ("not my field", mark("Not my field")),
+    ("the question is unclear", mark("The question is unclear")),
+    ("the page does not settle it", mark("The page does not settle it")),
+    ("another reason", mark("Another reason")),
 )
+"""Why a review is skipped: (what is kept, what is shown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +113,41 @@ def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
 def list_actions(view: ReviewView) -> tuple[Action, ...]:
     """Return the buttons of a card: what can be decided, or that a ruling can be taken back."""
     if view.review.ruling is not None:
-        return (_button(view, "Undo", "undo"),)
+        return (_button(view, say("Undo"), "undo"),)
     if view.has_ruled:
         return (make_take_back(view),)
-    claim = _button(view, "Claim", "claim")  # also while it is held: the holder may want it longer
-    reject = _button(view, "Not a real question", "reject")
-    skip = Form("Skip…", (_REASON,), _button(view, "Skip", "skip", inputs=True))
+    claim = _button(view, say("Claim"), "claim")  # also while it is held: the holder may want it longer
+    reject = _button(view, say("Not a real question"), "reject")
+    skip = Form(say("Skip…"), (_ask_why_skip(),), _button(view, say("Skip"), "skip", inputs=True))
     return (*_list_rulings(view), claim, reject, skip)
+
+
+def _ask_why_skip() -> ChoiceInput:
+    choices = tuple((kept, say(shown)) for kept, shown in SKIP_REASONS)
+    return ChoiceInput("reason", say("Why do you skip it?"), choices, value=choices[0][0])
 
 
 def make_take_back(view: ReviewView) -> ActionButton:
     """Return the button for whoever has ruled, while a second reviewer is waited for."""
-    return _button(view, "Take back my decision", "undo")
+    return _button(view, say("Take back my decision"), "undo")
 
 
 def _list_rulings(view: ReviewView) -> list[Action]:
     """Return the rulings, the least harmful first."""
     answer, proposal = view.answer, view.review.proposal
     near = _find_quote(view)
-    use = Form("Use this quote…" if near else "Correct…", _correction(view, near), _send(view, near))
+    use = Form(
+        say("Use this quote…") if near else say("Correct…"), _correction(view, near), _send(view, near)
+    )
     if proposal is not None:
-        agree = _button(view, "Agree", "approve", style="positive")
-        return [agree, use, _button(view, "Not on the page", "not_on_page")]
+        agree = _button(view, say("Agree"), "approve", style="positive")
+        return [agree, use, _button(view, say("Not on the page"), "not_on_page")]
     if view.doubt is not None:
-        return [use, _button(view, "It is not on the page all the same", "not_on_page", sure=True)]
+        return [use, _button(view, say("It is not on the page all the same"), "not_on_page", sure=True)]
     if answer.abstained:
-        return [use, _button(view, _AGREE[answer.kind], "approve")]
-    agree = _button(view, _AGREE[answer.kind], "approve", style="positive")
-    return [agree, use, _button(view, "Not on the page", "not_on_page")]
+        return [use, _button(view, say(_AGREE[answer.kind]), "approve")]
+    agree = _button(view, say(_AGREE[answer.kind]), "approve", style="positive")
+    return [agree, use, _button(view, say("Not on the page"), "not_on_page")]
 
 
 def _button(
@@ -161,7 +165,7 @@ def _button(
 
 
 def _send(view: ReviewView, near: Citation | None) -> ActionButton:
-    title = "Use this quote" if near else "Send correction"
+    title = say("Use this quote") if near else say("Send correction")
     return _button(view, title, "correct", style="positive", inputs=True)
 
 
@@ -179,17 +183,17 @@ def _correction(view: ReviewView, near: Citation | None) -> tuple[Input, ...]:
     before = proposal.text if proposal and proposal.text else near.quote if near else _begin_with(view)
     text = TextInput(
         "text",
-        "The right answer",
+        say("The right answer"),
         CORRECTION_CHARACTERS,
         value=clip_text(before, CORRECTION_CHARACTERS),
-        required="Please write the right answer.",
+        required=say("Please write the right answer."),
     )
-    note = TextInput("note", "Note for the record (optional)", NOTE_CHARACTERS, multiline=False)
+    note = TextInput("note", say("Note for the record (optional)"), NOTE_CHARACTERS, multiline=False)
     choices = list_places(answer)
     if not choices:
         return text, note
     chosen = next((value for value, one in spans(answer) if near and one.quote == near.quote), choices[0][0])
-    return text, ChoiceInput("span", "Where it stands", choices, chosen, wrap=True), note
+    return text, ChoiceInput("span", say("Where it stands"), choices, chosen, wrap=True), note
 
 
 def list_places(answer: Answer) -> tuple[tuple[str, str], ...]:

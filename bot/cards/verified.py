@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.cards.elements import (
     Action,
@@ -25,8 +25,10 @@ from bot.cards.elements import (
     title,
 )
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans
+from bot.cards.rulings import describe_change, describe_verdict
 from core.records import Answer, VerifiedAnswer
-from core.text import CHANGED, RULED, clip_text, strip_markers
+from core.text import clip_text, strip_markers
+from core.translation import mark, say, say_count
 from feedback.reviews.ruling_changes import PastRuling
 
 ON_A_PAGE = 4
@@ -35,9 +37,9 @@ TEXT_CHARACTERS = 300
 NAME_CHARACTERS = 80
 REASON_CHARACTERS = 200
 MOST_STEPS = 8
-NOT_ON_THE_PAGES = "That is not on the pages."
-HOW_TO_SEARCH = "Say “verified answers about WORDS” to search, or “verified answers by me”."
-NO_MORE = "This verified answer is not served any more."
+NOT_ON_THE_PAGES = mark("That is not on the pages.")
+HOW_TO_SEARCH = mark("Say “verified answers about WORDS” to search, or “verified answers by me”.")
+NO_MORE = mark("This verified answer is not served any more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,17 @@ class VerifiedPage:
 
 def verified_list_card(page: VerifiedPage) -> Card:
     """Return a page of the verified answers, the newest first."""
-    head = "Verified answers"
+    head = say("Verified answers")
     if not page.views:
-        said = "None is like that." if page.words else "There are none yet."
-        return Card((title(head), line(said), small_print(HOW_TO_SEARCH)), (), f"{head}: {said}")
+        said = say("None is like that.") if page.words else say("There are none yet.")
+        return Card((title(head), line(said), small_print(say(HOW_TO_SEARCH))), (), f"{head}: {said}")
     first = (page.number - 1) * ON_A_PAGE + 1
-    shown = f"{first} to {first + len(page.views) - 1} of {page.count:,}, the newest first"
+    counts = {"first": first, "last": first + len(page.views) - 1, "count": page.count}
+    shown = say("{first} to {last} of {count}, the newest first", **counts)
     body: list[Element] = [title(head), small_print(shown)]
     for view in page.views:
         body += _draw_entry(view)
-    body.append(small_print(HOW_TO_SEARCH))
+    body.append(small_print(say(HOW_TO_SEARCH)))
     return Card(tuple(body), tuple(_turn_pages(page)), f"{head}: {shown}")
 
 
@@ -85,7 +88,7 @@ def _draw_entry(view: VerifiedView) -> list[Element]:
         heading(clip_text(verified.question_text, QUESTION_CHARACTERS)),
         line(clip_text(_say(verified), TEXT_CHARACTERS), size="Small"),
         small_print(_describe(view)),
-        ButtonRow((_button(view, "Edit or withdraw…", "verified"),)),
+        ButtonRow((_button(view, say("Edit or withdraw…"), "verified"),)),
     ]
 
 
@@ -93,29 +96,29 @@ def _turn_pages(page: VerifiedPage) -> list[Action]:
     about = f" {page.words}" if page.words else ""
     turns: list[Action] = []
     if page.number * ON_A_PAGE < page.count:
-        turns.append(SayButton("Next", f"verified answers {page.number + 1}{about}"))
+        turns.append(SayButton(say("Next"), f"verified answers {page.number + 1}{about}"))
     if page.number > 1:
-        turns.append(SayButton("Previous", f"verified answers {page.number - 1}{about}"))
+        turns.append(SayButton(say("Previous"), f"verified answers {page.number - 1}{about}"))
     return turns
 
 
 def verified_card(view: VerifiedView, answer: Answer, history: Sequence[PastRuling], site_url: str) -> Card:
     """Return one verified answer with its history; `answer` is the one that was reviewed."""
     verified = view.verified
-    head = "Verified answer"
+    head = say("Verified answer")
     body: list[Element] = [
         title(head),
         small_print(_describe(view)),
-        heading("Question"),
+        heading(say("Question")),
         line(clip_text(verified.question_text, QUESTION_CHARACTERS)),
-        heading("What people get"),
+        heading(say("What people get")),
         line(clip_text(_say(verified), CORRECTION_CHARACTERS)),
         *(source(one, site_url) for one in verified.citations[:1]),
         *_draw_history(history),
     ]
     actions = (
-        Form("Edit…", _edit(verified, answer), _button(view, "Save", "edit", inputs=True)),
-        Form("Withdraw…", (_why("reason"),), _button(view, "Withdraw", "withdraw", inputs=True)),
+        Form(say("Edit…"), _edit(verified, answer), _button(view, say("Save"), "edit", inputs=True)),
+        Form(say("Withdraw…"), (_why("reason"),), _button(view, say("Withdraw"), "withdraw", inputs=True)),
     )
     return Card(tuple(body), actions, f"{head}: {verified.question_text}")
 
@@ -123,10 +126,10 @@ def verified_card(view: VerifiedView, answer: Answer, history: Sequence[PastRuli
 def _edit(verified: VerifiedAnswer, answer: Answer) -> tuple[Input, ...]:
     text = TextInput(
         "text",
-        "The right answer",
+        say("The right answer"),
         CORRECTION_CHARACTERS,
         value=clip_text(strip_markers(verified.text), CORRECTION_CHARACTERS),
-        required="Please write the right answer.",
+        required=say("Please write the right answer."),
     )
     places = list_places(answer)
     cited = {one.quote for one in verified.citations}
@@ -135,34 +138,33 @@ def _edit(verified: VerifiedAnswer, answer: Answer) -> tuple[Input, ...]:
         return text, _why("note")
     return (
         text,
-        ChoiceInput("span", "Where it stands", places, chosen or places[0][0], wrap=True),
+        ChoiceInput("span", say("Where it stands"), places, chosen or places[0][0], wrap=True),
         _why("note"),
     )
 
 
 def _why(name: str) -> TextInput:
-    return TextInput(name, "Why? (for the record)", NOTE_CHARACTERS, multiline=False)
+    return TextInput(name, say("Why? (for the record)"), NOTE_CHARACTERS, multiline=False)
 
 
 def _draw_history(history: Sequence[PastRuling]) -> list[Element]:
     """Draw what was decided before, the newest first; a single ruling has no history."""
     if len(history) < 2:  # noqa: PLR2004
         return []
-    drawn: list[Element] = [heading("History")]
+    drawn: list[Element] = [heading(say("History"))]
     for step in history[::-1][:MOST_STEPS]:
         ruling = step.ruling
-        name = clip_text(ruling.reviewer_name, NAME_CHARACTERS)
         text = f": “{clip_text(ruling.text, REASON_CHARACTERS)}”" if ruling.text else ""
-        drawn.append(small_print(f"{day(step.since)}: {name} {RULED[ruling.ruling]}{text}"))
+        drawn.append(small_print(describe_verdict(replace(ruling, given_at=step.since)) + text))
         if step.ended is not None:
-            who = clip_text(step.ended.reviewer_name, NAME_CHARACTERS)
             why = f" ({clip_text(step.ended.reason, REASON_CHARACTERS)})" if step.ended.reason else ""
-            drawn.append(small_print(f"{day(step.ended.changed_at)}: {who} {CHANGED[step.ended.kind]}{why}"))
+            changed = f"{day(step.ended.changed_at)}: {describe_change(step.ended)}"
+            drawn.append(small_print(changed + why))
     return drawn
 
 
 def _say(verified: VerifiedAnswer) -> str:
-    return NOT_ON_THE_PAGES if verified.abstained else strip_markers(verified.text)
+    return say(NOT_ON_THE_PAGES) if verified.abstained else strip_markers(verified.text)
 
 
 def _describe(view: VerifiedView) -> str:
@@ -175,8 +177,8 @@ def _describe(view: VerifiedView) -> str:
 
 def _say_served(count: int) -> str:
     if not count:
-        return "served to nobody yet"
-    return "served once" if count == 1 else f"served {count:,} times"
+        return say("served to nobody yet")
+    return say_count("served once", "served {count} times", count)
 
 
 def _button(view: VerifiedView, name: str, verb: str, *, inputs: bool = False) -> ActionButton:

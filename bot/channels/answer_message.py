@@ -51,9 +51,10 @@ from core.text import (
     split,
     strip_markers,
 )
+from core.translation import mark, say
 from feedback.reviews.paraphrases import count_opinions
 
-IN_ROOMS = (
+IN_ROOMS = mark(
     "Here I answer only from pages that everyone in this conversation may read. In a chat with me alone I"
     " look at all that you may read."
 )
@@ -72,8 +73,8 @@ _ASKED_FOR = frozenset(
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
 REPLACED: Mapping[State, str] = {
-    "corrected": "A reviewer corrected this answer.",
-    "not_on_page": "A reviewer checked this answer and took it back: it is not on the page.",
+    "corrected": mark("A reviewer corrected this answer."),
+    "not_on_page": mark("A reviewer checked this answer and took it back: it is not on the page."),
 }
 """What takes the place of an answer's words that hold no more."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
@@ -124,7 +125,7 @@ class AnswerView:
         """Return what a room is told below every answer that declines, whatever there is for whom."""
         if not answer.abstained or is_personal(conversation) or not self.audiences.access.has_restricted:
             return ()
-        return (small_print(IN_ROOMS),)
+        return (small_print(say(IN_ROOMS)),)
 
     def keeps_messages_here(self, conversation: Mapping[str, Any]) -> bool:
         """Tell whether a conversation is on our own page, which keeps its messages itself."""
@@ -246,7 +247,8 @@ def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING
     """
     card = answer_card(answer, site_url, standing)
     if standing.state in REPLACED:  # nobody is to take the old words for true, nor the new ones for AI's
-        return [Message(REPLACED[standing.state], card, REPLACED[standing.state])]
+        replaced = say(REPLACED[standing.state])
+        return [Message(replaced, card, replaced)]
     text = message_text(answer, site_url, verified=standing.state == "verified")
     *before, last = split(text)
     named = [_parse_markers(part) for part in before]
@@ -315,9 +317,9 @@ def compose_thanks(words: Sequence[Feedback], *, promises: bool = True) -> str:
             continue
         if word.kind is FeedbackKind.STARS:
             stars = int(word.value)
-            said.append(f"You gave {'★' * stars}{'☆' * (STARS - stars)}.")
+            said.append(say("You gave {stars}.", stars="★" * stars + "☆" * (STARS - stars)))
         elif word.kind is FeedbackKind.COMMENT:
-            said.append("Your comment is kept.")
+            said.append(say("Your comment is kept."))
         elif word.kind is FeedbackKind.EXPERT and promises:
-            said.append("A colleague who knows will look at this, and you will hear from me.")
-    return " ".join([*said, "Thank you."]) if said else ""
+            said.append(say("A colleague who knows will look at this, and you will hear from me."))
+    return " ".join([*said, say("Thank you.")]) if said else ""

@@ -103,7 +103,7 @@ class AskedMessages:
         if incoming.personal or not person:
             return
         name = name_way(incoming.conversation_id, person)
-        way = replace(incoming.contact, user={"id": incoming.user["id"]}).dump()
+        way = replace(incoming.contact, user={"id": incoming.user["id"]}, language=incoming.language).dump()
         if self._contacts.get(name) != way:
             entry = {"conversation": name, "reference": self._hooks.seal_way(way), "person": person}
             await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)

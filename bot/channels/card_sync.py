@@ -25,12 +25,13 @@ from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.asides.one_person import Cards, Connect, find_way, tell_alone
 from bot.channels.incoming import Reference
-from bot.channels.message import Connector, card_message, plain_message
+from bot.channels.message import Connector, Message, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
 from bot.dialogs.review import Reviewing
 from bot.readers.audiences import Audiences
 from core import telemetry
 from core.records import Answer, Feedback, Question, Review, VerifiedAnswer
+from core.translation import speak
 from feedback.reviews.repository import ASKER, CardDestination, PostedMessage, ReviewRepository, parse_reader
 from feedback.store.base import FeedbackStore, StoreError
 
@@ -373,7 +374,8 @@ class CardSync:
             view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")
         ):
             return
-        await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
+        with speak(way[0].language):
+            await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
 
     async def _hide_card(self, shown: PostedMessage) -> None:
         """Take a card back from people who may not read its pages any more; where none is, show none."""
@@ -393,28 +395,45 @@ class CardSync:
         way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
         if way is None or not message_id:
             return
-        reference, connector = way
+        reference = way[0]
         if not self._view.may_show(reference.conversation, answer, review):
             return  # what is on screen was for whoever read it then
         is_ruled = review.ruling is not None  # then nothing is promised any more
-        mine = compose_thanks(words, promises=not is_ruled) if reference.personal else ""  # else many read it
-        message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
-        try:
+        with speak(answer.question.language):
+            mine = (
+                compose_thanks(words, promises=not is_ruled) if reference.personal else ""
+            )  # else many read it
+            message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
             try:
-                await connector.update(reference, message_id, message)
-            except ChannelError as error:
-                if error.status != HTTPStatus.BAD_REQUEST:
-                    raise
-                # Teams sometimes sends text and card as two messages, and lets nobody write both over one.
-                message = self._view.make_text_message(reference.conversation, answer, review)
-                await connector.update(reference, message_id, message)
-        except Undeliverable as gone:
-            log.info("an answer that was reviewed is on screen no more: %s", gone)
+                await self._write_over(
+                    way,
+                    message_id,
+                    message,
+                    partial(self._view.make_text_message, reference.conversation, answer, review),
+                )
+            except Undeliverable as gone:
+                log.info("an answer that was reviewed is on screen no more: %s", gone)
         if derive_state(review) in {"corrected", "not_on_page"}:
             self._hooks.mark_corrected(answer.question, reference.conversation)
         await self._desk.put_shown(
             PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
         )
+
+    @staticmethod
+    async def _write_over(
+        way: tuple[Reference, Connector], message_id: str, message: Message, otherwise: Callable[[], Message]
+    ) -> None:
+        """Write a message over the one on screen; `otherwise` makes it without its card.
+
+        Teams sometimes sends text and card as two messages, and lets nobody write both over one.
+        """
+        reference, connector = way
+        try:
+            await connector.update(reference, message_id, message)
+        except ChannelError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            await connector.update(reference, message_id, otherwise())
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
@@ -434,4 +453,5 @@ class CardSync:
         """Send a card where a stored Reference leads; nowhere, where this process has no way."""
         if way := find_way(self._hooks.connector, stored):
             reference, connector = way
-            await connector.send(reference, card_message(card))
+            with speak(reference.language):
+                await connector.send(reference, card_message(card))

@@ -19,6 +19,7 @@ from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.message import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, parse_spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
+from core.translation import mark, say, set_language
 from feedback.reviews.paraphrases import Opinion, write_opinion
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
@@ -31,8 +32,8 @@ MAX_OFFERED = 200
 """Characters of the ids of the verified answers that were offered below one answer."""
 WORD = "word"
 """What waits while the store is away."""
-THANKS = "Thank you, it is kept."
-COUNTS_LATER = "It is kept here, and counts as soon as my store is back."
+THANKS = mark("Thank you, it is kept.")
+COUNTS_LATER = mark("It is kept here, and counts as soon as my store is back.")
 
 KeepWay = Callable[[Incoming], Awaitable[None]]
 """Keeps how to tell whoever did something what is for them alone (`AskedMessages.keep_way`)."""
@@ -99,14 +100,14 @@ class FeedbackHandler:
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation, so nothing was kept.")
+            raise BadAction(say("This card was not sent to this conversation, so nothing was kept."))
         given = [unbound(word, _build_said(incoming, person, _part(word))) for word in _words(action)]
         await self.keep_way(incoming)  # before the word counts: what follows from it is for them alone
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
-        thanks = compose_thanks(given) or THANKS
+        thanks = compose_thanks(given) or say(THANKS)
         if not all(heard):
-            return saying(f"{thanks} {COUNTS_LATER}")
+            return saying(f"{thanks} {say(COUNTS_LATER)}")
         try:
             answer, review = (
                 await self._store.answer(action.answer_id),
@@ -115,10 +116,11 @@ class FeedbackHandler:
         except StoreUnavailable:  # it was there a moment ago, when this was kept
             return saying(thanks)
         if answer is None:
-            return saying("This answer is not here any more: its question was deleted.")
+            return saying(say("This answer is not here any more: its question was deleted."))
         await self._view.audiences.find(incoming.conversation, incoming.directory_id)
         if not self._view.may_show(incoming.conversation, answer, review):
             return saying(thanks)
+        set_language(answer.question.language)  # the card is the asker's, whoever pressed it
         card = self._view.make_card(incoming.conversation, answer, review, thanks, given)
         return showing(card, thanks) if card else saying(thanks)
 
@@ -179,7 +181,7 @@ def _words(action: CardAction) -> list[Word]:
         case "rate.comment":
             comment = action.text_input("comment", MAX_COMMENT)
             if not comment:
-                raise BadAction("Please write something first.")
+                raise BadAction(say("Please write something first."))
             return [Word(FeedbackKind.COMMENT, comment=comment)]
         case "rate.same" | "rate.other":
             opinion: Opinion = "same" if action.verb == "rate.same" else "other"
@@ -190,7 +192,7 @@ def _words(action: CardAction) -> list[Word]:
         case "rate.thumb" if (thumb := action.thumb_input()) is not None:
             return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:
-            raise BadAction("This card has no such action.")
+            raise BadAction(say("This card has no such action."))
 
 
 def _is_about(answer: Answer, feedback: Feedback) -> bool:
@@ -205,5 +207,5 @@ def _stars(given: object) -> int:
     except (ValueError, OverflowError):
         stars = 0
     if stars not in range(1, STARS + 1):
-        raise BadAction(f"Please choose one to {STARS} stars first.")
+        raise BadAction(say("Please choose one to {most} stars first.", most=STARS))
     return int(stars)

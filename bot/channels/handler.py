@@ -48,19 +48,25 @@ from bot.dialogs.privacy import Greeting
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel, Question
+from core.translation import mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-HELP_WORDS = frozenset({"help", "/help", "?", "hilfe"})
-NOT_KEPT = "This could not be kept just now. Please try again in a minute."
-FILES_UNREAD = "I cannot read files sent here. Please paste a link to the page, or ask without the file."
-FILE_BESIDE_PAGE = (
+_FOR_ALL = ("review.", "model.")
+HELP_WORDS = frozenset({"help", "/help", "?", "hilfe", "ayuda", "aide", "ヘルプ"})
+NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
+FILES_UNREAD = mark(
+    "I cannot read files sent here. Please paste a link to the page, or ask without the file."
+)
+FILE_BESIDE_PAGE = mark(
     "Your message names a page and has a file: I answer from the page. To ask about the file, send it again"
     " without the link."
 )
-YOU_ASKED = "You asked: {text}"
-STORE_DOWN = "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
+YOU_ASKED = mark("You asked: {text}")
+STORE_DOWN = mark(
+    "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,7 @@ class ActivityHandler:
         self._messages = handlers.messages
         self._config = config or ChannelConfig()
         self._streaming: dict[str, Stream] = {}
+        self._languages = BoundedDict[str, str](REMEMBERED)
         self._welcomed = BoundedDict[str, None](REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -170,6 +177,8 @@ class ActivityHandler:
         if incoming.is_bots:
             return None
         await self._handlers.recognise(incoming.sender)
+        incoming = self._recall_language(incoming)
+        set_language(incoming.language)
         match incoming.kind:
             case "message":
                 await self._message(incoming, connector)
@@ -188,6 +197,12 @@ class ActivityHandler:
                 log.debug("an activity of type %s is not for us", kind[:40])
         return None
 
+    def _recall_language(self, incoming: Incoming) -> Incoming:
+        """Fill in the language of who acted where this activity does not tell it; reactions never do."""
+        if incoming.language and incoming.sender:
+            self._languages[incoming.sender] = incoming.language
+        return replace(incoming, language=incoming.language or self._languages.get(incoming.sender, ""))
+
     async def ask_alone(self, incoming: Incoming, text: str, connector: Connector) -> bool:
         """Ask something for a person in their own chat with the bot; False where there is no way to it.
 
@@ -197,7 +212,7 @@ class ActivityHandler:
             return False
         try:
             chat = await connector.open_chat(incoming.reference)
-            await connector.send(chat, plain_message(YOU_ASKED.format(text=text)))
+            await connector.send(chat, plain_message(say(YOU_ASKED, text=text)))
         except Undeliverable as gone:
             log.info("a person is not reached in a chat of their own: %s", gone)
             return False
@@ -245,7 +260,7 @@ class ActivityHandler:
             await self._handle_submit(incoming, connector)
         elif incoming.files:
             await self._handle_files(incoming, connector)
-        elif not incoming.text or incoming.text.lower().strip(" .!") in HELP_WORDS:
+        elif not incoming.text or incoming.text.lower().strip(" .!¡。！") in HELP_WORDS:
             reviews = await self._handlers.reviews.may_review(incoming)
             self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
         elif not await self._handle_command(incoming, connector):
@@ -255,10 +270,10 @@ class ActivityHandler:
         """Ask about the files that came along; an answer from another page would be taken for theirs."""
         has_page = incoming.question[1] is not None
         if not self._handlers.files.are_read(self._config.channel) and not has_page:
-            await _say(FILES_UNREAD, incoming, connector)
+            await _say(say(FILES_UNREAD), incoming, connector)
             return
         if has_page:
-            await _say(FILE_BESIDE_PAGE, incoming, connector)
+            await _say(say(FILE_BESIDE_PAGE), incoming, connector)
             await self._ask(incoming, connector, incoming.question_id, replaces="")
             return
         files, refused = sort_files(incoming.files)
@@ -279,7 +294,7 @@ class ActivityHandler:
                     return True
         except StoreUnavailable:
             log.exception("what somebody told the bot could not be done")
-            await _say(NOT_KEPT, incoming, connector)
+            await _say(say(NOT_KEPT), incoming, connector)
         except (Undeliverable, OSError) as error:
             log.warning("somebody told the bot something and got no answer: %s", error)
         else:
@@ -312,7 +327,7 @@ class ActivityHandler:
             fresh = await self._handlers.asking.receive(question, reply)
         except StoreUnavailable:
             log.exception("a question could not be kept")
-            await reply.say(STORE_DOWN)
+            await reply.say(say(STORE_DOWN))
             return
         if fresh:
             self._messages.remember_reply(question_id, reply)
@@ -389,6 +404,8 @@ class ActivityHandler:
 
     async def _handle_action(self, incoming: Incoming, action: CardAction) -> InvokeReply:
         actions = self._handlers.find_actions(action.verb)
+        if not incoming.personal and action.verb.startswith(_FOR_ALL):
+            set_language()  # the card that takes its place is everybody's
         try:
             return await actions.handle_action(incoming, action, self._pseudonym(incoming.sender))
         except BadAction as bad:
@@ -406,12 +423,12 @@ class ActivityHandler:
                 self._show(reply.card, incoming, connector)
                 return
             is_said = reply.content.get("type") == MESSAGE_TYPE
-            said = str(reply.content["value"]) if is_said else "Thank you, it is kept."
+            said = str(reply.content["value"]) if is_said else say("Thank you, it is kept.")
         except BadAction as bad:
             said = str(bad)
         except StoreUnavailable:
             log.exception("what was submitted could not be kept")
-            said = NOT_KEPT
+            said = say(NOT_KEPT)
         await _say(said, incoming, connector)
 
     # Cards

@@ -22,6 +22,7 @@ from bot.channels.links import split_page
 from bot.readers.rooms import GROUP, KIND
 from core.records import Channel
 from core.text import Json, printable
+from core.translation import mark, say
 from feedback.reviews.repository import place_of_reviewer
 
 TEAMS = str(Channel.TEAMS)
@@ -30,6 +31,8 @@ MAX_ID_CHARACTERS = 200
 PAGE = "askpagePage"
 """In `channelData`: the page on which a question is asked; only the widget says so."""
 MAX_FILE_NAME = 120
+A_PICTURE, A_FILE = mark("a picture"), mark("a file")
+"""What is called so has no name of its own."""
 MOST_FILES = 10
 """Of one message, that are looked at."""
 MAX_REASON_CHARACTERS = 40
@@ -94,10 +97,14 @@ class Account(Part):
 
 
 class Mention(Part):
-    """Somebody who is named in a text, and the piece of text that names them."""
+    """Somebody who is named in a text, and the piece of text that names them; or what client it came from.
+
+    A `clientInfo` has the language of the client, which an activity itself may lack.
+    """
 
     type: Text = ""
     text: Text = ""
+    locale: Text = ""
     mentioned: Account = Field(default_factory=lambda: Account.model_validate({}))
 
 
@@ -139,9 +146,9 @@ class Attachment(Part):
         """The file that it is, without an address where the channel does not hand it out."""
         name = " ".join(self.name.split())[:MAX_FILE_NAME]
         if self.content_type != FILE_INFO:
-            return SentFile(name=name or "a picture", declared=self.content_type)
+            return SentFile(name=name or A_PICTURE, declared=self.content_type)
         return SentFile(
-            name=name or "a file",
+            name=name or A_FILE,
             address=to_text(self.content.get("downloadUrl")),
             id=to_text(self.content.get("uniqueId"))[:MAX_ID_CHARACTERS],
             declared=to_text(self.content.get("mimetype")),
@@ -208,10 +215,10 @@ class CardAction:
         """Return a text input, "" if it is not filled in. Raises BadAction if it is too long or no text."""
         given = self.inputs.get(name, "")
         if not isinstance(given, str):
-            raise BadAction(f"“{name}” has to be text.")
+            raise BadAction(say("“{name}” has to be text.", name=name))
         text = given.strip()
         if len(text) > limit:
-            raise BadAction(f"That is too long: at most {limit:,} characters, please.")
+            raise BadAction(say("That is too long: at most {limit} characters, please.", limit=limit))
         return text
 
     def thumb_input(self) -> Thumb | None:
@@ -224,7 +231,8 @@ class CardAction:
 class Reference:
     """Where an answer goes; as JSON it is `Question.reply_to`. `replaces` is the message to write it over.
 
-    `files` are those that came with the question, for whoever reads them.
+    `files` are those that came with the question, for whoever reads them. `language` is that of the person
+    whom it leads to, "" where it leads to several, or it is not known.
     """
 
     conversation: Json
@@ -233,6 +241,7 @@ class Reference:
     activity_id: str
     replaces: str = ""
     files: tuple[SentFile, ...] = ()
+    language: str = ""
 
     def dump(self) -> str:
         """Return it as JSON."""
@@ -245,6 +254,7 @@ class Reference:
                 "replaces": self.replaces,
             }
             | ({"files": [one.model_dump() for one in self.files]} if self.files else {})
+            | ({"language": self.language} if self.language else {})
         )
 
     @classmethod
@@ -264,6 +274,7 @@ class Reference:
             activity_id=to_text(stored.get("activityId")),
             replaces=to_text(stored.get("replaces")),
             files=tuple(SentFile.model_validate(one) for one in to_objects(stored.get("files"))),
+            language=to_text(stored.get("language")),
         )
 
     @property
@@ -334,18 +345,25 @@ class Incoming:
     def reference(self) -> Reference:
         """Where an answer to this goes. Only ids are kept of the person."""
         message_id = "" if self.unseen else self.id
-        return Reference(self.conversation, self.bot, {"id": self.user["id"]}, message_id)
+        return Reference(
+            self.conversation, self.bot, {"id": self.user["id"]}, message_id, language=self.language
+        )
 
     @property
     def contact(self) -> Reference:
         """Where something can be said unasked: the conversation alone, without anybody's id."""
-        return Reference(self.conversation, self.bot, {}, "")
+        return Reference(self.conversation, self.bot, {}, "", language=self._only_language)
 
     @property
     def channel_contact(self) -> Reference:
         """The same for a new post of a channel's own, outside the thread."""
         whole = self.conversation | {"id": self.conversation_id.partition(";messageid=")[0]}
-        return Reference(whole, self.bot, {}, "")
+        return Reference(whole, self.bot, {}, "", language=self._only_language)
+
+    @property
+    def _only_language(self) -> str:
+        """The language of a chat of one person; several people may read several."""
+        return self.language if self.personal else ""
 
     @property
     def question(self) -> tuple[str, str | None]:
@@ -418,13 +436,18 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         reactions=tuple((name[:MAX_REACTION_CHARACTERS], back) for name, back in reactions if name),
         adds_bot=installed or any(member.id == bot.id for member in activity.members),
         timestamp=activity.timestamp,
-        language=activity.locale.partition("-")[0].lower()[:8],
+        language=_read_locale(activity).replace("_", "-").partition("-")[0].lower()[:8],
         heard=activity.channel_data.get("heard") is True,
         names_somebody=activity.channel_data.get("names") is True or _names_others(activity),
         is_reply=_is_reply(activity, conversation["id"]),
         page=to_text(activity.channel_data.get(PAGE)),
         files=tuple(one.file for one in activity.attachments if one.is_file)[:MOST_FILES],
     )
+
+
+def _read_locale(activity: _Activity) -> str:
+    clients = (one.locale for one in activity.entities if one.type == "clientInfo")
+    return activity.locale or next(clients, "")
 
 
 def _read_team(activity: _Activity) -> Json:
@@ -481,9 +504,9 @@ def parse_action(verb: object, data: Json) -> CardAction:
     """Read a button of one of our cards. Raises BadAction."""
     answer_id, seal, round_ = data.get("answer_id"), data.get("seal"), data.get("round", -1)
     if not isinstance(verb, str) or not isinstance(answer_id, str) or not isinstance(seal, str):
-        raise BadAction("This card has no such action.")
+        raise BadAction(say("This card has no such action."))
     if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(seal) > MAX_ID_CHARACTERS:
-        raise BadAction("This card has no such action.")
+        raise BadAction(say("This card has no such action."))
     inputs = {name: to_text(given) if isinstance(given, str) else given for name, given in data.items()}
     return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, inputs)
 

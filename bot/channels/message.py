@@ -20,6 +20,7 @@ from bot.cards.help import talk_card
 from bot.channel import TalkReply
 from bot.channels.incoming import Reference
 from core.text import calm, clip_text
+from core.translation import say
 
 MAX_PLAIN_CHARACTERS = 10_000
 SUMMARY_CHARACTERS = 300
@@ -212,6 +213,9 @@ def form_task(reaction: str) -> InvokeReply:
     """Answer `message/fetchTask` with the form behind the thumb that was pressed."""
     liked = reaction == "like"
     form = feedback_form("like" if liked else "dislike")
-    content = {"contentType": CARD_TYPE, "content": render_form(form, "What do you think of the answer?")}
+    content = {
+        "contentType": CARD_TYPE,
+        "content": render_form(form, say("What do you think of the answer?")),
+    }
     task = {"title": form.title, "height": "medium", "width": "medium", "card": content}
     return InvokeReply(200, {"task": {"type": "continue", "value": task}})

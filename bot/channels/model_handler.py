@@ -30,6 +30,7 @@ from bot.channels.message import Connector, InvokeReply, card_message, plain_mes
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.models import ERRAND, GONE, Deciding, Press
 from bot.dialogs.review import Refused
+from core.translation import mark, say, speak
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import POSTED, UNPOSTED, Choice
 from feedback.reviews.repository import CardDestination, PostedMessage, ReviewRepository
@@ -130,7 +131,8 @@ class ModelCardSync:
         seal = self._seals.make(MODEL, candidate, way[0].conversation)
         view = await self._deciding.view(candidate, seal)
         if view is not None and view.shown_version != posted.stamp:
-            await post_card(self._desk, posted, way, model_card(view), view.shown_version)
+            with speak(way[0].language):
+                await post_card(self._desk, posted, way, model_card(view), view.shown_version)
 
     async def post_notice(self, notice_id: str) -> None:
         """Tell the reviewers, once in each place. Raises OSError."""
@@ -151,7 +153,7 @@ class ModelCardSync:
 
 MAX_NAME = 80
 WORDS = frozenset({"model", "models"})
-STORE_AWAY = (
+STORE_AWAY = mark(
     "My store is away, so nothing can be decided about models now. Please try again in a few minutes."
 )
 _CHOICES = {f"model.{choice}": choice for choice in Choice}
@@ -194,7 +196,7 @@ class ModelHandler:
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal)
         if not self._seals.fits(action.seal, MODEL, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
         press = _press(incoming, action, person)
         try:
             await self._deciding.decide(press)
@@ -205,12 +207,12 @@ class ModelHandler:
             return saying(str(refused))
         except StoreUnavailable as error:
             log.info("nothing was decided about a model version: %s", error)
-            return saying(STORE_AWAY)
+            return saying(say(STORE_AWAY))
 
     async def _card(self, action: CardAction) -> Card:
         view = await self._deciding.view(action.answer_id, action.seal)
         if view is None:
-            raise BadAction(GONE)
+            raise BadAction(say(GONE))
         return model_card(view)
 
 
@@ -218,7 +220,7 @@ def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
     """Read what a button says. Raises BadAction."""
     choice = _CHOICES.get(action.verb)
     if choice is None or action.round < 0:
-        raise BadAction("This card has no such action.")
+        raise BadAction(say("This card has no such action."))
     return Press(
         candidate=action.answer_id,
         known=action.round,

@@ -21,6 +21,7 @@ from bot.channel import Undeliverable
 from bot.channels.asides.one_person import Cards
 from bot.channels.incoming import Reference
 from core.records import Answer, Review, Ruling
+from core.translation import speak
 from feedback.reviews.repository import Notification, ReviewRepository, name_way
 from feedback.store.base import moment
 
@@ -80,17 +81,21 @@ async def tell_people(
     stored = await desk.contact(answer.question.conversation)
     here = Reference.load(stored)
     shows = here is not None and card.may_show(here)
-    full = draw_notice(review, answer, card.site_url, anew=bool(told))
 
-    def draw(may: bool) -> Card:
-        return full if may else closed_card(answer)
+    def draw(reference: Reference | None, *, may: bool) -> Card:
+        with speak(reference.language if reference else ""):
+            full = draw_notice(review, answer, card.site_url, anew=bool(told))
+            return full if may else closed_card(answer)
 
-    cards = Cards(draw(shows), lambda reference: draw(shows and card.may_show(reference)))
+    cards = Cards(
+        lambda reference: draw(reference, may=shows),
+        lambda reference: draw(reference, may=shows and card.may_show(reference)),
+    )
     unsent = await _tell_alone(desk, answer.question.conversation, unsent, cards, card.send_alone)
     if not unsent:
         return
     try:
-        await card.send(stored, cards.here)
+        await card.send(stored, draw(here, may=shows))
     except Undeliverable as gone:
         log.warning("somebody could not be told of a ruling: %s", gone)
     for notice in unsent:

@@ -5,9 +5,9 @@
     delete my data              asks once more, then deletes
     stop learning from me       and: learn from me again
 
-and the same in German. Whoever speaks or presses is who it is about: the channel's token says who that is,
-never the card. A card's buttons are sealed for one person, one conversation, one verb and the moment at which
-they were made, so nobody else can press them, and an old one does nothing.
+and the same in the other languages. Whoever speaks or presses is who it is about: the channel's token says
+who that is, never the card. A card's buttons are sealed for one person, one conversation, one verb and the
+moment at which they were made, so nobody else can press them, and an old one does nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Privacy, Tell
 from bot.http import names_loopback
+from core.translation import mark, say, speak
 from feedback.privacy.deletion_log import Deletion
 from feedback.privacy.retention import Retention
 from feedback.store.base import StoreUnavailable
@@ -48,22 +49,22 @@ SHOW, EXPORT, STOP, LEARN = "privacy.show", "privacy.export", "privacy.stop", "p
 DELETE, DELETE_NOW = "privacy.delete", "privacy.delete_now"
 VERBS = (SHOW, EXPORT, STOP, LEARN, DELETE, DELETE_NOW)
 
-NOT_YOURS = (
+NOT_YOURS = mark(
     "This card is somebody else's, or was not sent to this conversation. Nothing was done: say “privacy” to"
     " get your own."
 )
-TOO_OLD = "This card is too old, so nothing was done. Say “privacy” to get a new one."
-OLDER_CHOICE = (
+TOO_OLD = mark("This card is too old, so nothing was done. Say “privacy” to get a new one.")
+OLDER_CHOICE = mark(
     "You have chosen since this card was made, so nothing was done. Say “privacy” to get a new one."
 )
-ASK_ALONE = "Please ask me that in our personal chat: what I give you there, nobody else sees."
-NO_ADDRESS = (
+ASK_ALONE = mark("Please ask me that in our personal chat: what I give you there, nobody else sees.")
+NO_ADDRESS = mark(
     "I cannot hand you a file here. Please ask the people who run me for a copy of your data: they get it"
     " with one command (askpage privacy export) and your user id."
 )
-KEPT_FOR_LATER = "I have noted that. It counts as soon as my records can be reached again."
-DELETED_BEFORE = "That was done already."
-UNDER_WAY = "That is under way already; I say here when it is done."
+KEPT_FOR_LATER = mark("I have noted that. It counts as soon as my records can be reached again.")
+DELETED_BEFORE = mark("That was done already.")
+UNDER_WAY = mark("That is under way already; I say here when it is done.")
 
 WORDS: Mapping[str, str] = {
     **dict.fromkeys(("privacy", "/privacy", "data protection", "my data"), SHOW),
@@ -80,9 +81,28 @@ WORDS: Mapping[str, str] = {
     **dict.fromkeys(("lerne nicht mehr von mir", "nicht mehr von mir lernen"), STOP),
     **dict.fromkeys(("learn from me again", "learn from me", "lerne wieder von mir"), LEARN),
     **dict.fromkeys(("wieder von mir lernen", "lerne von mir"), LEARN),
+    **dict.fromkeys(("privacidad", "mis datos", "proteccion de datos"), SHOW),
+    **dict.fromkeys(("exportar mis datos", "exporta mis datos", "descargar mis datos"), EXPORT),
+    **dict.fromkeys(("borrar mis datos", "borra mis datos", "eliminar mis datos"), DELETE),
+    **dict.fromkeys(("dejar de aprender de mi", "no aprendas de mi", "no aprenda de mi"), STOP),
+    **dict.fromkeys(("volver a aprender de mi", "aprende de mi", "aprenda de mi"), LEARN),
+    **dict.fromkeys(("confidentialite", "vie privee", "mes donnees"), SHOW),
+    **dict.fromkeys(("exporter mes donnees", "exporte mes donnees", "telecharger mes donnees"), EXPORT),
+    **dict.fromkeys(("supprimer mes donnees", "supprime mes donnees", "effacer mes donnees"), DELETE),
+    **dict.fromkeys(("oublie-moi", "oubliez-moi"), DELETE),
+    **dict.fromkeys(("ne plus apprendre de moi", "n'apprends pas de moi", "n'apprenez pas de moi"), STOP),
+    **dict.fromkeys(("apprendre a nouveau de moi", "apprends de moi", "apprenez de moi"), LEARN),
+    **dict.fromkeys(("プライバシー", "自分のデータ", "私のデータ"), SHOW),
+    **dict.fromkeys(("データをエクスポート", "データをダウンロード"), EXPORT),
+    **dict.fromkeys(("データを削除", "データを削除して", "データを削除してください"), DELETE),
+    **dict.fromkeys(("私から学習しない", "私から学習しないで", "学習しないでください"), STOP),
+    **dict.fromkeys(("学習を再開する", "学習を再開", "学習を再開してください"), LEARN),
 }
 """What is said → what is meant; as `normalise_words` writes it."""
-_PLAIN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "’": "'"})
+_PLAIN = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "’": "'"}
+    | dict(zip("áéíóúñàâçèêëîïôû", "aeiounaaceeeiiou", strict=True))
+)
 
 
 KeepsMessagesHere = Callable[[Mapping[str, Any]], bool]
@@ -110,7 +130,7 @@ def normalise_words(text: str) -> str:
     'loesche meine daten'
     """
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN)
-    return " ".join(folded.strip(" .!?").split())
+    return " ".join(folded.strip(" .!?¡¿。").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +168,17 @@ class PrivacyHandler:
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a privacy card says. Raises BadAction."""
         if action.verb not in VERBS:
-            raise BadAction("This card has no such action.")
+            raise BadAction(say("This card has no such action."))
         signed = _build_token_text(action.verb, person, action.round)
         if not self._seals.fits(action.seal, PRIVACY, signed, incoming.conversation):
             log.warning("somebody pressed %s on a card that is not theirs", action.verb)
-            raise BadAction(NOT_YOURS)
+            raise BadAction(say(NOT_YOURS))
         if _now() - action.round > 1_000 * (CONFIRM_S if action.verb == DELETE_NOW else CARD_S):
-            raise BadAction(TOO_OLD)
+            raise BadAction(say(TOO_OLD))
         if action.verb == DELETE_NOW:
             return await self._delete(incoming, action, person)
         if action.verb in {STOP, LEARN} and await self._has_chosen_since(person, action.round):
-            raise BadAction(OLDER_CHOICE)
+            raise BadAction(say(OLDER_CHOICE))
         answer = await self._do(action.verb, incoming, person)
         return saying(answer) if isinstance(answer, str) else showing(answer)
 
@@ -191,14 +211,14 @@ class PrivacyHandler:
         try:
             return await self._show(incoming, person)
         except StoreUnavailable:
-            return KEPT_FOR_LATER
+            return say(KEPT_FOR_LATER)
 
     async def _export(self, incoming: Incoming, person: str) -> Card | str:
         if not incoming.personal:
-            return ASK_ALONE
+            return say(ASK_ALONE)
         local = self._place.is_on_this_machine(incoming.conversation)
         if not local and not self._place.terms.reachable:
-            return NO_ADDRESS
+            return say(NO_ADDRESS)
         link = self._links.link(HERE if local else EVERYWHERE, person, incoming.conversation_id)
         base = self._place.site_url if local else self._place.terms.public_url.rstrip("/")
         back = self._buttons(incoming, person, SHOW)
@@ -222,7 +242,7 @@ class PrivacyHandler:
         before = datetime.now(UTC)
         deletion = await self.privacy.delete(person, action.seal, incoming.contact.dump())
         if deletion.begun_at < before:
-            return saying(DELETED_BEFORE if deletion.is_gone else UNDER_WAY)
+            return saying(say(DELETED_BEFORE) if deletion.is_gone else say(UNDER_WAY))
         return showing(deleting_card())
 
     def _buttons(self, incoming: Incoming, person: str, *verbs: str) -> Buttons:
@@ -244,9 +264,10 @@ def teller(
         way = connector(reference.conversation) if reference else None
         if reference is None or way is None:
             return
-        card = build_deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
         try:
-            await way.send(reference, card_message(card))
+            with speak(reference.language):
+                card = build_deleted_card(deletion, ours=keeps_messages_here(reference.conversation))
+                await way.send(reference, card_message(card))
         except Undeliverable as gone:
             log.warning("somebody could not be told that their data is deleted: %s", gone)
 

@@ -50,10 +50,11 @@ from bot.channels.message import (
 )
 from core.records import Answer
 from core.text import calm, clip_text
+from core.translation import mark, say
 
 log = logging.getLogger(__name__)
 
-READING = "Reading the pages…"
+READING = mark("Reading the pages…")
 
 STILL_WRITING = "… "
 OFFERS_S = 1.0
@@ -67,7 +68,7 @@ PASSING = frozenset({0, 412, 429, 502, 504})
 END_ATTEMPTS = 2
 LASTS_S = 125.0
 """Teams ends a stream by itself after two minutes; then there may be another one in its chat."""
-BELOW = "The answer is below."
+BELOW = mark("The answer is below.")
 
 
 class Stream:
@@ -232,7 +233,7 @@ class StreamedReply:
         if self._reference.personal and (other is None or other.is_over):
             stream = Stream(self._send, self._pace, self._show_typing)
             self._stream = self._extras.streaming[here] = stream
-            stream.show(READING, informative=True)
+            stream.show(say(READING), informative=True)
         else:
             self._typing = asyncio.create_task(self._show_typing(), name="typing")
 
@@ -287,7 +288,7 @@ class StreamedReply:
             return ""
         is_shown = await self._stream.close()
         if is_shown:
-            await self._end_as(self._stream, STOPPED)
+            await self._end_as(self._stream, say(STOPPED))
         self._no_longer_streams()
         return self._stream.id if is_shown else ""
 
@@ -317,7 +318,7 @@ class StreamedReply:
             self._check_wanted()
             message_id = await self._send(message)
             if can_end and stream.is_open:  # it hung up twice, and is there again
-                await self._end_as(stream, BELOW)
+                await self._end_as(stream, say(BELOW))
             return message_id
         finally:
             self._no_longer_streams()

@@ -15,19 +15,22 @@ from uuid import uuid4
 from bot.cards.near_quote import find_near_quote
 from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
 from bot.channels.card_sync import CardSync
-from bot.channels.incoming import BadAction, CardAction, Incoming
+from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import GONE, Refused
 from bot.dialogs.review_queue import ReviewQueue
 from bot.dialogs.rulings.take_back import TakingBack, build_correction
 from core.records import Answer, ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
+from core.translation import mark, say, set_language
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 MAX_NOTE = 500
 MAX_NAME = 80
-NO_CLAIM = "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+NO_CLAIM = mark(
+    "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+)
 MAX_QUOTED = 200
 
 _RULINGS = {
@@ -91,7 +94,7 @@ class ReviewActions:
             return await self._do(wish)
         except StoreUnavailable as error:
             log.info("a review was not claimed: %s", error)
-            raise Refused(NO_CLAIM) from error
+            raise Refused(say(NO_CLAIM)) from error
 
     async def _do(self, wish: ReviewAction) -> Review:
         at = datetime.fromisoformat(wish.at)
@@ -137,10 +140,10 @@ class ReviewActions:
         """Return the place on the page that a correction stands on."""
         answer, review = await self._read(wish)
         if answer is None:
-            raise Refused(GONE)
+            raise Refused(say(GONE))
         known = dict(spans(to_reviewed(answer, review.passages if review else ())))
         if wish.span and wish.span not in known:
-            raise BadAction("Please choose one of the places that the card offers.")
+            raise BadAction(say("Please choose one of the places that the card offers."))
         return known.get(wish.span)
 
     async def _read(self, wish: ReviewAction) -> tuple[Answer | None, Review | None]:
@@ -155,8 +158,16 @@ class ReviewActions:
             await self._do(wish)
         except (Refused, BadAction) as refused:
             question = await self.store.answer(wish.answer_id)
-            about = f" on “{question.question.text[:MAX_QUOTED]}”" if question else ""
-            await self.card_sync.say(wish.place, f"What you decided{about} could not be taken up: {refused}")
+            place = Reference.load(wish.place)
+            set_language(place.language if place else "")
+            said = say("What you decided could not be taken up: {reason}", reason=refused)
+            if question is not None:
+                said = say(
+                    "What you decided on “{question}” could not be taken up: {reason}",
+                    question=question.question.text[:MAX_QUOTED],
+                    reason=refused,
+                )
+            await self.card_sync.say(wish.place, said)
 
 
 def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:
@@ -177,15 +188,15 @@ def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAct
     if action.verb == "review.skip":
         reason = action.text_input("reason", MAX_NOTE)
         if not reason:
-            raise BadAction("Please say why you skip it.")
+            raise BadAction(say("Please say why you skip it."))
         return replace(wish, note=reason)
     if action.verb in {"review.undo", "review.withdraw"}:
         return replace(wish, note=action.text_input("reason", MAX_NOTE))
     if action.verb not in {*_RULINGS, "review.edit"}:
-        raise BadAction("This card has no such action.")
+        raise BadAction(say("This card has no such action."))
     text, span = action.text_input("text", CORRECTION_CHARACTERS), action.text_input("span", MAX_NOTE)
     corrects = action.verb in {"review.correct", "review.edit"}
     if corrects and not text:
-        raise BadAction("Please write the right answer first.")
+        raise BadAction(say("Please write the right answer first."))
     wish = replace(wish, note=action.text_input("note", MAX_NOTE))
     return replace(wish, text=text, span=span) if corrects else wish

@@ -37,6 +37,7 @@ from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
 from core.readers import Audience
 from core.records import Answer, Citation, Review, Verdict
+from core.translation import mark, say
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
 from feedback.store.base import StoreUnavailable
@@ -46,8 +47,8 @@ IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
 
 log = logging.getLogger(__name__)
 
-NOT_A_REVIEWER = "Only reviewers may do this, and you are not one of them. Nothing was changed."
-NO_DIRECTORY = (
+NOT_A_REVIEWER = mark("Only reviewers may do this, and you are not one of them. Nothing was changed.")
+NO_DIRECTORY = mark(
     "I cannot ask the directory who is a reviewer right now. Nothing was changed; please try again."
 )
 REMEMBERED_S = 300.0
@@ -71,8 +72,8 @@ class Reviewers:
             allowed = await self.allows(directory_id)
         except OSError as error:
             log.warning("the directory does not say who is a reviewer: %s", error)
-            return NO_DIRECTORY
-        return "" if allowed else NOT_A_REVIEWER
+            return say(NO_DIRECTORY)
+        return "" if allowed else say(NOT_A_REVIEWER)
 
     async def allows(self, directory_id: str) -> bool:
         """Tell whether somebody may review. Raises OSError when the directory of groups does not answer."""
@@ -91,11 +92,15 @@ class Reviewers:
 
 
 QUEUE_LENGTH = 5
-COUNTS_LATER = "Your decision is kept here, and goes live as soon as my store is back."
+COUNTS_LATER = mark("Your decision is kept here, and goes live as soon as my store is back.")
 _OF_VERIFIED = frozenset({"review.verified", "review.edit", "review.withdraw"})
 """Buttons of the card of a verified answer."""
 _QUEUE = re.compile(r"(?:review )?queue(?: (\d{1,4}))?")
-_CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"what (has )?changed because of me\b|was hat sich meinetwegen geändert|was hat sich durch mich geändert"
+    r"|qué (?:ha cambiado|cambió) gracias a mí|qu'est-ce qui a changé grâce à moi|私の声で変わったこと",
+    re.IGNORECASE,
+)
 
 
 _Command = Callable[[Incoming, str], Awaitable[str | Card]]
@@ -120,7 +125,7 @@ class ReviewHandler:
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
-        words = " ".join(incoming.text.lower().strip(" .!?").split())
+        words = " ".join(incoming.text.lower().replace("’", "'").strip(" .!?¡¿。？").split())
         if _CHANGED.match(words):
             changes = changes_card(await self.changes(person, await self._find_audience(incoming)))
             await connector.send(incoming.reference, card_message(changes))
@@ -161,7 +166,7 @@ class ReviewHandler:
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal, refused=True)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
         await self._check_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person)
@@ -174,7 +179,11 @@ class ReviewHandler:
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
-        return await self._answer_press(incoming, action, person, review) if review else saying(COUNTS_LATER)
+        return (
+            await self._answer_press(incoming, action, person, review)
+            if review
+            else saying(say(COUNTS_LATER))
+        )
 
     async def _answer_press(
         self, incoming: Incoming, action: CardAction, person: str, review: Review
@@ -183,7 +192,7 @@ class ReviewHandler:
         try:
             return showing(await self._draw(incoming, action, person, review))
         except StoreUnavailable:  # it was there a moment ago, when this was done
-            return saying("It is done.")
+            return saying(say("It is done."))
 
     async def _open_verified(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Show one verified answer in the place of the list."""
@@ -196,7 +205,7 @@ class ReviewHandler:
         seen = to_reviewed(answer, review.passages if review else ()) if answer else None
         audience = await self._find_audience(incoming)
         card = await self._verified.draw_one(seen, incoming, audience) if seen else None
-        return showing(card) if card else saying(NO_MORE, refused=True)
+        return showing(card) if card else saying(say(NO_MORE), refused=True)
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
         await self._reviewing.audit.write(person, AuditAction.READ_VERIFIED)
@@ -208,7 +217,7 @@ class ReviewHandler:
             log.warning("somebody who is no reviewer opened %s", action.verb)
             raise BadAction(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
         await self._check_visible(incoming, action.answer_id)
         return await self._draw(incoming, action, "")
 
@@ -223,7 +232,7 @@ class ReviewHandler:
         except StoreUnavailable:
             return
         if answer is not None and not self._card_sync.audiences.access.may_see(audience, answer, review):
-            raise BadAction(GONE)
+            raise BadAction(say(GONE))
 
     async def _find_audience(self, incoming: Incoming) -> Audience:
         return await self._card_sync.audiences.find(incoming.conversation, incoming.directory_id)
@@ -240,7 +249,7 @@ class ReviewHandler:
         answer = await self._store.answer(action.answer_id)
         review = review or await self._desk.review(action.answer_id)
         if answer is None or review is None:
-            raise BadAction(GONE)
+            raise BadAction(say(GONE))
         if action.verb in _OF_VERIFIED:
             seen = to_reviewed(answer, review.passages)
             audience = await self._find_audience(incoming)
@@ -258,11 +267,11 @@ class ReviewHandler:
 
     async def _cards_here(self, incoming: Incoming, person: str) -> str:
         await self._subscribe(incoming, person)
-        return "From now on, answers to review come here. Say “reviewers stop” to end that."
+        return say("From now on, answers to review come here. Say “reviewers stop” to end that.")
 
     async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
         stopped = await self._desk.remove_place(find_place(incoming, person))
-        return "No more cards come here." if stopped else "No cards came here before."
+        return say("No more cards come here.") if stopped else say("No cards came here before.")
 
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = find_place(incoming, person)
@@ -296,7 +305,7 @@ class ReviewHandler:
                 )
                 await self._card_sync.show_anew(review, place)
         if not waiting:
-            return "Nothing waits for a review."
+            return say("Nothing waits for a review.")
         return queue_card(first + 1, len(some), len(waiting), page)
 
     async def _select_visible(self, waiting: Sequence[Review], audience: Audience) -> Sequence[Review]:

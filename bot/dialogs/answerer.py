@@ -38,6 +38,7 @@ from core.records import (
     derive_answer_id,
 )
 from core.text import calm, clip_text
+from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
 from model.answering.chain import Answering, StopWriting
 from pages.library import Library
@@ -80,7 +81,7 @@ class FollowUps:
 def _name_page(title: str, question: Question) -> str:
     """Return what a press on a heading says: with the page or the file that was asked about."""
     if question.about_file:
-        return f"{title} in this file"
+        return say("{title} in this file", title=title)
     return clip_text(f"{title} {question.page_url}", 2_000) if question.page_url else title
 
 
@@ -109,7 +110,7 @@ def _clean_heading(heading: str) -> str:
     return heading if len(heading) <= TITLE_CHARACTERS else ""
 
 
-NOTHING_YET = (
+NOTHING_YET = mark(
     "I found nothing about this in the pages that I have read. {reading} Please ask again in a few minutes."
 )
 VERIFIED = "verified"
@@ -189,7 +190,7 @@ class PageAnswerer:
             return item
         reading = self._reading()
         if item.abstained and reading is not None and item.question.page_url is None:
-            raise StillReading(NOTHING_YET.format(reading=reading))
+            raise StillReading(say(NOTHING_YET, reading=reading))
         return replace(self._with_form(item), similar=await self._find_similar(item))
 
     async def _find_similar(self, answer: Answer) -> tuple[str, ...]:

@@ -19,11 +19,13 @@ from typing import Protocol
 from bot.channel import Reply, Stopped, Undeliverable
 from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
+from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk import Talking
 from bot.readers.access import PageAccess
 from core import telemetry
 from core.readers import Audience, current_audience, reading_as
 from core.records import Answer, AnswerKind, Question
+from core.translation import mark, say, set_language
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
@@ -31,13 +33,13 @@ from pages.fetch.client import PageRefused
 
 log = logging.getLogger(__name__)
 
-BUSY = "I am busy with other questions. Please ask again in about {seconds} seconds."
-TOO_LONG = "That is more text than I can read at once. Please ask a shorter question."
-TOO_SLOW = "Sorry, this took too long. Please ask again, perhaps a little later."
-WENT_WRONG = (
+BUSY = mark("I am busy with other questions. Please ask again in about {seconds} seconds.")
+TOO_LONG = mark("That is more text than I can read at once. Please ask a shorter question.")
+TOO_SLOW = mark("Sorry, this took too long. Please ask again, perhaps a little later.")
+WENT_WRONG = mark(
     "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
 )
-CLOSED = "What I had found for this may not be shown here any more. Please ask your question again."
+CLOSED = mark("What I had found for this may not be shown here any more. Please ask your question again.")
 _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 
@@ -218,6 +220,7 @@ class Asking:
 
     async def _run(self, work: _Work, answer: Answer | None) -> None:
         question = work.question
+        set_language(question.language)
         if work.place is not None:
             await work.place.turn.wait()
         with telemetry.span("question", parent=question.trace):
@@ -255,7 +258,7 @@ class Asking:
             log.exception("a question failed")
             telemetry.record_error(error)
             await self._note_failed(question, "error")
-            return await _try_to_say(work.reply, WENT_WRONG)
+            return await _try_to_say(work.reply, say(WENT_WRONG))
         return ""
 
     async def _note_failed(self, question: Question, why: str) -> None:
@@ -307,7 +310,7 @@ class Asking:
             return ""
         if not self.access.may_see(current_audience(), answer):
             await self._note_failed(work.question, "closed")
-            return await work.say(CLOSED)
+            return await work.say(say(CLOSED))
         with telemetry.span("send"):
             message_id = await work.reply.answer(answer)
         events.answer_sent(answer, work.before, resumed=work.resumed)
@@ -322,14 +325,14 @@ class Asking:
             async with asyncio.timeout(self._timeout_s):
                 await self._follow(work)
         except EngineBusy as busy:
-            return "busy", BUSY.format(seconds=max(1, round(busy.retry_after_s)))
+            return "busy", say(BUSY, seconds=max(1, round(busy.retry_after_s)))
         except PromptTooLong:
-            return "too_long", TOO_LONG
+            return "too_long", say(TOO_LONG)
         except TimeoutError:
             log.warning("a question took longer than %.0f s", self._timeout_s)
-            return "too_slow", TOO_SLOW
+            return "too_slow", say(TOO_SLOW)
         except PageRefused as refused:
-            return "page_refused", str(refused)
+            return "page_refused", explain_refusal(refused)
         except StillReading as reading:
             work.best = None
             return "reading", str(reading)

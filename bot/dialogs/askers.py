@@ -19,9 +19,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from core.records import Question
+from core.translation import mark_count, say_count
 
-TOO_FAST = "You have asked {asked} in the last minute; please wait {seconds} and ask again."
-TOO_MANY = "You have {waiting} waiting for an answer; please wait until one is answered and ask again."
+TOO_FAST = mark_count(
+    "You have asked {count} question in the last minute.",
+    "You have asked {count} questions in the last minute.",
+)
+WAIT = mark_count(
+    "Please wait {count} second and ask again.",
+    "Please wait {count} seconds and ask again.",
+)
+TOO_MANY = mark_count(
+    "You have {count} question waiting for an answer; please wait until one is answered and ask again.",
+    "You have {count} questions waiting for an answer; please wait until one is answered and ask again.",
+)
 _MINUTE_S = 60.0
 
 
@@ -134,14 +145,13 @@ class Askers:
         waiting = person.count_waiting
         if not self._limits.waiting or waiting < self._limits.waiting:
             return None
-        return Refusal("too_many", TOO_MANY.format(waiting=_format_count(waiting, "question")))
+        return Refusal("too_many", say_count(*TOO_MANY, waiting))
 
     def _too_fast(self, person: _Person) -> Refusal | None:
         if not self._limits.per_minute or person.tokens >= 1:
             return None
         wait_s = math.ceil((1 - person.tokens) * _MINUTE_S / self._limits.per_minute)
-        asked, seconds = _format_count(len(person.asked), "question"), _format_count(wait_s, "second")
-        return Refusal("too_fast", TOO_FAST.format(asked=asked, seconds=seconds))
+        return Refusal("too_fast", f"{say_count(*TOO_FAST, len(person.asked))} {say_count(*WAIT, wait_s)}")
 
     def _person(self, asker: str) -> _Person:
         """Return who asks, with the bucket as full as it is now."""
@@ -165,7 +175,3 @@ class Askers:
             if person.seen_at > now - full_s or person.answered is not None:
                 return
             del self._people[asker]
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -18,6 +18,7 @@ from pathlib import Path
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
 from core.records import Comparison
+from core.translation import mark, say
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 ERRAND = "model:"
 """Begins the names of the errands and cards of comparisons; those of answers are hexadecimal."""
-GONE = "This comparison is not here any more."
+GONE = mark("This comparison is not here any more.")
 PATIENCE_S = 4.0
 """How long a press of a button waits: looking at large files takes longer than a channel has patience."""
 _DEEDS: Mapping[Choice, AuditAction] = {
@@ -92,7 +93,7 @@ class Deciding:
         """Do what a reviewer wants with a version. The same press twice is one. Raises Refused."""
         view = await self.view(press.candidate)
         if view is None:
-            raise Refused(GONE)
+            raise Refused(say(GONE))
         if _is_known(press, view):
             return
         self._check(press, view)
@@ -149,10 +150,16 @@ class Deciding:
             raise Refused(_faster(view.decisions))
         candidate = view.comparison.candidate
         if press.choice is Choice.PROMOTE and not view.present:
-            raise Refused(f"The files of {candidate} are gone, so it cannot answer. Nothing was changed.")
+            raise Refused(
+                say("The files of {name} are gone, so it cannot answer. Nothing was changed.", name=candidate)
+            )
         if press.choice not in choices(view):
             raise Refused(
-                f"{candidate} is {view.status} by now, which does not allow that. Nothing was changed."
+                say(
+                    "{name} is {status} by now, which does not allow that. Nothing was changed.",
+                    name=candidate,
+                    status=view.status,
+                )
             )
 
     async def _do(self, decision: ModelDecision) -> None:
@@ -162,7 +169,7 @@ class Deciding:
         except VersionError as error:
             await self.board.take_back(decision)
             self.wake()
-            raise Refused(f"This cannot be done: {error}. Nothing was changed.") from error
+            raise Refused(say("This cannot be done: {error}. Nothing was changed.", error=error)) from error
         await self.board.mark_done(decision)
         await self.leave_errand(decision.candidate)
 
@@ -196,5 +203,5 @@ def _is_known(press: Press, view: ModelView) -> bool:
 def _faster(decisions: Sequence[ModelDecision]) -> str:
     """Say who decided before somebody else could."""
     if not decisions:  # it was decided, and then it could not be done
-        return "This card has changed meanwhile. Please look at it again; nothing was changed."
-    return f"{who_did(decisions[-1])}: that was before you. Nothing was changed."
+        return say("This card has changed meanwhile. Please look at it again; nothing was changed.")
+    return say("{decision}: that was before you. Nothing was changed.", decision=who_did(decisions[-1]))

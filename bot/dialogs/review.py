@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
+from bot.cards.rulings import format_clock, say_already_ruled, say_card_is_old
 from bot.dialogs import events
 from bot.dialogs.review_queue import ReviewOrder
 from bot.dialogs.similar_questions import KnowsParaphrases
@@ -39,7 +40,7 @@ from core.records import (
     Verdict,
     VerifiedAnswer,
 )
-from core.text import CHANGED, RULED
+from core.translation import mark, say
 from feedback.analytics.events import review_ruled
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
@@ -53,7 +54,7 @@ DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
 _FIRST_BLOCK = 5
-GONE = "This is not here any more: its question was deleted."
+GONE = mark("This is not here any more: its question was deleted.")
 
 
 class Refused(Exception):
@@ -401,7 +402,7 @@ class Reviewing:
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
-                raise Refused(GONE)
+                raise Refused(say(GONE))
             changed = change(review)
             if changed == review:
                 return review
@@ -508,30 +509,19 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     """Raise Refused where this reviewer may not act on the review now."""
     ruling = review.ruling
     if ruling is not None:
-        who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
-        raise Refused(f"{who} already {RULED[ruling.ruling]}, {format_clock(ruling.given_at)}.")
+        raise Refused(say_already_ruled(ruling, reviewer))
     if review.round != round_:
-        raise Refused(f"{_say_what_changed(review)} since this card was made: please use the new card.")
+        raise Refused(say_card_is_old(review))
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
-        raise Refused("You have ruled on this already; now a second reviewer is asked.")
+        raise Refused(say("You have ruled on this already; now a second reviewer is asked."))
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
         until = format_clock(review.claimed_until or now)
-        raise Refused(f"{review.claimed_name} has claimed this until {until}.")
+        raise Refused(say("{name} has claimed this until {time}.", name=review.claimed_name, time=until))
     if deciding and review.claimed_by == reviewer and not held:
         raise Refused(
-            f"Your claim ran out at {format_clock(review.claimed_until or now)}. Claim it again, then decide:"
-            " a colleague may be at it."
+            say(
+                "Your claim ran out at {time}. Claim it again, then decide: a colleague may be at it.",
+                time=format_clock(review.claimed_until or now),
+            )
         )
-
-
-def _say_what_changed(review: Review) -> str:
-    if review.change is not None:
-        return f"{review.change.reviewer_name} {CHANGED[review.change.kind]}"
-    conflict = ReviewReason.CONFLICT in review.reasons
-    return "The same question was answered otherwise" if conflict else "The page has changed"
-
-
-def format_clock(time: datetime) -> str:
-    """Return a moment of today as a sentence has it."""
-    return f"{time:%H:%M} UTC"

@@ -18,8 +18,10 @@ from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
 from bot.channel import PageGroup, TalkReply
+from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
 from core.records import Question
+from core.translation import get_language, mark, say, say_count, set_language
 from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, detect_language
 from model.text.small_talk import Chatter, split_leading, strip_chatter
 from pages.fetched import PageRefused
@@ -31,9 +33,9 @@ _LONGEST = 120
 
 ReadFile = Callable[[Question], Awaitable[Sequence[str]]]
 """Reads the files of a question; returns their names. Raises PageRefused."""
-FILE_READ = "I have read {names}. What would you like to know?"
-ABOUT_THE_FILE = "What is this file about?"
-NO_FILES = "I cannot read files here."
+FILE_READ = mark("I have read {names}. What would you like to know?")
+ABOUT_THE_FILE = mark("What is this file about?")
+NO_FILES = mark("I cannot read files here.")
 Pages = Callable[[], Iterable[tuple[str, str]]]
 """Returns (URL, title) of the pages that a source named; may wait for a disk."""
 
@@ -59,23 +61,24 @@ class Talking:
         if talk is None:
             return None
         language = language_of_talk(question.text)
+        set_language(language, question.language)  # who greets in a language is answered in it
         if talk is Talk.PAGES:
-            return listing(await asyncio.to_thread(lambda: list(self._pages())), language)
-        text, (pages, can_do) = SENTENCES[talk][language], OFFERS[language]
-        explains = talk is Talk.HELP and language == ENGLISH
+            return listing(await asyncio.to_thread(lambda: list(self._pages())))
+        pages, can_do = (say(offer) for offer in OFFERS)
         more = (pages,) if talk in {Talk.HELP, Talk.WHO} else (pages, can_do)
-        offers = () if talk is Talk.BYE else (*(self._examples if language == ENGLISH else ()), *more)
-        return TalkReply(text, offers, explains=explains)
+        examples = self._examples if get_language() == ENGLISH else ()
+        offers = () if talk is Talk.BYE else (*examples, *more)
+        return TalkReply(say(SENTENCES[talk]), offers, explains=talk is Talk.HELP)
 
     async def _take_file(self, question: Question) -> TalkReply:
         """Read a file, and invite a question about it."""
         if self.read_file is None:
-            return TalkReply(NO_FILES)
+            return TalkReply(say(NO_FILES))
         try:
             names = await self.read_file(question)
         except PageRefused as refused:
-            return TalkReply(str(refused))
-        return TalkReply(FILE_READ.format(names=", ".join(names)), (ABOUT_THE_FILE,))
+            return TalkReply(explain_refusal(refused))
+        return TalkReply(say(FILE_READ, names=", ".join(names)), (say(ABOUT_THE_FILE),))
 
 
 def is_file_alone(question: Question) -> bool:
@@ -99,34 +102,33 @@ def detect_talk(text: str) -> Talk | None:
 
 
 def language_of_talk(text: str) -> str:
-    """Return the language of small talk, which a word or two tell; English where none shows."""
+    """Return the language of small talk, which a word or two tell; "" where none shows."""
     said = _plain(text)
     marked = next((language for language, words in _MARKED if words.search(said)), "")
-    language = marked or detect_language(text)
-    return language if language in OFFERS else ENGLISH
+    return marked or detect_language(text)
 
 
-def listing(pages: Sequence[tuple[str, str]], language: str = ENGLISH) -> TalkReply:
+def listing(pages: Sequence[tuple[str, str]]) -> TalkReply:
     """List pages, given as (URL, title), by title: all, or some of each folder where there are many."""
     if not pages:
-        return TalkReply(NO_PAGES[language])
-    text = SENTENCES[Talk.PAGES][language]
+        return TalkReply(say(NO_PAGES))
+    text = say(SENTENCES[Talk.PAGES])
     titled = sorted(((title or url, url) for url, title in pages), key=lambda page: page[0].casefold())
     folders = _by_folder(titled)
     if len(titled) <= MOST_PAGES or len(folders) == 1:
         group = PageGroup("", tuple(titled[:MOST_PAGES]))
-        return TalkReply(text, groups=(group,), more=_more(len(titled) - MOST_PAGES, language))
+        return TalkReply(text, groups=(group,), more=_more(len(titled) - MOST_PAGES))
     shown = _some_of_each(folders)
     groups = [
-        PageGroup(_format_folder(name), tuple(some), _more(len(folders[name]) - len(some), language))
+        PageGroup(_format_folder(name), tuple(some), _more(len(folders[name]) - len(some)))
         for name, some in shown.items()
     ]
     unseen = sum(len(pages) for name, pages in folders.items() if name not in shown)
-    return TalkReply(text, groups=tuple(groups), more=_more(unseen, language))
+    return TalkReply(text, groups=tuple(groups), more=_more(unseen))
 
 
-def _more(count: int, language: str) -> str:
-    return MORE[language].format(count) if count > 0 else ""
+def _more(count: int) -> str:
+    return say_count(*MORE, count) if count > 0 else ""
 
 
 def _by_folder(titled: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:

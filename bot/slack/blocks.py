@@ -41,6 +41,7 @@ from bot.cards.elements import (
 )
 from bot.channels.message import Message, ThumbsRequest
 from core.text import Json, calm, clip_text, printable
+from core.translation import mark, say
 
 RUN_CHARACTERS = PLAIN_CHARACTERS = NOTE_CHARACTERS = FIELD_CHARACTERS = METADATA_CHARACTERS = 3_000
 """A field holds less than the cards of Teams do, which allow a correction of 4,000."""
@@ -61,12 +62,18 @@ LABEL_CHARACTERS = 2_000
 OPEN, ACT, SAY, LINK, THUMB, STARS = "open", "act", "say", "link", "thumb", "stars"
 """How an action's id begins: what pressing it does."""
 CALLBACK = "form"
-AI_LABEL = "Written by AI from your pages. Please check what matters."
-QUOTE_LABEL = "Found by AI, in the words of your pages. Please check what matters."
+AI_LABEL = mark("Written by AI from your pages. Please check what matters.")
+QUOTE_LABEL = mark("Found by AI, in the words of your pages. Please check what matters.")
 _LABELS = {"written": AI_LABEL, "quoted": QUOTE_LABEL}
 _STYLES = {"positive": "primary", "destructive": "danger"}
 _MARKER = re.compile(r"\[(\d{1,2})\]")
-_STAR_NAMES = ("★ wrong", "★★ poor", "★★★ fair", "★★★★ good", "★★★★★ just right")
+_STAR_NAMES = (
+    mark("★ wrong"),
+    mark("★★ poor"),
+    mark("★★★ fair"),
+    mark("★★★★ good"),
+    mark("★★★★★ just right"),
+)
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
@@ -137,7 +144,7 @@ def render_below(message: Message) -> list[Json]:
     """Return what stands under the text of a message: its card, the label, the thumbs."""
     blocks = render_card(message.card) if message.card else []
     if message.label:
-        blocks.append({"type": "context", "elements": [plain_text(_LABELS[message.label])]})
+        blocks.append({"type": "context", "elements": [plain_text(say(_LABELS[message.label]))]})
     return [*blocks, *([_thumbs(message.thumbs)] if message.thumbs else [])]
 
 
@@ -303,15 +310,15 @@ def _render_action(action: Action, number: int) -> list[Json]:
 def _stars(opener: Json, button: ActionButton) -> list[Json]:
     """Return a list of stars where an option has room for what it sends, and the way to a comment."""
     data = {**button.data, "verb": "rate.comment"}
-    comment = _button("Comment", f"{OPEN}:rate.comment", value=encode_value(data))
+    comment = _button(say("Comment"), f"{OPEN}:rate.comment", value=encode_value(data))
     values = [encode_stars(data, stars) for stars in range(1, len(_STAR_NAMES) + 1)]
     if any(len(value) > OPTION_CHARACTERS for value in values):
         return [opener, comment]
     choose = {
         "type": "static_select",
-        "placeholder": plain_text("★ Rate this answer", OPTION_CHARACTERS),
+        "placeholder": plain_text(say("★ Rate this answer"), OPTION_CHARACTERS),
         "action_id": f"{STARS}:{button.verb}",
-        "options": [_option(name, value) for name, value in zip(_STAR_NAMES, values, strict=True)],
+        "options": [_option(say(name), value) for name, value in zip(_STAR_NAMES, values, strict=True)],
     }
     return [choose, comment]
 
@@ -344,8 +351,8 @@ def _thumbs(asked: ThumbsRequest) -> Json:
     element = {
         "type": "feedback_buttons",
         "action_id": f"{THUMB}:rate.thumb",
-        "positive_button": thumb("Good answer", "Mark this answer as good", "like"),
-        "negative_button": thumb("Bad answer", "Mark this answer as bad", "dislike"),
+        "positive_button": thumb(say("Good answer"), say("Mark this answer as good"), "like"),
+        "negative_button": thumb(say("Bad answer"), say("Mark this answer as bad"), "dislike"),
     }
     return {"type": "context_actions", "elements": [element]}
 
@@ -363,7 +370,7 @@ def render_form(form: Form, about: Mapping[str, Any]) -> Json:
         "callback_id": CALLBACK,
         "title": plain_text(form.title.strip("★ ").rstrip("…"), TITLE_CHARACTERS),
         "submit": plain_text(form.button.title, TITLE_CHARACTERS),
-        "close": plain_text("Cancel", TITLE_CHARACTERS),
+        "close": plain_text(say("Cancel"), TITLE_CHARACTERS),
         "private_metadata": metadata,
         "blocks": [_field(one) for one in form.inputs],
     }

@@ -29,6 +29,7 @@ from bot.slack.events import Place, parse_person_id, to_conversation, to_person_
 from bot.slack.files.download import HOSTS, SlackFiles
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations, Installed, make_cipher
+from bot.slack.locales import SlackLocales
 from bot.slack.manifest import list_scopes
 from bot.slack.oauth import Installing, OAuthConfig
 from bot.slack.people import SlackPeople
@@ -78,7 +79,14 @@ class SlackChannel:
         self.handler = ActivityHandler(handlers, channel)
         services.audiences.add(Channel.SLACK, SlackPeople(self.api))
         home = SlackHome(self.api, store, handlers.reviews)
-        inbox = InboxParts(self.installations, self.connector, handlers.reviews, home, services.page_previews)
+        inbox = InboxParts(
+            self.installations,
+            self.connector,
+            handlers.reviews,
+            home,
+            services.page_previews,
+            SlackLocales(self.api),
+        )
         self.inbox = SlackInbox(config.signing_secret, self.handler, inbox, services.pseudonym, examples)
         self._installing = Installing(self._oauth(), self.api, self.installations, store.documents)
 

@@ -48,13 +48,23 @@ from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
 from bot.slack.connector import SlackConnector, Unhurried, drain_tasks
-from bot.slack.events import Arrived, an_id, parse_envelope, to_activity, to_person_id
+from bot.slack.events import (
+    Arrived,
+    an_id,
+    parse_envelope,
+    parse_person_id,
+    parse_place,
+    to_activity,
+    to_person_id,
+)
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations
 from bot.slack.interactions import SlackActions
+from bot.slack.locales import SlackLocales
 from bot.slack.page_form import CALLBACK, PageForm
 from core.bounded_dict import BoundedDict
 from core.text import Json
+from core.translation import mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -64,7 +74,7 @@ MAX_BODY_BYTES = 1_000_000
 ACK_S, FORM_S = 0.9, 2.5
 """Slack wants an answer in 3 seconds; a form stays open until it has one."""
 REMEMBERED = 10_000
-MORE_PROMPT = {"title": "What can you do?", "message": "help"}
+MORE_PROMPT = mark("What can you do?")
 MOST_PROMPTS = 4
 MOST_LINKS = 5
 """Of one message, that are looked at."""
@@ -133,6 +143,7 @@ class InboxParts:
     reviews: ReviewHandler
     home: SlackHome
     previews: PagePreviews
+    locales: SlackLocales
 
 
 class Grants(AsyncAuthorize):
@@ -297,7 +308,9 @@ class SlackInbox:
     async def _on_action(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = self._interacting(body, context)
         if by is not None:
-            await asyncio.wait([self._begin(self._actions.handle_press(body, by))], timeout=ACK_S)
+            await asyncio.wait(
+                [self._begin(self._speak(body, by, self._actions.handle_press))], timeout=ACK_S
+            )
         return BoltResponse(status=200)
 
     async def _on_view(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
@@ -306,15 +319,15 @@ class SlackInbox:
             return BoltResponse(status=200)
         is_page_form = to_object(body.get("view")).get("callback_id") == CALLBACK
         submit = self._page_form.submit if is_page_form else self._actions.handle_submit
-        task = self._begin(submit(body, by))
+        task = self._begin(self._speak(body, by, submit))
         done, _ = await asyncio.wait([task], timeout=FORM_S)
-        reply: Json = task.result() if done and task.exception() is None else {}
+        reply: Json = (task.result() or {}) if done and task.exception() is None else {}
         return BoltResponse(status=200, body=json.dumps(reply) if reply else "")
 
     async def _on_shortcut(self, body: dict[str, Any], context: AsyncBoltContext) -> BoltResponse:
         by = self._interacting(body, context)
         if by is not None:
-            await asyncio.wait([self._begin(self._page_form.open(body, by))], timeout=ACK_S)
+            await asyncio.wait([self._begin(self._speak(body, by, self._page_form.open))], timeout=ACK_S)
         return BoltResponse(status=200)
 
     def _interacting(self, body: Mapping[str, Any], context: AsyncBoltContext) -> Arrived | None:
@@ -329,6 +342,13 @@ class SlackInbox:
         if not team or _is_absent(context):
             return None
         return Arrived(Workspace(team, whole), "", context.bot_user_id or "")
+
+    async def _speak(
+        self, body: Json, by: Arrived, act: Callable[[Json, Arrived], Coroutine[Any, Any, Json | None]]
+    ) -> Json | None:
+        """Do what a press or a form says, in the language of who pressed."""
+        set_language(await self._parts.locales.find(by.where, an_id(to_object(body.get("user")).get("id"))))
+        return await act(body, by)
 
     # What it says
 
@@ -351,8 +371,10 @@ class SlackInbox:
                     await self._receive(made)
 
     async def _receive(self, activity: Json) -> InvokeReply | None:
+        _, user = parse_person_id(activity["from"]["id"])
+        locale = await self._parts.locales.find(parse_place(activity["conversation"]).where, user)
         try:
-            return await self._front.receive(activity, self._unhurried)
+            return await self._front.receive(activity | {"locale": locale}, self._unhurried)
         except MalformedError:
             log.info("an activity that nobody could answer")
             return None
@@ -361,7 +383,11 @@ class SlackInbox:
         user = an_id(event.get("user"))
         if user and event.get("tab", "home") == "home":
             person = self._pseudonym(to_person_id(by.where.team, user))
-            self._begin(self._parts.home.show(by.where, user, person))
+            self._begin(self._show_home(by.where, user, person))
+
+    async def _show_home(self, where: Workspace, user: str, person: str) -> None:
+        set_language(await self._parts.locales.find(where, user))
+        await self._parts.home.show(where, user, person)
 
     async def _unfurl(self, event: Mapping[str, Any], by: Arrived) -> None:
         """Show what the links of a message lead to, as far as the pages are known."""
@@ -382,11 +408,12 @@ class SlackInbox:
 
     async def _prompt(self, thread: Mapping[str, Any], by: Arrived) -> None:
         channel, ts = an_id(thread.get("channel_id")), an_id(thread.get("thread_ts"))
+        set_language(await self._parts.locales.find(by.where, an_id(thread.get("user_id"))))
         prompts = [{"title": example[:75], "message": example} for example in self._examples]
         params = {
             "channel_id": channel,
             "thread_ts": ts,
-            "prompts": [*prompts[: MOST_PROMPTS - 1], MORE_PROMPT],
+            "prompts": [*prompts[: MOST_PROMPTS - 1], {"title": say(MORE_PROMPT), "message": "help"}],
         }
         if not (channel and ts):
             return

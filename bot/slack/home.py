@@ -16,6 +16,7 @@ from bot.slack.blocks import fit_blocks, plain_text, render_card, rich_text, say
 from bot.slack.client import SlackApi, Workspace
 from core.records import Question
 from core.text import Json, clip_text
+from core.translation import mark, say
 from feedback.store.base import StoreError
 from feedback.store.rows import PAGE, WholeStore
 from feedback.store.serialization import parse_question
@@ -26,16 +27,16 @@ MOST_QUESTIONS = 10
 MOST_PAGES = 5
 QUESTION_CHARACTERS = 300
 HEADER_CHARACTERS = 150
-WELCOME = (
+WELCOME = mark(
     "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I"
     " answer from what stands there, show you the place, and say so when the pages do not tell."
 )
-AWAY = "I cannot reach my records just now. Please open this page again in a minute."
+AWAY = mark("I cannot reach my records just now. Please open this page again in a minute.")
 BUTTONS = (
-    ("What is kept of me", "privacy"),
-    ("Export my data", "export my data"),
-    ("Stop learning from me", "stop learning from me"),
-    ("Delete my data…", "delete my data"),
+    (mark("What is kept of me"), "privacy"),
+    (mark("Export my data"), "export my data"),
+    (mark("Stop learning from me"), "stop learning from me"),
+    (mark("Delete my data…"), "delete my data"),
 )
 
 
@@ -53,7 +54,7 @@ class SlackHome:
             blocks = await self._draw_blocks(person)
         except StoreError:
             log.exception("a home page could not be drawn")
-            blocks = [rich_text(section(text_run(AWAY)))]
+            blocks = [rich_text(section(text_run(say(AWAY))))]
         view = {"type": "home", "blocks": fit_blocks(blocks)}
         try:
             await self._api.call("views.publish", where, {"user_id": user, "view": view})
@@ -65,14 +66,14 @@ class SlackHome:
         changes = changes_card(await self._reviews.changes(person))
         return [
             {"type": "header", "text": plain_text("askpage", HEADER_CHARACTERS)},
-            rich_text(section(text_run(WELCOME))),
-            {"type": "header", "text": plain_text("My questions", HEADER_CHARACTERS)},
+            rich_text(section(text_run(say(WELCOME)))),
+            {"type": "header", "text": plain_text(say("My questions"), HEADER_CHARACTERS)},
             *_draw_questions(questions),
             *render_card(changes),
-            {"type": "header", "text": plain_text("My data", HEADER_CHARACTERS)},
+            {"type": "header", "text": plain_text(say("My data"), HEADER_CHARACTERS)},
             {
                 "type": "actions",
-                "elements": [say_button(title, words, n) for n, (title, words) in enumerate(BUTTONS)],
+                "elements": [say_button(say(title), words, n) for n, (title, words) in enumerate(BUTTONS)],
             },
         ]
 
@@ -91,7 +92,7 @@ class SlackHome:
 
 def _draw_questions(questions: Sequence[Question]) -> list[Json]:
     if not questions:
-        return [rich_text(section(text_run("You have not asked anything yet.")))]
+        return [rich_text(section(text_run(say("You have not asked anything yet."))))]
     lines = [
         [
             text_run(f"{day(question.asked_at)}  ", bold=True),

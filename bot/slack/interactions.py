@@ -35,15 +35,16 @@ from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_star
 from bot.slack.connector import SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, spoken
 from core.text import Json
+from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 MAX_NAME = 80
 MAX_ACTIONS = 5
-NO_SUCH = "This card has no such action."
-NOT_KEPT = "This could not be kept just now. Please try again in a minute."
-NO_FORM = "Slack did not open the form. Please press the button again."
+NO_SUCH = mark("This card has no such action.")
+NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
+NO_FORM = mark("Slack did not open the form. Please press the button again.")
 Receive = Callable[[Json], Awaitable[InvokeReply | None]]
 """Gives an activity to the front end."""
 
@@ -150,7 +151,7 @@ class SlackActions:
                 await self._tell(press, str(bad))
             except StoreUnavailable:
                 log.exception("what was pressed could not be kept")
-                await self._tell(press, NOT_KEPT)
+                await self._tell(press, say(NOT_KEPT))
 
     async def handle_submit(self, payload: Mapping[str, Any], by: Arrived) -> Json:
         """Do what a form says; return what Slack is to do with the form: {} closes it."""
@@ -167,7 +168,7 @@ class SlackActions:
             return _complaint(view, str(bad))
         except StoreUnavailable:
             log.exception("what a form said could not be kept")
-            return _complaint(view, NOT_KEPT)
+            return _complaint(view, say(NOT_KEPT))
         if reply.refused:
             return _complaint(view, reply.said)
         await self._show(press, reply)
@@ -200,7 +201,7 @@ class SlackActions:
     async def _say(self, press: Press, words: str) -> None:
         """Say something in the name of who pressed, in their own chat where it was on the home page."""
         if not words:
-            raise BadAction(NO_SUCH)
+            raise BadAction(say(NO_SUCH))
         await self._receive(spoken(press.activity(), words[:500]))
 
     async def _invoke(self, press: Press, data: Json) -> InvokeReply:
@@ -242,10 +243,10 @@ class SlackActions:
             await self._connector.open_form(press.place.where, press.trigger, render_form(form, about))
         except ValueError as error:
             log.warning("a form is not for Slack: %s", error)
-            raise BadAction(NO_FORM) from error
+            raise BadAction(say(NO_FORM)) from error
         except (Undeliverable, OSError) as error:
             log.warning("a form was not opened: %s", error)
-            raise BadAction(NO_FORM) from error
+            raise BadAction(say(NO_FORM)) from error
 
     async def _form(self, press: Press, data: Json) -> Form:
         action = parse_action(data.get("verb"), data)
@@ -261,7 +262,7 @@ class SlackActions:
             card = Card((), tuple(actions), "")
         form = card.find_form(action.verb)
         if form is None:
-            raise BadAction(NO_SUCH)
+            raise BadAction(say(NO_SUCH))
         return form
 
 
@@ -298,9 +299,9 @@ def _parse_data(value: str) -> Json:
     try:
         data = to_object(json.loads(value))
     except (ValueError, RecursionError) as error:
-        raise BadAction(NO_SUCH) from error
+        raise BadAction(say(NO_SUCH)) from error
     if not data:
-        raise BadAction(NO_SUCH)
+        raise BadAction(say(NO_SUCH))
     return data
 
 

@@ -23,6 +23,7 @@ SCOPES: Mapping[str, str] = {
     "im:write": "speak in that chat when somebody presses a button on the bot's home page",
     "reactions:read": "take a reaction to an answer as an opinion, and see it taken back",
     "reactions:write": "react to a question while it works, and once it has answered",
+    "users:read": "know the language that somebody reads Slack in, and speak it to them",
 }
 GROUPS_SCOPE = ("usergroups:read", "know who is in the user groups that review")
 CHANNEL_SCOPES: Mapping[str, str] = {
@@ -81,6 +82,7 @@ METHODS: Mapping[str, str] = {
     "reactions.remove": "reactions:write",
     "usergroups.users.list": "usergroups:read",
     "users.conversations": "channels:read",
+    "users.info": "users:read",
     "views.open": "",
     "views.publish": "",
 }

@@ -24,6 +24,7 @@ from bot.slack.blocks import plain_text, render_form
 from bot.slack.connector import SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, strip_markup
 from core.text import Json
+from core.translation import say
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class PageForm:
         if not addresses:
             personal = place.channel.startswith("D")
             made = activity(by, place, (by.where.team, an_id(user.get("id"))), personal=personal)
-            await self._connector.whisper(made["conversation"], an_id(user.get("id")), NO_LINK)
+            await self._connector.whisper(made["conversation"], an_id(user.get("id")), say(NO_LINK))
             return
         url, page = await self._previews.choose(addresses)
         try:
@@ -65,7 +66,7 @@ class PageForm:
         page, question = _read_page(view), _read_question(view)
         team = an_id(user.get("team_id")) or by.where.team
         if not question:
-            return _complain(EMPTY)
+            return _complain(say(EMPTY))
         if not (page and an_id(user.get("id")) and an_id(view.get("id"))):
             log.info("a form that is none of ours")
             return {}
@@ -77,13 +78,13 @@ class PageForm:
         except OSError as error:
             log.warning("a question from a message could not be asked: %s", error)
             asked = False
-        return {} if asked else _complain(NOT_NOW)
+        return {} if asked else _complain(say(NOT_NOW))
 
 
 def draw_form(url: str, name: str) -> Json:
     """Return the form; the page comes back with it, unseen. Raises ValueError for an address too long."""
-    asked = TextInput(QUESTION, "Your question", LONGEST_QUESTION, multiline=False, required=EMPTY)
-    view = render_form(Form(TITLE, (asked,), ActionButton("Ask", {})), {"page": url})
+    asked = TextInput(QUESTION, say("Your question"), LONGEST_QUESTION, multiline=False, required=say(EMPTY))
+    view = render_form(Form(say(TITLE), (asked,), ActionButton(say("Ask"), {})), {"page": url})
     about = {"type": "section", "text": plain_text(name)}
     return view | {"callback_id": CALLBACK, "blocks": [about, *view["blocks"]]}
 

@@ -27,10 +27,11 @@ from bot.slack.connector import SlackConnector
 from bot.slack.events import parse_person_id, parse_place
 from core.records import Answer
 from core.text import Json
+from core.translation import mark, say
 
 log = logging.getLogger(__name__)
 
-READING = "is reading the pages…"
+READING = mark("is reading the pages…")
 WRITING = "…"
 APPEND_EVERY, UPDATE_EVERY = 1.0, 1.5
 """Of Slack's seconds, between two changes of one message."""
@@ -124,7 +125,7 @@ class SlackReply:
             return ""
         try:
             await self._end_stream({})
-            await self._connector.update(self._reference, self._ts, plain_message(STOPPED))
+            await self._connector.update(self._reference, self._ts, plain_message(say(STOPPED)))
         except (Undeliverable, OSError) as error:
             log.info("a half answer stays: %s", error)
         return self._ts
@@ -251,7 +252,11 @@ class SlackReply:
         self._ts = str((await self._call("chat.postMessage", message)).get("ts") or "")
 
     async def _show_status(self) -> None:
-        params: Json = {"channel_id": self._place.channel, "thread_ts": self._place.thread, "status": READING}
+        params: Json = {
+            "channel_id": self._place.channel,
+            "thread_ts": self._place.thread,
+            "status": say(READING),
+        }
         with contextlib.suppress(Undeliverable, OSError):
             await self._connector.api.call(
                 "assistant.threads.setStatus", self._place.where, params, hurried=True

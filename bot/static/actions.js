@@ -1,5 +1,7 @@
 // What a person does with messages, as the activities of it: ratings, presses on cards, edits, deletions.
 
+import { say } from "./language.js";
+
 /**
  * `on`: send(activity) resolves to what came of it, undefined where it failed; toast(words), announce(words), confirm() resolves to
  * whether a question is to be deleted, edit(shown), grown(); linkTo(shown) where an answer has an address.
@@ -23,7 +25,7 @@ export function makeActions(on) {
     async thumb(shown, reaction, said) {
       const value = { actionName: "feedback", actionValue: { reaction, feedback: JSON.stringify(said) } };
       const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
-      if (answer) announce("Thank you, your feedback is kept.");
+      if (answer) announce(say("Thank you, your feedback is kept."));
       return Boolean(answer);
     },
     async react(shown, name, on) {

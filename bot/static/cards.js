@@ -1,6 +1,7 @@
 // Adaptive Cards, drawn by Microsoft's renderer in this page's colours. Markdown is not processed: text stays text.
 
 import { element } from "./element.js";
+import { say } from "./language.js";
 
 // The colours are the page's custom properties, so a card follows the theme without being drawn again.
 const shade = (name, subtle = "ink-soft") => ({ default: `var(--${name})`, subtle: `var(--${subtle})` });
@@ -54,7 +55,7 @@ export function cardElement(card, act) {
   const library = window.AdaptiveCards;
   if (!library) {
     const words = card.fallbackText ? [element("p", {}, card.fallbackText)] : [];
-    return element("div", { class: "card card-missing" }, ...words, "This card is not shown: its renderer is not installed.");
+    return element("div", { class: "card card-missing" }, ...words, say("This card is not shown: its renderer is not installed."));
   }
   library.AdaptiveCard.onProcessMarkdown = (_, result) => {
     result.didProcess = false;

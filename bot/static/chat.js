@@ -4,6 +4,7 @@ import { ask, makeActions } from "./actions.js";
 import { Composer } from "./composer.js";
 import { element, icon } from "./element.js";
 import { Files } from "./files.js";
+import { number, say, sayCount } from "./language.js";
 import { Thread } from "./thread.js";
 import { config, follow, get, post } from "./wire.js";
 
@@ -27,7 +28,7 @@ function people() {
 
 function fillPeople() {
   const options = people().map(({ id, name }) => element("option", { value: id }, name));
-  $("person").replaceChildren(...options, element("option", { value: "?" }, "Someone else…"));
+  $("person").replaceChildren(...options, element("option", { value: "?" }, say("Someone else…")));
   $("person").value = person.id;
   $("avatar").textContent = [...person.name][0].toUpperCase();
 }
@@ -106,7 +107,7 @@ async function listConversations() {
         element(
           "button",
           { type: "button", "aria-current": one.id === conversation ? "true" : null, onclick: () => show(one.id) },
-          one.title || "New conversation",
+          one.title || say("New conversation"),
         ),
       ),
     ),
@@ -114,7 +115,7 @@ async function listConversations() {
   const here = mine.find((one) => one.id === conversation);
   if (!here && words) return; // what is open does not have these words
   named = here?.named ? here.title : "";
-  const title = here?.title || "New conversation";
+  const title = here?.title || say("New conversation");
   $("title").textContent = title;
   document.title = `${title} · askpage`;
 }
@@ -148,7 +149,7 @@ async function openLink() {
   history.replaceState(null, "", location.pathname);
   const found = await get(`/local/conversations/${encodeURIComponent(link.get("conversation"))}`).catch(() => null);
   if (!found) {
-    toast("What this link leads to is gone.");
+    toast(say("What this link leads to is gone."));
     return false;
   }
   speakAs(people().find(({ id }) => id === found.person.id) ?? found.person);
@@ -182,7 +183,7 @@ const events = {
     banner(loading);
   },
   state(name) {
-    const words = { connected: "Connected", reconnecting: "Reconnecting…" };
+    const words = { connected: say("Connected"), reconnecting: say("Reconnecting…") };
     $("connection").textContent = words[name];
     $("connection").dataset.state = name;
   },
@@ -212,7 +213,7 @@ $("stop").addEventListener("click", async () => {
 });
 
 function banner(loading) {
-  const words = config.cards ? loading : "Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.";
+  const words = config.cards ? loading : say("Cards cannot be shown: their renderer is not installed. Stop askpage, run “make setup”, and start it again.");
   $("banner").hidden = !words;
   $("banner").dataset.kind = config.cards ? "loading" : "problem";
   if ($("banner").textContent !== (words ?? "")) $("banner").textContent = words ?? "";
@@ -310,16 +311,33 @@ for (const radio of document.querySelectorAll("input[name=theme]")) {
   });
 }
 
+const languages = Object.entries(config.languages);
+$("language-row").hidden = !languages.length;
+$("language").append(...languages.map(([code, name]) => element("option", { value: code, lang: code }, name)));
+$("language").value = config.chosen_language;
+$("language").addEventListener("change", () => {
+  document.cookie = `askpage-language=${$("language").value}; path=/; max-age=31536000; samesite=strict`;
+  location.reload();
+});
+
 for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon(place.dataset.icon));
 $("suggestions").replaceChildren(
   ...config.suggestions.map((text) => element("li", {}, element("button", { type: "button", class: "chip", onclick: () => act.say(text) }, text))),
 );
 const known = config.knows.reduce((sum, { count }) => sum + count, 0);
-$("knows").replaceChildren(
-  "I know ",
-  element("a", { href: "/site/", target: "_blank", rel: "noopener" }, `${known.toLocaleString("en-GB")} ${known === 1 ? "page" : "pages"}`),
-  config.knows.length === 1 && config.knows[0].name === "pages" ? "." : ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
-);
+const folders = config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${number(count)})` : name));
+$("knows").replaceChildren(...describeKnown(known, folders));
+
+/** What is known, as a sentence in which the number of pages is a link. */
+function describeKnown(count, names) {
+  const pages = sayCount("{count} page", "{count} pages", count);
+  const places = names.join(", ");
+  let sentence = say("I know {pages} of {places}.", { places });
+  if (config.knows.length > names.length) sentence = say("I know {pages} of {places} and others.", { places });
+  if (config.knows.length === 1 && config.knows[0].name === "pages") sentence = say("I know {pages}.");
+  const [before, after] = sentence.split("{pages}");
+  return [before, element("a", { href: "/site/", target: "_blank", rel: "noopener" }, pages), after];
+}
 banner(config.loading);
 composer.fit();
 if (matchMedia("(pointer: fine)").matches) $("question").focus();

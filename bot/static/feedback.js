@@ -2,17 +2,18 @@
 
 import { cardElement } from "./cards.js";
 import { element, face, icon } from "./element.js";
+import { say } from "./language.js";
 
-export const REACTIONS = { like: "Like", heart: "Heart", laugh: "Laugh", surprised: "Surprised", sad: "Sad", angry: "Angry" };
+export const REACTIONS = { like: say("Like"), heart: say("Heart"), laugh: say("Laugh"), surprised: say("Surprised"), sad: say("Sad"), angry: say("Angry") };
 
 const QUESTIONS = {
   like: {
-    title: "What was good about it?",
-    reasons: { clear: "Clear", complete: "Complete", good_source: "Good source", saved_time: "Saved me time" },
+    title: say("What was good about it?"),
+    reasons: { clear: say("Clear"), complete: say("Complete"), good_source: say("Good source"), saved_time: say("Saved me time") },
   },
   dislike: {
-    title: "What went wrong?",
-    reasons: { wrong: "Not correct", outdated: "Out of date", incomplete: "Incomplete", wrong_source: "Wrong source", on_the_page: "It is on the page" },
+    title: say("What went wrong?"),
+    reasons: { wrong: say("Not correct"), outdated: say("Out of date"), incomplete: say("Incomplete"), wrong_source: say("Wrong source"), on_the_page: say("It is on the page") },
   },
 };
 
@@ -26,7 +27,7 @@ export class Feedback {
   }
 
   thumbs(shown) {
-    return Object.entries({ like: ["thumbUp", "Good answer"], dislike: ["thumbDown", "Bad answer"] }).map(([name, [picture, label]]) =>
+    return Object.entries({ like: ["thumbUp", say("Good answer")], dislike: ["thumbDown", say("Bad answer")] }).map(([name, [picture, label]]) =>
       element(
         "button",
         {
@@ -56,7 +57,7 @@ export class Feedback {
     const submit = async (said) => {
       if (await this.act.thumb(shown, name, said)) this.close();
     };
-    const cancel = element("button", { type: "button", onclick: () => this.close() }, "Cancel");
+    const cancel = element("button", { type: "button", onclick: () => this.close() }, say("Cancel"));
     this.form.replaceChildren(cardElement(card, { submit, open: this.act.open }), element("div", { class: "form-buttons" }, cancel));
     this.form.onsubmit = (event) => event.preventDefault();
     this.form.setAttribute("aria-label", card.fallbackText);
@@ -77,7 +78,7 @@ export class Feedback {
         element("span", {}, words),
       ),
     );
-    const text = element("textarea", { rows: 2, maxlength: 2000, "aria-label": "In your words (optional)", placeholder: "In your words (optional)" });
+    const text = element("textarea", { rows: 2, maxlength: 2000, "aria-label": say("In your words (optional)"), placeholder: say("In your words (optional)") });
     text.value = before.text ?? "";
     this.form.removeAttribute("aria-label");
     this.form.replaceChildren(
@@ -86,9 +87,9 @@ export class Feedback {
       element(
         "div",
         { class: "form-buttons" },
-        element("span", { class: "note" }, "The people who look after askpage read this."),
-        element("button", { type: "button", onclick: () => this.close() }, "Cancel"),
-        element("button", { type: "submit", class: "primary" }, "Send feedback"),
+        element("span", { class: "note" }, say("The people who look after askpage read this.")),
+        element("button", { type: "button", onclick: () => this.close() }, say("Cancel")),
+        element("button", { type: "submit", class: "primary" }, say("Send feedback")),
       ),
     );
     this.form.onsubmit = async (event) => {
@@ -116,8 +117,8 @@ export class Feedback {
         {
           class: "reaction-given",
           type: "button",
-          title: `Take back: ${REACTIONS[name]}`,
-          "aria-label": `You reacted with ${REACTIONS[name]}. Take it back`,
+          title: say("Take back: {name}", { name: REACTIONS[name] }),
+          "aria-label": say("You reacted with {name}. Take it back", { name: REACTIONS[name] }),
           "data-key": `given-${name}`,
           onclick: () => this.act.react(shown, name, false),
         },
@@ -125,10 +126,10 @@ export class Feedback {
         "1",
       ),
     );
-    const menu = element("div", { class: "reaction-menu", role: "menu", "aria-label": "Reactions", hidden: true });
+    const menu = element("div", { class: "reaction-menu", role: "menu", "aria-label": say("Reactions"), hidden: true });
     const opener = element(
       "button",
-      { class: "icon-button", type: "button", title: "React", "aria-label": "React", "aria-haspopup": "menu", "aria-expanded": "false", "data-key": "react" },
+      { class: "icon-button", type: "button", title: say("React"), "aria-label": say("React"), "aria-haspopup": "menu", "aria-expanded": "false", "data-key": "react" },
       icon("smile"),
     );
     let pinned = false; // opened by a click or a key, not by passing over it

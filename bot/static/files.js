@@ -1,6 +1,7 @@
 // Files for the next question: chosen or dropped, sent to the server at once, named above the question until it is asked.
 
 import { element, icon } from "./element.js";
+import { number, say } from "./language.js";
 import { config, upload } from "./wire.js";
 
 /** `parts`: list, input, button, drop (where files may be dropped). `on`: conversation(), attempt(work), toast(words), changed(). */
@@ -40,7 +41,7 @@ export class Files {
     for (const file of files) {
       const conversation = this.on.conversation();
       if (file.size > config.file_bytes) {
-        this.on.toast(`${file.name} is too large: at most ${config.file_bytes / 1e6} MB.`);
+        this.on.toast(say("{name} is too large: at most {most} MB.", { name: file.name, most: number(config.file_bytes / 1e6) }));
         continue;
       }
       const kept = await this.on.attempt(() => upload(conversation, file));
@@ -66,7 +67,7 @@ export class Files {
     this.parts.list.hidden = !this.waiting.length;
     this.parts.list.replaceChildren(
       ...this.waiting.map((file) =>
-        element("li", {}, file.name, element("button", { type: "button", "aria-label": `Leave out ${file.name}`, onclick: drop(file) }, "×")),
+        element("li", {}, file.name, element("button", { type: "button", "aria-label": say("Leave out {name}", { name: file.name }), onclick: drop(file) }, "×")),
       ),
     );
     this.on.changed();

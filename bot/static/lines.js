@@ -1,6 +1,7 @@
 // Paragraphs, lists and tables from lines, and the words of a page, which a card has as an element of their own.
 
 import { element } from "./element.js";
+import { say } from "./language.js";
 
 const QUOTATION = "quotation";
 const ITEM = /^([ \u2003]*)([-*•]|\d{1,4}[.)])\s+(?=\S)/;
@@ -80,7 +81,7 @@ function table(lines, draw) {
   const [head, ...rows] = lines.map((runs) => cells(runs).map(draw));
   const row = (tag, texts) => element("tr", {}, ...texts.map((text) => element(tag, tag === "th" ? { scope: "col" } : {}, ...text)));
   const drawn = element("table", {}, element("thead", {}, row("th", head)), element("tbody", {}, ...rows.map((texts) => row("td", texts))));
-  return element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table of the page" }, drawn);
+  return element("div", { class: "table", tabindex: "0", role: "region", "aria-label": say("Table of the page") }, drawn);
 }
 
 // The runs of a row, cell by cell: a cut may go through a run.

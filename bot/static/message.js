@@ -3,12 +3,13 @@
 import { cardElement } from "./cards.js";
 import { element, icon } from "./element.js";
 import { Feedback } from "./feedback.js";
+import { language, say } from "./language.js";
 import { besideQuotation, quotationElement, quotationIn, quotationText, textBlocks } from "./lines.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const LOGO = new URL("logo.svg", import.meta.url).href;
 const MARKER = /\[(\d{1,2})\]/g;
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(language === "en" ? undefined : language, { hour: "2-digit", minute: "2-digit" });
 
 /**
  * `act`: edit(shown), erase(shown), again(shown), form(shown, reaction), thumb(shown, reaction, said), react(shown, name, on), open(url), submit(shown, data),
@@ -21,7 +22,7 @@ export class MessageView {
     this.cards = element("div", { class: "cards" });
     this.foot = element("div", { class: "foot" });
     this.root = element("li", { class: `message from-${shown.sender}`, "data-id": shown.id });
-    const who = element("span", { class: "unseen" }, shown.sender === "bot" ? "askpage says:" : "You asked:");
+    const who = element("span", { class: "unseen" }, shown.sender === "bot" ? say("askpage says:") : say("You asked:"));
     const column = element("div", { class: "content" }, who, this.body, this.cards, this.foot);
     if (shown.sender === "bot") {
       this.root.append(element("img", { src: LOGO, alt: "", class: "speaker", width: 28, height: 28 }));
@@ -114,13 +115,13 @@ export class MessageView {
   ownButtons(shown) {
     const time = element("time", { datetime: shown.at }, clock.format(new Date(shown.at)));
     const parts = [
-      small("again", "Ask this again", "ask-again", () => this.act.say(shown.text)),
-      small("pencil", "Edit this question", "edit", () => this.act.edit(shown)),
-      small("trash", "Delete this question", "erase", () => this.act.erase(shown)),
-      element("span", { class: "meta" }, shown.edited ? "Edited · " : "", time),
+      small("again", say("Ask this again"), "ask-again", () => this.act.say(shown.text)),
+      small("pencil", say("Edit this question"), "edit", () => this.act.edit(shown)),
+      small("trash", say("Delete this question"), "erase", () => this.act.erase(shown)),
+      element("span", { class: "meta" }, shown.edited ? say("Edited") + " · " : "", time),
     ];
     if (shown.failed) {
-      const again = shown.files ? "Please send the file again." : element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, "Send again");
+      const again = shown.files ? say("Please send the file again.") : element("button", { class: "text-button", type: "button", "data-key": "again", onclick: () => this.act.again(shown) }, say("Send again"));
       parts.unshift(element("span", { class: "failure", role: "alert" }, shown.failed, " ", again));
     }
     return parts;
@@ -128,10 +129,10 @@ export class MessageView {
 
   answerButtons(shown) {
     const parts = [];
-    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown) ? "Found by AI" : "AI-generated"));
+    if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown) ? say("Found by AI") : say("AI-generated")));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
     if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown), this.act.linkTo ? this.linkButton(shown) : "");
-    if (shown.stopped) parts.push(element("span", { class: "meta" }, "Stopped"));
+    if (shown.stopped) parts.push(element("span", { class: "meta" }, say("Stopped")));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
     const choices = (shown.choices ?? []).map((choice) =>
       element("button", { class: "chip", type: "button", onclick: () => this.act.say(choice.text) }, choice.title),
@@ -140,23 +141,23 @@ export class MessageView {
   }
 
   linkButton(shown) {
-    const button = small("link", "Copy a link to this answer", "link", async () => {
+    const button = small("link", say("Copy a link to this answer"), "link", async () => {
       const done = await navigator.clipboard.writeText(this.act.linkTo(shown)).then(() => true, () => false);
       button.replaceChildren(icon(done ? "check" : "close"));
-      this.act.announce(done ? "The link is copied. It opens on this machine." : "The browser did not allow copying.");
+      this.act.announce(done ? say("The link is copied. It opens on this machine.") : say("The browser did not allow copying."));
       setTimeout(() => button.replaceChildren(icon("link")), 1600);
     });
     return button;
   }
 
   copyButton(shown) {
-    const button = small("copy", "Copy the answer", "copy", async () => {
+    const button = small("copy", say("Copy the answer"), "copy", async () => {
       const sources = (shown.citations ?? []).map((one) => `[${one.position}] ${one.name} ${address(one.url)}`.trim());
       const quotation = quotationIn(shown);
       const text = [shown.text, ...(quotation ? [quotationText(quotation), ""] : []), ...sources].join("\n");
       const done = await navigator.clipboard.writeText(text).then(() => true, () => false);
       button.replaceChildren(icon(done ? "check" : "close"));
-      this.act.announce(done ? "The answer is copied." : "The browser did not allow copying.");
+      this.act.announce(done ? say("The answer is copied.") : say("The browser did not allow copying."));
       setTimeout(() => button.replaceChildren(icon("copy")), 1600);
     });
     return button;
@@ -173,7 +174,7 @@ function address(url) {
 
 /** Text as paragraphs, lines and lists; [n] becomes a link where there is a citation n. */
 function fileNames(names) {
-  return names.length ? [element("ul", { class: "files", "aria-label": "Files" }, ...names.map((name) => element("li", {}, name)))] : [];
+  return names.length ? [element("ul", { class: "files", "aria-label": say("Files") }, ...names.map((name) => element("li", {}, name)))] : [];
 }
 
 function paragraphs(text, citations, open) {
@@ -197,10 +198,11 @@ function* withMarkers(text, byPosition, open) {
 }
 
 function marker(citation, open) {
-  const label = `Source ${citation.position}: ${citation.name}`;
+  const values = { number: citation.position, name: citation.name };
+  const label = citation.url ? say("Source {number}: {name}, opens the page", values) : say("Source {number}: {name}", values);
   const inside = [
     element("span", { "aria-hidden": "true" }, String(citation.position)),
-    element("span", { class: "unseen" }, `${label}${citation.url ? ", opens the page" : ""}`),
+    element("span", { class: "unseen" }, label),
     element(
       "span",
       { class: "peek", "aria-hidden": "true" },

@@ -1,8 +1,9 @@
 // The panel's ways to the server. The session goes in a header, so events are read with fetch: an EventSource sends none.
 
+import { say } from "./language.js";
 import { Failed, config } from "./wire.js";
 
-const UNREACHABLE = "The assistant cannot be reached. Please try again in a minute.";
+const UNREACHABLE = say("The assistant cannot be reached. Please try again in a minute.");
 const LONGEST_WAIT_MS = 8000;
 let session = "";
 let visit = ""; // a cookie of the bot has it, too, where the browser keeps one for this site
@@ -17,7 +18,7 @@ async function request(path, options) {
   }
   if (response.ok) return response;
   const { error } = await response.json().catch(() => ({}));
-  throw new Failed(error?.message ?? "That did not work.", error?.code ?? "failed");
+  throw new Failed(error?.message ?? say("That did not work."), error?.code ?? "failed");
 }
 
 async function begin(ticket) {

@@ -3,6 +3,7 @@
 import { ask, makeActions } from "./actions.js";
 import { Composer } from "./composer.js";
 import { element, icon } from "./element.js";
+import { say } from "./language.js";
 import { Thread } from "./thread.js";
 import { enter, follow, post } from "./panel-wire.js";
 import { config } from "./wire.js";
@@ -11,6 +12,7 @@ const $ = (id) => document.getElementById(id);
 const OWN_ESCAPE = "dialog[open], .thumb-form:not([hidden]), .reaction-menu:not([hidden])";
 const ENDED = ["session_ended", "ticket_used"];
 const TOAST_MS = 8000;
+const MY_DATA = "my data"; // what the bot knows in every language
 let conversation = "";
 let stop = null;
 let page = { url: "", title: "" };
@@ -28,7 +30,7 @@ window.addEventListener("message", ({ source, origin, data }) => {
 
 function open(given) {
   page = { url: String(given?.url ?? ""), title: String(given?.title ?? "") };
-  $("page-title").textContent = page.title || "this page";
+  $("page-title").textContent = page.title || say("this page");
   $("scope").hidden = !page.url;
   if (conversation && !stop) show(conversation);
   $("question").focus();
@@ -160,7 +162,7 @@ $("end").addEventListener("click", async () => {
   if (await attempt(() => post("/widget/end", { conversation }))) await begin();
   $("question").focus();
 });
-$("privacy").addEventListener("click", () => act.say("my data"));
+$("privacy").addEventListener("click", () => act.say(MY_DATA));
 
 // The rest of the panel
 

@@ -1,5 +1,6 @@
 // The messages of a conversation on screen: in the order of their ids, and at their end while somebody reads there.
 
+import { say, sayCount } from "./language.js";
 import { MessageView } from "./message.js";
 
 const TYPING_MS = 20_000;
@@ -118,8 +119,8 @@ export class Thread {
   }
 
   speak(shown) {
-    const sources = shown.citations?.length ? ` ${shown.citations.length} sources.` : "";
-    const words = shown.text || shown.cards?.[0]?.fallbackText || "A card.";
+    const sources = shown.citations?.length ? " " + sayCount("{count} source.", "{count} sources.", shown.citations.length) : "";
+    const words = shown.text || shown.cards?.[0]?.fallbackText || say("A card.");
     this.parts.announce.textContent = `askpage: ${words.replace(/\s*\[\d+\]/g, "")}${sources}`;
   }
 

@@ -1,5 +1,7 @@
 // The two ways to the server: what a person does is posted, what changes comes as Server-Sent Events.
 
+import { say } from "./language.js";
+
 export const config = JSON.parse(document.querySelector("meta[name=askpage]").content);
 let token = config.token;
 
@@ -12,7 +14,7 @@ export class Failed extends Error {
 }
 
 const HIDDEN_MS = 30_000;
-const UNREACHABLE = "askpage cannot be reached. Is it still running?";
+const UNREACHABLE = say("askpage cannot be reached. Is it still running?");
 
 async function request(path, options) {
   let response;
@@ -22,7 +24,7 @@ async function request(path, options) {
     throw new Failed(UNREACHABLE, "unreachable");
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Failed(body.error?.message ?? "That did not work.", body.error?.code ?? "failed");
+  if (!response.ok) throw new Failed(body.error?.message ?? say("That did not work."), body.error?.code ?? "failed");
   return body;
 }
 

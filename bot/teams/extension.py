@@ -36,17 +36,18 @@ from bot.channels.incoming import Incoming, to_object, to_objects, to_text
 from bot.channels.links import list_addresses
 from bot.channels.message import InvokeReply, bad_action
 from core.text import Json, clip_text
+from core.translation import mark, say
 
 log = logging.getLogger(__name__)
 
 SEARCH = "search"
 CARD_VERSION = "1.3"
 NAME_CHARACTERS, TEXT_CHARACTERS = 80, 160
-ASK = "Type a question, and put what the pages say on it into your message."
+ASK = mark("Type a question, and put what the pages say on it into your message.")
 ASK_PAGE = "askPage"
 WITH_COMMANDS = frozenset({f"composeExtension/{name}" for name in ("query", "fetchTask", "submitAction")})
-ASKED = "I answer in our own chat."
-NO_CHAT = "Please write to me once in a chat of our own; then I can answer you there."
+ASKED = mark("I answer in our own chat.")
+NO_CHAT = mark("Please write to me once in a chat of our own; then I can answer you there.")
 
 
 async def answer_extension(incoming: Incoming, ask: AskAlone, previews: PagePreviews) -> InvokeReply | None:
@@ -64,15 +65,15 @@ async def answer_extension(incoming: Incoming, ask: AskAlone, previews: PagePrev
         case "composeExtension/query", "search":
             reply = await _look_up(_read_question(incoming.value), previews)
         case name, _:
-            reply = bad_action("There is no such command.") if name in WITH_COMMANDS else None
+            reply = bad_action(say("There is no such command.")) if name in WITH_COMMANDS else None
     return reply
 
 
 async def _look_up(question: str, previews: PagePreviews) -> InvokeReply:
     if not question:
-        return _message(ASK)
+        return _message(say(ASK))
     results = await previews.look_up(question)
-    return _results(results) if results else _message(NOTHING_FOUND)
+    return _results(results) if results else _message(say(NOTHING_FOUND))
 
 
 async def _open_form(incoming: Incoming, previews: PagePreviews) -> InvokeReply:
@@ -80,15 +81,16 @@ async def _open_form(incoming: Incoming, previews: PagePreviews) -> InvokeReply:
     body = to_object(to_object(incoming.value.get("messagePayload")).get("body"))
     addresses = list_addresses(html.unescape(to_text(body.get("content"))))
     if not addresses:
-        return _say_in_task(NO_LINK)
+        return _say_in_task(say(NO_LINK))
     url, page = await previews.choose(addresses)
-    question = TextInput("question", "Your question", LONGEST_QUESTION, required=EMPTY)
-    form = Form(TITLE, (question,), ActionButton("Ask", {"verb": ASK_PAGE}, inputs=True))
-    card = render_form(form, TITLE)
+    question = TextInput("question", say("Your question"), LONGEST_QUESTION, required=say(EMPTY))
+    title = say(TITLE)
+    form = Form(title, (question,), ActionButton(say("Ask"), {"verb": ASK_PAGE}, inputs=True))
+    card = render_form(form, title)
     shown = clip_text(page.name if page else url, NAME_CHARACTERS)
     card["body"] = [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": shown}]}, *card["body"]]
     card["actions"] = [one | {"data": {"page": url}} for one in card["actions"]]
-    value = {"title": TITLE, "height": "small", "width": "medium"}
+    value = {"title": title, "height": "small", "width": "medium"}
     value |= {"card": {"contentType": CARD_TYPE, "content": card}}
     return InvokeReply(200, {"task": {"type": "continue", "value": value}})
 
@@ -99,13 +101,13 @@ async def _take_form(incoming: Incoming, ask: AskAlone) -> InvokeReply:
     question = to_text(data.get("question")).strip()[:LONGEST_QUESTION]
     addresses = list_addresses(to_text(data.get("page")))
     if not question or not addresses:
-        return _say_in_task(EMPTY)
+        return _say_in_task(say(EMPTY))
     try:
         asked = await ask(f"{question} {addresses[0]}")
     except OSError as error:
         log.warning("a question from a message could not be asked: %s", error)
-        return _say_in_task(NOT_NOW)
-    return _say_in_task(ASKED if asked else NO_CHAT)
+        return _say_in_task(say(NOT_NOW))
+    return _say_in_task(say(ASKED) if asked else say(NO_CHAT))
 
 
 def _say_in_task(sentence: str) -> InvokeReply:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bot.channels.incoming import SentFile
 from core.text import Json
+from core.translation import mark, say
 from pages.fetch.client import Fetcher
 from pages.fetched import Fetched, PageUnreachable
 
@@ -21,7 +22,7 @@ HOSTS = (
     ".1drv.com",
 )
 """Where Teams keeps what people send: the clouds' SharePoint, and the hosts that serve its bytes."""
-NO_ADDRESS = "Teams did not say where that file is; please send it again."
+NO_ADDRESS = mark("Teams did not say where that file is; please send it again.")
 
 
 class TeamsFiles:
@@ -32,7 +33,7 @@ class TeamsFiles:
 
     async def download(self, file: SentFile, conversation: Json) -> Fetched:
         if not file.address:
-            raise PageUnreachable(NO_ADDRESS)
+            raise PageUnreachable(say(NO_ADDRESS))
         return await self._fetcher.download(file.address, file.name)
 
     async def release(self, file: SentFile) -> None:

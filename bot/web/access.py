@@ -20,6 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.http import LOOPBACK_NAMES, PROXIED, is_loopback, read_body
+from core.translation import say, set_language
 
 TOKEN_HEADER = "X-Askpage-Token"  # noqa: S105 - the name of a header
 BODY_LIMIT = 64 * 1024
@@ -67,6 +68,7 @@ def only_from_here(handler: Handler, *, token: str) -> Handler:
     """Wrap a handler so that it serves only this machine's own page; a POST needs `token` in its header."""
 
     async def handle_guarded(request: web.Request) -> web.StreamResponse:
+        set_language()  # not that of the request before on this connection
         try:
             check_peer(request)
             if request.method not in ("GET", "HEAD"):
@@ -111,7 +113,7 @@ def check_token(request: web.Request, token: str) -> None:
     given = request.headers.get(TOKEN_HEADER, "")
     if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
         raise RefusedError(
-            403, "askpage was started again since this page was opened: reload it.", "stale_token"
+            403, say("askpage was started again since this page was opened: reload it."), "stale_token"
         )
 
 

@@ -27,6 +27,7 @@ from bot.channels.incoming import to_object
 from bot.web.access import RefusedError
 from bot.web.conversations import Conversation, Shown
 from core.records import Channel
+from core.translation import get_language, say
 
 BOT = {"id": "28:askpage", "name": "askpage"}
 TENANT = {"id": "local"}
@@ -49,7 +50,7 @@ def parse_person(value: object) -> dict[str, str]:
     if not isinstance(identity, str) or not _PERSON_ID.fullmatch(identity):
         raise _bad("A person needs an id of small letters, digits and hyphens.")
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= NAME_LIMIT:
-        raise _bad(f"A person needs a name of at most {NAME_LIMIT} characters.")
+        raise _bad(say("A person needs a name of at most {limit} characters.", limit=NAME_LIMIT))
     return {"id": identity, "name": _whole(name.strip())}
 
 
@@ -107,7 +108,7 @@ def _message(body: dict[str, Any], chat: Conversation, new_id: str) -> Activity:
         return activity | {"replyToId": _of_bot(chat, body.get("replyToId"))["id"]}
     again = body.get("id")
     if again is not None and not chat.messages.get(str(again), {}).get("failed"):
-        raise _bad("Only a message that did not arrive can be sent again.")
+        raise _bad(say("Only a message that did not arrive can be sent again."))
     activity = _frame(chat, str(again or new_id), "message")
     activity |= {"text": _text(body), "textFormat": "plain"}
     if isinstance(body.get("value"), dict):
@@ -200,7 +201,7 @@ def _frame(chat: Conversation, activity_id: str, kind: str) -> Activity:
         "conversation": {"id": chat.id, "conversationType": "personal", "tenantId": TENANT["id"]},
         "recipient": BOT,
         "channelData": {"tenant": TENANT},
-        "locale": "en-US",
+        "locale": get_language(),
     }
 
 
@@ -229,23 +230,25 @@ def _identity(person: str, channel: Channel) -> str:
 def _own(chat: Conversation, message_id: object) -> Shown:
     message = chat.messages.get(str(message_id), {})
     if message.get("sender") != "user":
-        raise RefusedError(404, "This message is not here any more, or not yours.", "gone")
+        raise RefusedError(404, say("This message is not here any more, or not yours."), "gone")
     return message
 
 
 def _of_bot(chat: Conversation, message_id: object) -> Shown:
     message = chat.messages.get(str(message_id), {})
     if message.get("sender") != "bot":
-        raise RefusedError(404, "This message is not here any more.", "gone")
+        raise RefusedError(404, say("This message is not here any more."), "gone")
     return message
 
 
 def _text(body: dict[str, Any]) -> str:
     text = body.get("text")
     if not isinstance(text, str) or not text.strip():
-        raise _bad("A message needs some text.")
+        raise _bad(say("A message needs some text."))
     if len(text) > TEXT_LIMIT:
-        raise RefusedError(413, f"That is too long: at most {TEXT_LIMIT:,} characters.", "too_long")
+        raise RefusedError(
+            413, say("That is too long: at most {limit} characters, please.", limit=TEXT_LIMIT), "too_long"
+        )
     return _whole(text)
 
 

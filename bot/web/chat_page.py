@@ -27,9 +27,11 @@ from bot.web.activities import REVIEWER, name_sender, parse_person
 from bot.web.chats import Chats, Front
 from bot.web.conversations import Conversation, Conversations, Shown
 from bot.web.erase import PAGE_FILES, IsTheirs
+from bot.web.page_language import describe_language, list_tags, translate_page
 from bot.web.uploads import Uploads
 from core.records import Channel
 from core.text import Json
+from core.translation import say, set_language
 from feedback.privacy.deletion_log import Deletion
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -141,7 +143,11 @@ class ChatPage:
     # The browser
 
     def _guard(self, handler: Handler) -> Handler:
-        return only_from_here(handler, token=self._token)
+        async def handle_in_language(request: web.Request) -> web.StreamResponse:
+            set_language(*list_tags(request))
+            return await handler(request)
+
+        return only_from_here(handle_in_language, token=self._token)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         config = {
@@ -152,9 +158,10 @@ class ChatPage:
             "loading": self.chats.loading(),
             "cards": self._cards.is_file(),
             "file_bytes": self._uploads.most_bytes if self._uploads else 0,
+            **describe_language(request),
         }
         theme = request.cookies.get("askpage-theme", "")
-        page = (STATIC / "index.html").read_text("utf-8")
+        page = translate_page(STATIC / "index.html")
         page = page.replace("{{config}}", escape(json.dumps(config)))
         page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
@@ -164,7 +171,7 @@ class ChatPage:
         path = self._cards if name == self._cards.name else STATIC / name
         content_type = _TYPES.get(path.suffix)
         if content_type is None or "/" in name or not path.is_file():
-            raise RefusedError(404, "There is no such file.", "not_found")
+            raise RefusedError(404, say("There is no such file."), "not_found")
         return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -209,7 +216,7 @@ class ChatPage:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         """Keep a file that the person sends with their next question."""
         if self._uploads is None:
-            raise RefusedError(404, "Files are not read here.", "not_found")
+            raise RefusedError(404, say("Files are not read here."), "not_found")
         chat = self.chats.find(request.query.get("conversation", ""))
         return web.json_response(await self._uploads.take(request, chat.id))
 

@@ -39,6 +39,7 @@ from bot.web.conversations import Change, Conversation, Conversations, Shown
 from bot.web.erase import IsTheirs, forget_shown
 from core import telemetry
 from core.text import Json
+from core.translation import say
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
 
@@ -206,7 +207,7 @@ class Chats:
         """Return a conversation. Raises RefusedError where there is none."""
         chat = self.conversations.get(conversation_id)
         if chat is None:
-            raise RefusedError(404, "This conversation is gone. Begin a new one.", "gone")
+            raise RefusedError(404, say("This conversation is gone. Begin a new one."), "gone")
         return chat
 
     async def begin(self, person: dict[str, str], *, welcome: bool = True) -> Conversation:
@@ -228,7 +229,7 @@ class Chats:
         """Stop the answer that is being written; what stands there stays."""
         self._stopped.add(chat.id)
         for message in [one for one in chat.messages.values() if one.get("state", "final") != "final"]:
-            text = message["text"] if message["state"] == "streaming" else STOPPED
+            text = message["text"] if message["state"] == "streaming" else say(STOPPED)
             await self.conversations.put(chat, {**message, "state": "final", "text": text, "stopped": True})
 
     def build(self, body: Json, chat: Conversation, files: Sequence[Json] = ()) -> Json:
@@ -258,11 +259,11 @@ class Chats:
                 return await self._front.receive(activity, self)
         except StoreUnavailable:
             raise RefusedError(
-                503, "This could not be kept just now. Please try again.", "unavailable"
+                503, say("This could not be kept just now. Please try again."), "unavailable"
             ) from None
         except Exception:
             log.exception("the front end failed on a %s", activity["type"])
-            raise RefusedError(500, "Something went wrong here. Please try again.", "failed") from None
+            raise RefusedError(500, say("Something went wrong here. Please try again."), "failed") from None
 
     async def _apply(self, chat: Conversation, activity: dict[str, Any]) -> None:
         if activity["type"] == "messageDelete":

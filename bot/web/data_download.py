@@ -17,13 +17,17 @@ from aiohttp import web
 
 from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Link, Privacy
 from bot.web.access import only_from_here
+from bot.web.page_language import list_tags
+from core.translation import mark, say, set_language
 from feedback.store.base import StoreError
 
 log = logging.getLogger(__name__)
 
-GONE = "This link is too old, or was altered. Ask the bot again: “export my data”."
-DELETED = "What this link led to was deleted. Ask the bot again for what there is since: “export my data”."
-NOT_NOW = "Your data cannot be read just now. Please open the link again in a minute."
+GONE = mark("This link is too old, or was altered. Ask the bot again: “export my data”.")
+DELETED = mark(
+    "What this link led to was deleted. Ask the bot again for what there is since: “export my data”."
+)
+NOT_NOW = mark("Your data cannot be read just now. Please open the link again in a minute.")
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -44,6 +48,7 @@ class DataDownload:
         """Return what links from Teams open."""
 
         async def give(request: web.Request) -> web.StreamResponse:
+            set_language(*list_tags(request))
             return await self._give(self._links.read(EVERYWHERE, request.match_info["token"]))
 
         return [web.get(EVERYWHERE + "{token}", give, allow_head=False)]
@@ -54,6 +59,7 @@ class DataDownload:
         """Return what links from the chat page open; `owner` is whose a conversation is ("": it is gone)."""
 
         async def give(request: web.Request) -> web.StreamResponse:
+            set_language(*list_tags(request))
             link = self._links.read(HERE, request.match_info["token"])
             directory_id = owner(link.conversation) if link else ""
             theirs = link and directory_id and pseudonym(directory_id) == link.person
@@ -63,14 +69,14 @@ class DataDownload:
 
     async def _give(self, link: Link | None) -> web.Response:
         if link is None:
-            return web.Response(status=404, text=GONE, headers=HEADERS)
+            return web.Response(status=404, text=say(GONE), headers=HEADERS)
         try:
             if await self._privacy.was_deleted_since(link.person, link.made_at):
-                return web.Response(status=410, text=DELETED, headers=HEADERS)
+                return web.Response(status=410, text=say(DELETED), headers=HEADERS)
             told: dict[str, Any] = await self._privacy.export(link.person)
         except StoreError:
             log.exception("somebody's data could not be read for them")
-            return web.Response(status=503, text=NOT_NOW, headers={**HEADERS, "Retry-After": "5"})
+            return web.Response(status=503, text=say(NOT_NOW), headers={**HEADERS, "Retry-After": "5"})
         name = f"askpage-my-data-{datetime.now(UTC):%Y-%m-%d}.json"
         disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
         text = json.dumps(told, indent=1, ensure_ascii=True)

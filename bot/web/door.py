@@ -31,6 +31,7 @@ from bot.web.access import (
 )
 from bot.web.chat_page import STATIC
 from core.records import Channel
+from core.translation import ENGLISH, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
@@ -100,6 +101,7 @@ class PageDoor:
 
     def _guard(self, handler: Handler) -> Handler:
         async def handle_guarded(request: web.Request) -> web.StreamResponse:
+            set_language(ENGLISH)  # as the pages behind it are written
             try:
                 if set(self.gates) <= {str(Channel.LOCAL)}:
                     check_peer(request)

@@ -24,6 +24,7 @@ from bot.http import read_body
 from bot.web.access import RefusedError
 from core.files import write_durably
 from core.text import Json, printable
+from core.translation import say
 from pages.fetched import Fetched, PageGone
 from pages.kinds import choose_kind
 
@@ -46,7 +47,7 @@ class Uploads:
         name = " ".join(printable(request.query.get("name", "")).split())
         name = Path(name.replace("\\", "/")).name[-MAX_FILE_NAME:]
         if not name:
-            raise RefusedError(400, "A file needs a name.", "bad_request")
+            raise RefusedError(400, say("A file needs a name."), "bad_request")
         _, refused = sort_files([SentFile(name=name, address="here", declared=_guess_declared(name))])
         if refused:
             raise RefusedError(415, refused[0], "unreadable")
@@ -57,10 +58,12 @@ class Uploads:
         if body is None:
             most = f"{self.most_bytes / 1_000_000:g} MB"
             raise RefusedError(
-                413, f"{name} is too large: at most {most}. Please send a part of it.", "too_long"
+                413,
+                say("{name} is too large: at most {most}. Please send a part of it.", name=name, most=most),
+                "too_long",
             )
         if not body:
-            raise RefusedError(400, f"{name} is empty.", "bad_request")
+            raise RefusedError(400, say("{name} is empty.", name=name), "bad_request")
         file_id = f"{_digest(conversation)}-{secrets.token_hex(16)}"
         await asyncio.to_thread(self._write, file_id, body)
         return {"id": file_id, "name": name}
@@ -71,7 +74,7 @@ class Uploads:
         for one in to_objects(files):
             file_id, name = to_text(one.get("id")), to_text(one.get("name"))[:MAX_FILE_NAME]
             if not self._is_ours(file_id, conversation) or not name or not (self._folder / file_id).is_file():
-                raise RefusedError(404, GONE, "gone")
+                raise RefusedError(404, say(GONE), "gone")
             content = {"downloadUrl": file_id, "uniqueId": file_id}
             attachments.append({"contentType": FILE_INFO, "name": name, "content": content})
         return attachments
@@ -79,11 +82,11 @@ class Uploads:
     async def download(self, file: SentFile, conversation: Json) -> Fetched:
         """Return a file that was uploaded in this conversation. Raises PageGone."""
         if not self._is_ours(file.address, str(conversation.get("id"))):
-            raise PageGone(GONE)
+            raise PageGone(say(GONE))
         try:
             body = await asyncio.to_thread((self._folder / file.address).read_bytes)
         except OSError as error:
-            raise PageGone(GONE) from error
+            raise PageGone(say(GONE)) from error
         return Fetched(file.address, body, choose_kind(file.name))
 
     async def release(self, file: SentFile) -> None:

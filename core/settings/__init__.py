@@ -51,6 +51,7 @@ from core.settings.model_server import ModelServerSettings, ModelUrlSettings, Ra
 from core.settings.operation import (
     CosmosSettings,
     DataExplorerSettings,
+    LanguageSettings,
     ReactionSettings,
     RetentionSettings,
     ScheduleSettings,
@@ -136,6 +137,8 @@ class Settings(BaseSettings):
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
+
+    language: LanguageSettings
 
     # Model
     base_model: str = Field(

@@ -30,6 +30,26 @@ class TeamsPackageSettings(Group):
     )
 
 
+Language = Literal["en", "de", "es", "fr", "ja"]
+"""Those of `core.translation.LANGUAGES`, which has the texts and would take Babel into every command."""
+
+
+class LanguageSettings(Group):
+    """Which languages the bot speaks: `core.translation.LanguagePolicy`."""
+
+    default: Language = Field(
+        "en",
+        description="Language of the bot's own words where a reader's is not known or not spoken, and where "
+        "several people read: en, de, es, fr or ja.",
+        alias="default_language",
+    )
+    only: Literal["", Language] = Field(
+        "",
+        description="The one language that the bot speaks to everybody, as en. Empty: to each reader theirs.",
+        alias="only_language",
+    )
+
+
 class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
     """How the bot is registered at Slack, and who reviews there: `bot.slack.config.SlackConfig`."""
 

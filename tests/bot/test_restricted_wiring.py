@@ -92,7 +92,7 @@ async def test_a_bot_answers_whoever_may_read_and_shows_nobody_the_page(
         listed = Heard()
         await bot.asking.receive(replace(question(9), text="which pages do you have?"), listed)
         await bot.asking.drain(30)
-        assert listed.said == [NO_PAGES["en"]]
+        assert listed.said == [NO_PAGES]
         assert bot.services.view.audiences is audiences
         assert set(audiences._directories) == {"msteams"}
 

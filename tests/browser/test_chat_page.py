@@ -506,6 +506,44 @@ async def test_the_theme_can_be_chosen_and_stays(chat: Chat, screen: Screen) -> 
     assert await page.evaluate(paper) == dark
 
 
+WORDS = """() => {
+  const texts = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) if (!walk.currentNode.parentElement.closest("noscript, script, kbd")) texts.push(walk.currentNode.data);
+  for (const one of document.querySelectorAll("body *"))
+    for (const name of ["aria-label", "title", "placeholder"]) if (one.hasAttribute(name)) texts.push(one.getAttribute(name));
+  return texts.flatMap((text) => text.match(/[A-Za-z]{2,}[A-Za-z .,:;?-]*/g) ?? []);
+}"""  # noqa: E501
+"""All Latin words that a page has for eyes and ears."""
+
+
+async def test_the_language_can_be_chosen_and_all_of_the_page_is_in_it(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    await page.get_by_label("Language").select_option("ja")
+    await expect(page.locator("#connection")).to_have_text("接続済み")
+    await page.get_by_role("button", name="新しい会話").first.click()
+    await expect(page.locator(".message .card")).to_contain_text("こんにちは")
+    answer = await screen.ask("May I bring my dog?")
+    await expect(answer.locator(".card")).to_contain_text("見つかった中で最も近い箇所")
+    await answer.get_by_role("button", name="良くない回答").click()
+    await expect(page.locator(".thumb-form:visible")).to_contain_text("どこが問題でしたか？")
+    known = {"askpage", "Alex", "Sam", "Robin", "reviewer", "English", "Deutsch", "Espa", "Français", "AI"}
+    known |= {
+        *chat.suggestions,
+        ANNUAL.quote,
+        "May I bring my dog?",
+        "Time off",
+        "Annual leave",
+        "site",
+        "handbook",
+    }
+    seen = {words.strip(" .,:;-") for words in await page.evaluate(WORDS)}
+    assert {words for words in seen if not any(words in one for one in known)} == set()
+    assert await page.evaluate("document.documentElement.lang") == "ja"
+    await page.get_by_label("言語").select_option("")
+    await expect(page.locator("#connection")).to_have_text("Connected")
+
+
 async def test_a_narrow_screen_shows_everything_without_scrolling_sideways(
     chat: Chat, screen: Screen
 ) -> None:

@@ -212,10 +212,12 @@ async def test_the_keyboard_opens_stays_inside_and_escape_leads_back(site: Site,
     await expect(window.panel.locator("#question")).to_be_focused()
     assert await window.button.get_attribute("aria-expanded") == "true"
     places = set()
-    for _ in range(30):
+    for pressed in range(90):
         await page.keyboard.press("Tab")
         places.add(await window.focused())
-    assert "close" in places
+        if pressed >= 20 and "close" in places:
+            break
+    assert "close" in places, "once around, and a slow machine needs more than one look at a place"
     assert not places & {"A", "open"}, "the page around is out of reach"
     await window.panel.locator("#question").focus()
 

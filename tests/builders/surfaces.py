@@ -85,6 +85,10 @@ class Surface(Protocol):
     store: MemoryStore
     parts: Services
 
+    def read_in(self, person: str, language: str) -> None:
+        """Let a person have set their client to a language ("de")."""
+        ...
+
     async def reviews(self) -> None:
         """Let the reviewer see what is to be reviewed."""
         ...
@@ -142,6 +146,9 @@ class TeamsSurface:
             COLLEAGUE: {"from": BOB, "conversation": BOBS_CHAT},
             REVIEWER: {"from": ROBIN, "conversation": REVIEWERS_CHANNEL},
         }
+
+    def read_in(self, person: str, language: str) -> None:
+        self._fields[person]["locale"] = f"{language}-XX"
 
     async def reviews(self) -> None:
         await subscribe(self._world)
@@ -220,6 +227,9 @@ class BrowserSurface:
         self._browsers = browsers
         self._asked: dict[str, str] = {}
 
+    def read_in(self, person: str, language: str) -> None:
+        self._browsers[person].http.headers["Accept-Language"] = f"{language}-XX, en;q=0.5"
+
     async def reviews(self) -> None:
         reviewer = self._browsers[REVIEWER]
         assert isinstance(reviewer, Browser)
@@ -280,6 +290,9 @@ class SlackSurface:
         self._asked: dict[str, str] = {}
         self._users = {ASKER: ADA, COLLEAGUE: BOB_OF_SLACK, REVIEWER: ROBIN_OF_SLACK}
         self._channels = {ASKER: "D1", COLLEAGUE: "D2", REVIEWER: "C9"}
+
+    def read_in(self, person: str, language: str) -> None:
+        self._world.slack.locales[self._users[person]] = f"{language}-XX"
 
     async def reviews(self) -> None:
         mention = self._world.mention("reviewers here", channel="C9", user=ROBIN_OF_SLACK)

@@ -44,6 +44,7 @@ SCOPES = {
     "reactions.remove": ("reactions:write", TIERS[2]),
     "usergroups.users.list": ("usergroups:read", TIERS[2]),
     "users.conversations": ("channels:read", TIERS[3]),
+    "users.info": ("users:read", TIERS[4]),
     "views.open": ("", TIERS[4]),
     "views.publish": ("", TIERS[4]),
 }
@@ -117,6 +118,7 @@ class SlackService:
         self.channels = {"T1": {"C1", "C9", "D1", "D2", "D9"}}
         self.chats = {"U1": "D1", "U2": "D2", "U9": "D9", "U91": "D91"}
         self.groups: dict[str, list[str]] = {}
+        self.locales: dict[str, str] = {}
         self.members: dict[str, set[str]] = {}
         self.codes: dict[str, Json] = {}
         self.revoked: list[str] = []
@@ -396,6 +398,12 @@ class SlackService:
         _within(str(params.get("limit", 100)), 3, "limit")
         here = self.members.get(params["user"], set()) & self.channels[team]
         return {"channels": [{"id": one} for one in sorted(here)], "response_metadata": {"next_cursor": ""}}
+
+    def _users_info(self, team: str, params: Json, _: str) -> Json:
+        user = {"id": params["user"]}
+        if params.get("include_locale"):
+            user["locale"] = self.locales.get(params["user"], "en-US")
+        return {"user": user}
 
     def _usergroups_users_list(self, team: str, params: Json, _: str) -> Json:
         if params.get("usergroup") not in self.groups:

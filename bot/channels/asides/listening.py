@@ -27,10 +27,10 @@ from bot.dialogs.talk import detect_talk
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Question
+from core.translation import mark, mark_count, say, say_count
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Document, Documents
 from model.text.question import asks_something
-from pages.parse.extracted import count_of
 
 log = logging.getLogger(__name__)
 
@@ -46,21 +46,41 @@ PATIENCE_S = 10.0
 SHORTEST, LONGEST = 8, 500
 """Characters of a question that is taken for one."""
 
-START = frozenset({"answer here", "listen here", "antworte hier"})
-STOP = frozenset({"quiet", "stop answering here", "stop listening here", "ruhe", "antworte hier nicht mehr"})
-BEGUN = (
+START = frozenset(
+    {
+        *("answer here", "listen here", "antworte hier", "antworten sie hier"),
+        *(
+            "responde aquí",
+            "responda aquí",
+            "réponds ici",
+            "répondez ici",
+            "ここで答えて",
+            "ここで答えてください",
+        ),
+    }
+)
+STOP = frozenset(
+    {
+        *("quiet", "stop answering here", "stop listening here", "ruhe", "antworte hier nicht mehr"),
+        *("silencio", "silence", "静かに", "静かにして", "静かにしてください"),
+    }
+)
+BEGUN = mark(
     "From now on I answer questions here without being mentioned, but only where I am sure; otherwise I say"
     " nothing. What I hear and do not answer, I do not keep. “@{name} quiet” from anybody ends it."
 )
-ENDED = (
-    "I am quiet: here I answer only when I am mentioned. Unasked I gave {said}, and kept {silent} to myself."
+ENDED = mark_count(
+    "I am quiet: here I answer only when I am mentioned. Unasked I gave {count} answer, and kept {silent} to"
+    " myself.",
+    "I am quiet: here I answer only when I am mentioned. Unasked I gave {count} answers, and kept {silent} to"
+    " myself.",
 )
-NOT_BEGUN = "Here I answer only when I am mentioned."
-NOT_ALLOWED = "Only somebody who reviews answers can let me answer unasked."
-SWITCHED_OFF = (
+NOT_BEGUN = mark("Here I answer only when I am mentioned.")
+NOT_ALLOWED = mark("Only somebody who reviews answers can let me answer unasked.")
+SWITCHED_OFF = mark(
     "I do not hear what is said in channels. Whoever runs me can change that with the setting answer_unasked."
 )
-ALONE = "In this chat I answer whatever you ask."
+ALONE = mark("In this chat I answer whatever you ask.")
 
 
 class Outcome(StrEnum):
@@ -131,10 +151,10 @@ class Listening:
 
         `may` tells whether they may begin it.
         """
-        words = " ".join(incoming.text.lower().strip(" .!?").split())
+        words = " ".join(incoming.text.lower().strip(" .!?¡¿。！？").split())
         if words not in START | STOP:
             return False
-        said = ALONE if incoming.personal else await self._obey(words, incoming, may)
+        said = say(ALONE) if incoming.personal else await self._obey(words, incoming, may)
         await connector.send(incoming.reference, plain_message(said))
         return True
 
@@ -143,17 +163,17 @@ class Listening:
         if words in STOP:
             self._known.pop(place, None)
             if not await self._documents.remove(KIND, place):
-                return NOT_BEGUN
+                return say(NOT_BEGUN)
             said, silent = await self._tally(place)
-            return ENDED.format(said=count_of(said, "answer"), silent=f"{silent:,}")
+            return say_count(*ENDED, said, silent=silent)
         if not self._rules.is_on:
-            return SWITCHED_OFF
+            return say(SWITCHED_OFF)
         if not await may():
-            return NOT_ALLOWED
+            return say(NOT_ALLOWED)
         now = moment(datetime.now(UTC))
         await self._documents.put(Document(KIND, place, "", order=now))
         self._known.pop(place, None)
-        return BEGUN.format(name=incoming.bot.get("name") or "askpage")
+        return say(BEGUN, name=incoming.bot.get("name") or "askpage")
 
     async def _listens(self, place: str) -> bool:
         now = asyncio.get_running_loop().time()

@@ -78,14 +78,12 @@ class MyOverviews:
         self._privacy = privacy
         self._list_pages = list_pages
 
-    async def read(
-        self, person: str, directory_id: str, conversation: Mapping[str, Any], language: str = "en"
-    ) -> MyOverview:
+    async def read(self, person: str, directory_id: str, conversation: Mapping[str, Any]) -> MyOverview:
         """Return a person's overview. Raises StoreError.
 
         `person` is the pseudonym, `directory_id` the directory's id of whom the channel vouches for ("":
         for nobody), `conversation` their personal chat, or what stands for one: `channelId`, `id`, and
-        `conversationType` "personal". `language` is that of the list of pages.
+        `conversationType` "personal".
         """
         audience = await self._audiences.find(conversation, directory_id)
         access = self._audiences.access.freeze()
@@ -93,7 +91,7 @@ class MyOverviews:
         questions = [await self._find_answer(one, access, audience) for one in latest]
         changes = await read_changes(self._store, self._desk, access, person, audience)
         with reading_as(audience):
-            pages = listing(self._list_pages(), language)
+            pages = listing(self._list_pages())
         choice = await self._privacy.choice(person)
         return MyOverview(tuple(questions), asked, tuple(changes), pages, choice)
 

@@ -16,6 +16,7 @@ from bot.cards.elements import Card
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, Message, TellsOne, card_message
+from core.translation import speak
 from feedback.reviews.repository import ReviewRepository
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Cards:
     Two of them may differ, for what all in a channel may read is not what one of them may read elsewhere.
     """
 
-    here: Card
+    here: Callable[[Reference], Card]
     draw: Callable[[Reference], Card]
 
 
@@ -75,23 +76,21 @@ async def tell_alone(
     `stored` is the conversation of several, with who is meant.
     """
     way = find_way(connect, stored)
-    message = card_message(cards.here)
-    if way is not None and isinstance(way[1], TellsOne) and await _try(way[1].tell_one, way[0], message):
+    if way is not None and isinstance(way[1], TellsOne) and await _tell(way[1].tell_one, way[0], cards.here):
         return True
     for contact in await desk.contacts_of(person):
         chat = find_way(connect, contact)
-        if (
-            chat is not None
-            and chat[0].personal
-            and await _try(chat[1].send, chat[0], card_message(cards.draw(chat[0])))
-        ):
+        if chat is not None and chat[0].personal and await _tell(chat[1].send, chat[0], cards.draw):
             return True
     return False
 
 
-async def _try(send: Callable[[Reference, Message], Any], reference: Reference, message: Message) -> bool:
+async def _tell(
+    send: Callable[[Reference, Message], Any], reference: Reference, draw: Callable[[Reference], Card]
+) -> bool:
     try:
-        await send(reference, message)
+        with speak(reference.language):
+            await send(reference, card_message(draw(reference)))
     except Undeliverable as gone:
         log.info("one person is not told in this way: %s", gone)
         return False

@@ -14,12 +14,13 @@ from bot.cards.elements import Card, LinkButton, line, name_place, small_print, 
 from bot.channels.links import unwrap_link
 from core.records import Citation, Hit, Page, Section
 from core.text import absolute, clip_text
+from core.translation import mark, say
 from pages.index.base import IndexUnavailable
 
-TITLE = "Ask about this page"
-NO_LINK = "There is no link in that message, so I do not know which page is meant."
-EMPTY = "Please write a question first."
-NOT_NOW = "I cannot answer just now. Please try again in a minute."
+TITLE = mark("Ask about this page")
+NO_LINK = mark("There is no link in that message, so I do not know which page is meant.")
+EMPTY = mark("Please write a question first.")
+NOT_NOW = mark("I cannot answer just now. Please try again in a minute.")
 MOST_FOUND = 5
 LONGEST_QUESTION = 500
 SHOWN_CHARACTERS = 300
@@ -82,7 +83,7 @@ class PagePreviews:
         if headings := _list_headings(page.sections, page.title):
             shown.append(small_print(" · ".join(headings)))
         url = absolute(page.url, self._site_url)
-        actions = (LinkButton("Open", url),) if url else ()
+        actions = (LinkButton(say("Open"), url),) if url else ()
         card = Card(tuple(shown), actions, page.title)
         return Preview(page.title, clip_text(words, SHOWN_CHARACTERS), url, card)
 
@@ -91,7 +92,7 @@ class PagePreviews:
         name = name_place(Citation(passage.url, passage.title, passage.heading, ""))
         words = clip_text(" ".join(passage.text.split()), SHOWN_CHARACTERS)
         url = absolute(passage.url, self._site_url)
-        actions = (LinkButton("Open", url),) if url else ()
+        actions = (LinkButton(say("Open"), url),) if url else ()
         return Preview(name, words, url, Card((title(name), line(words)), actions, name))
 
 

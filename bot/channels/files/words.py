@@ -5,20 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.channels.incoming import SentFile
-from pages.kinds import OLD_OFFICE, READABLE, choose_kind
+from bot.channels.incoming import A_FILE, A_PICTURE, SentFile
+from core.translation import mark, say
+from pages.kinds import choose_kind
 
+KINDS = mark(
+    "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
+)
+OLD = mark("old Office files (.doc, .xls, .ppt): please save them as .docx, .xlsx or .pptx")
+"""As `pages.kinds` says both, in a room whose sandboxes load no catalogues; a test holds them together."""
 MOST_READ = 5
 """Of one message."""
-GONE = "I do not have that file any more. Please send it again."
-NOT_NOW = "I cannot keep files at the moment; please send it again later."
-NOT_HANDED_OUT = (
+GONE = mark("I do not have that file any more. Please send it again.")
+NOT_NOW = mark("I cannot keep files at the moment; please send it again later.")
+NOT_HANDED_OUT = mark(
     "I did not get {name} itself here. Please send it to me in our own chat, or paste a link to the page."
 )
-PICTURE = "I cannot read pictures, and {name} is one."
-OTHER_KIND = "I cannot read {name}: I can read {readable}."
-OLD_KIND = "I cannot read {name}; nor other {old}."
-TOO_MANY = "I read {most} files of a message at most, so {names} is left out."
+PICTURE = mark("I cannot read pictures, and {name} is one.")
+OTHER_KIND = mark("I cannot read {name}: I can read {readable}.")
+OLD_KIND = mark("I cannot read {name}; nor other {old}.")
+TOO_MANY = mark("I read {most} files of a message at most, so {names} is left out.")
 
 _THIS_FILE = re.compile(
     r"\b(?:th(?:is|at|e same)|my|our|the (?:sent|attached|uploaded))"
@@ -39,20 +45,21 @@ def sort_files(files: Sequence[SentFile]) -> tuple[tuple[SentFile, ...], list[st
     readable = [one for one, why in refused if not why]
     sentences = [why for _, why in refused if why]
     if left := readable[MOST_READ:]:
-        sentences.append(TOO_MANY.format(most=MOST_READ, names=", ".join(one.name for one in left)))
+        sentences.append(say(TOO_MANY, most=MOST_READ, names=", ".join(one.name for one in left)))
     return tuple(readable[:MOST_READ]), sentences
 
 
 def _refuse(file: SentFile) -> str:
+    name = say(file.name) if file.name in {A_PICTURE, A_FILE} else file.name
     if file.declared.startswith("image/"):
-        return PICTURE.format(name=file.name)
+        return say(PICTURE, name=name)
     if not (file.address or file.id):
-        return NOT_HANDED_OUT.format(name=file.name)
+        return say(NOT_HANDED_OUT, name=name)
     if choose_kind(file.name, file.declared):
         return ""
     if file.name.lower().endswith((".doc", ".xls", ".ppt")):
-        return OLD_KIND.format(name=file.name, old=OLD_OFFICE)
-    return OTHER_KIND.format(name=file.name, readable=READABLE)
+        return say(OLD_KIND, name=file.name, old=say(OLD))
+    return say(OTHER_KIND, name=file.name, readable=say(KINDS))
 
 
 def mentions_file(text: str, names: Sequence[str] = ()) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from bot.cards.rulings import say_already_changed
 from bot.dialogs import events
-from bot.dialogs.review import GONE, Refused, Reviewing, format_clock, report_ruling
+from bot.dialogs.review import GONE, Refused, Reviewing, report_ruling
 from core.records import Answer, Review, Ruling, RulingChange, Verdict
-from core.text import CHANGED
+from core.translation import mark, say
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import (
@@ -25,8 +26,8 @@ from feedback.reviews.ruling_changes import (
 )
 from feedback.store.base import FeedbackStore
 
-NOT_RULED = "Nobody has ruled on this, so there is nothing to take back."
-SAME_TEXT = "That is what the answer says already. Nothing was changed."
+NOT_RULED = mark("Nobody has ruled on this, so there is nothing to take back.")
+SAME_TEXT = mark("That is what the answer says already. Nothing was changed.")
 Change = Callable[[Review], Review]
 
 
@@ -71,7 +72,7 @@ class TakingBack:
             _check_in_force(review, round_, change.reviewer)
             ruling = review.ruling
             if ruling and (ruling.ruling, ruling.text, ruling.citation) == _compare(verdict):
-                raise Refused(SAME_TEXT)
+                raise Refused(say(SAME_TEXT))
             return edit(review, change, verdict, needed=2 if self._second and not review.blind else 1)
 
         review = await self._end_round(answer_id, round_, change, correct, AuditAction.EDITED)
@@ -98,7 +99,7 @@ class TakingBack:
     async def _read(self, answer_id: str) -> tuple[Review, Answer]:
         review, answer = await self._desk.review(answer_id), await self._store.answer(answer_id)
         if review is None or answer is None:
-            raise Refused(GONE)
+            raise Refused(say(GONE))
         return review, answer
 
 
@@ -143,10 +144,10 @@ def _check_in_force(review: Review, round_: int, reviewer: str) -> None:
     """Raise Refused where the ruling of this round is not in force any more, or never was."""
     change = review.change
     if review.round > round_ and change is not None:
-        who = "You have" if change.reviewer == reviewer else f"{change.reviewer_name} has"
-        done = CHANGED[change.kind].replace("took", "taken")
-        raise Refused(f"{who} already {done}, {format_clock(change.changed_at)}. Please use the newest card.")
+        raise Refused(say_already_changed(change, reviewer))
     if review.round != round_:
-        raise Refused("This has been looked at again since this card was made: please use the newest card.")
+        raise Refused(
+            say("This has been looked at again since this card was made: please use the newest card.")
+        )
     if review.settled_at is None:
-        raise Refused(NOT_RULED)
+        raise Refused(say(NOT_RULED))

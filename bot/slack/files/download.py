@@ -18,12 +18,13 @@ from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import parse_place
 from bot.slack.files.attachments import to_attachments
 from core.text import Json
+from core.translation import mark, say
 from pages.fetch.client import Fetcher
 from pages.fetched import Fetched, PageGone, PageUnreachable
 
 HOSTS = (".slack.com", ".slack-gov.com")
-GONE = "Slack does not hand out that file (any more); please send it again, or as another file."
-LATER = "Slack does not hand out files at the moment; please send it again later."
+GONE = mark("Slack does not hand out that file (any more); please send it again, or as another file.")
+LATER = mark("Slack does not hand out files at the moment; please send it again later.")
 
 
 class SlackFiles:
@@ -41,11 +42,11 @@ class SlackFiles:
             address = file.address or await self._look_up(file.id, where)
             token = await self._api.token(where)
         except Undeliverable as gone:
-            raise PageGone(GONE) from gone
+            raise PageGone(say(GONE)) from gone
         except OSError as error:
-            raise PageUnreachable(LATER) from error
+            raise PageUnreachable(say(LATER)) from error
         if not (is_https(address) or self._is_double):
-            raise PageGone(GONE)
+            raise PageGone(say(GONE))
         return await self._fetcher.download(address, file.name, {"Authorization": f"Bearer {token}"})
 
     async def release(self, file: SentFile) -> None:
@@ -56,11 +57,11 @@ class SlackFiles:
         try:
             found = await self._api.call("files.info", where, {"file": file_id})
         except OSError as error:
-            raise PageGone(GONE) from error
+            raise PageGone(say(GONE)) from error
         attachments: Sequence[Json] = to_attachments(
             [to_object(found.get("file")) | {"file_access": "visible"}]
         )
         address = to_text(to_object(attachments[0].get("content")).get("downloadUrl"))
         if not address:
-            raise PageGone(GONE)
+            raise PageGone(say(GONE))
         return address

@@ -20,6 +20,7 @@ from bot.page_passes import Visitor
 from bot.web.access import RefusedError
 from bot.web.reviews.sight import Sight
 from core.records import Citation, Review
+from core.translation import say
 from feedback.store.base import StoreUnavailable
 
 _RULINGS = frozenset({"review.approve", "review.correct", "review.not_on_page", "review.reject"})
@@ -129,7 +130,7 @@ class Presses:
     async def _perform_one(self, press: Press, place: Citation | None, visitor: Visitor) -> str:
         answer, review = await self._read(press.answer_id)
         if answer is None or review is None or not self._sight.may_see(answer, review):
-            return GONE
+            return say(GONE)
         if review.blind:
             return SAMPLED
         if place is not None:
@@ -157,7 +158,7 @@ class Presses:
         except StoreUnavailable:
             return
         if answer is not None and not self._sight.may_see(answer, review):
-            raise RefusedError(409, GONE, "refused")
+            raise RefusedError(409, say(GONE), "refused")
 
     async def _read(self, answer_id: str) -> tuple[Any, Review | None]:
         return await self._actions.store.answer(answer_id), await self._actions.reviewing.desk.review(

@@ -18,6 +18,7 @@ from bot.web.reviews.presses import KEPT, Presses, parse_bulk, parse_press
 from bot.web.reviews.served import ServedAnswers, ServedQuery
 from bot.web.reviews.sight import Sight, Sights
 from bot.web.reviews.waiting import WaitingReviews
+from core.translation import say
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import ReviewRepository
 
@@ -61,10 +62,10 @@ class ReviewsPage:
     async def show_waiting(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one review."""
         answer_id = request.match_info["answer"]
-        sight = await self._record_opening(answer_id, visitor, GONE)
+        sight = await self._record_opening(answer_id, visitor, say(GONE))
         described = await WaitingReviews(self.actions, self.known, sight).describe(answer_id, visitor.person)
         if described is None:
-            raise RefusedError(404, GONE, "gone")
+            raise RefusedError(404, say(GONE), "gone")
         return web.json_response(described)
 
     async def list_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:

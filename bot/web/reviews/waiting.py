@@ -15,19 +15,22 @@ from bot.cards.elements import Action, ActionButton, ChoiceInput, Form, Input, T
 from bot.cards.review import (
     SAID,
     WHY,
+    YOU_HAVE_RULED,
     describe_details,
     describe_feedback,
     describe_preview,
-    describe_verdict,
     is_held,
+    say_how_many_ruled,
 )
 from bot.cards.review_actions import ReviewView, list_actions
+from bot.cards.rulings import describe_change, describe_verdict
 from bot.channels.card_sync import CardSync
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
 from bot.web.reviews.sight import Sight
 from core.records import Answer, AnswerKind, Citation, Review, VerifiedAnswer
-from core.text import CHANGED, absolute, strip_markers
+from core.text import absolute, strip_markers
+from core.translation import say
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
 
@@ -195,7 +198,7 @@ def _summarise(review: Review, answer: Answer) -> Json:
         "round": review.round,
         "question": answer.question.text,
         "kind": str(answer.kind),
-        "why": [WHY[reason] for reason in review.reasons],
+        "why": [say(WHY[reason]) for reason in review.reasons],
         "reasons": [str(reason) for reason in review.reasons],
         "opened_at": moment(review.opened_at),
         "held_by": review.claimed_name if held else "",
@@ -206,7 +209,7 @@ def _summarise(review: Review, answer: Answer) -> Json:
 def _describe(view: ReviewView, site_url: str) -> Json:
     review, answer = view.review, view.answer
     return _summarise(review, answer) | {
-        "said": SAID[answer.kind],
+        "said": say(SAID[answer.kind]),
         "text": _say(answer),
         "marked": answer.marked,
         "places": [describe_place(one, site_url) for one in answer.citations],
@@ -236,18 +239,18 @@ def _describe_state(view: ReviewView) -> list[str]:
     if review.ruling is not None:
         return [describe_verdict(review.ruling), *_quote(review.ruling.text, review.ruling.note)]
     if view.has_ruled:
-        said.append("You have ruled. A second reviewer is asked now.")
+        said.append(say(YOU_HAVE_RULED))
     elif review.verdicts and review.blind:
-        said.append(f"{len(review.verdicts)} of {review.needed} reviewers have ruled. Judge on your own.")
+        said.append(say_how_many_ruled(review))
     elif review.proposal is not None:
         said += [describe_verdict(review.proposal), *_quote(review.proposal.text, review.proposal.note)]
     if is_held(view):
-        said.append(f"{review.claimed_name} has claimed this for now")
+        said.append(say("{name} has claimed this for now", name=review.claimed_name))
     if review.change is not None and not review.verdicts:
         why = f": {review.change.reason}" if review.change.reason else ""
-        said.append(f"{review.change.reviewer_name} {CHANGED[review.change.kind]}{why}")
+        said.append(describe_change(review.change) + why)
     return said
 
 
 def _quote(text: str, note: str) -> Sequence[str]:
-    return [f"“{text}”"] * bool(text) + [f"Note: {note}"] * bool(note)
+    return [f"“{text}”"] * bool(text) + [say("Note: {text}", text=note)] * bool(note)

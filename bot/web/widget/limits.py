@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from bot.web.access import RefusedError
 from core.bounded_dict import BoundedDict
+from core.translation import mark, say
 
 REMEMBERED = 10_000
 DEEDS_PER_MINUTE = 60
 """What one visitor may send: questions, ratings, presses, and how often they may begin to follow."""
 _MINUTE_S = 60.0
-WAIT = "Too many people are asking on this site just now. Please try again in {seconds} seconds."
-SLOW_DOWN = "That was a lot at once. Please try again in {seconds} seconds."
+WAIT = mark("Too many people are asking on this site just now. Please try again in {seconds} seconds.")
+SLOW_DOWN = mark("That was a lot at once. Please try again in {seconds} seconds.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +60,5 @@ class RateLimits:
         if held < 1:
             self._buckets[name] = (held, now)
             seconds = max(1, math.ceil((1 - held) * _MINUTE_S / per_minute))
-            raise RefusedError(429, sentence.format(seconds=seconds), "too_many")
+            raise RefusedError(429, say(sentence, seconds=seconds), "too_many")
         self._buckets[name] = (held - 1, now)

@@ -16,10 +16,11 @@ from bot.dialogs.talk import detect_talk
 from bot.web.access import RefusedError
 from core.sites import find_origin
 from core.text import Json, printable
+from core.translation import mark, say
 
 MAX_ADDRESS = 2_000
-NOT_THIS_PAGE = "I answer here about pages of this site only, and this is the address of another one."
-NOT_THAT_LINK = (
+NOT_THIS_PAGE = mark("I answer here about pages of this site only, and this is the address of another one.")
+NOT_THAT_LINK = mark(
     "I cannot open that link here. I answer about this site's pages, and those that I know already: please"
     " ask without the link."
 )
@@ -35,7 +36,7 @@ def parse_page(value: object, origins: Collection[str]) -> str:
     address = urldefrag(value).url if isinstance(value, str) and len(value) <= MAX_ADDRESS else ""
     is_plain = address == printable(address) and not any(one.isspace() for one in address)
     if not is_plain or find_origin(address) not in origins:
-        raise RefusedError(400, NOT_THIS_PAGE, "other_page")
+        raise RefusedError(400, say(NOT_THIS_PAGE), "other_page")
     return address
 
 
@@ -52,4 +53,4 @@ def check_link(activity: Json, origins: Collection[str], pages: Pages) -> None:
     if address is None or find_origin(address) in origins:
         return
     if urldefrag(address).url not in {url for url, _ in pages()}:
-        raise RefusedError(400, NOT_THAT_LINK, "other_page")
+        raise RefusedError(400, say(NOT_THAT_LINK), "other_page")

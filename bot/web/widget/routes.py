@@ -25,20 +25,22 @@ from bot.web.access import CONTENT_SECURITY_POLICY, Handler, RefusedError, read_
 from bot.web.chat_page import ADAPTIVE_CARDS, STATIC, BotKnowledge
 from bot.web.chats import Chats
 from bot.web.conversations import Conversation
+from bot.web.page_language import SCRIPTS, list_tags, translate_page
 from bot.web.widget.limits import RateLimits
 from bot.web.widget.questions import ask_about, check_link, parse_page
 from bot.web.widget.sessions import Session, Sessions
 from core.sites import find_origin
 from core.text import Json
+from core.translation import get_language, list_texts, mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
-ELSEWHERE = "This was sent by another web site's page."
-NO_SITE = "This site may not show the assistant. Whoever runs the bot adds the site to widget_origins."
-IN_A_PAGE = "This panel belongs into a web page: open it there with its button."
-NOT_NOW = "This could not be kept just now. Please try again in a minute."
-NO_FILE = "There is no such file."
-NOT_YOURS = "This conversation is gone. Begin a new one."
+ELSEWHERE = mark("This was sent by another web site's page.")
+NO_SITE = mark("This site may not show the assistant. Whoever runs the bot adds the site to widget_origins.")
+IN_A_PAGE = mark("This panel belongs into a web page: open it there with its button.")
+NOT_NOW = mark("This could not be kept just now. Please try again in a minute.")
+NO_FILE = mark("There is no such file.")
+NOT_YOURS = mark("This conversation is gone. Begin a new one.")
 VISIT_COOKIE = "askpage-visit"
 MOST_STREAMS = 4
 """Panels that one visitor may follow at once; the one that was opened first ends at its next beat."""
@@ -55,6 +57,7 @@ FILES = {
             "composer.js",
             "element.js",
             "feedback.js",
+            "language.js",
             "lines.js",
             "message.js",
             "panel.js",
@@ -113,6 +116,7 @@ class WidgetPage:
 
     def _guard(self, handler: Handler) -> Handler:
         async def handle_guarded(request: web.Request) -> web.StreamResponse:
+            set_language(*list_tags(request))
             try:
                 if request.method != "GET":
                     self._check_sender(request)
@@ -120,7 +124,7 @@ class WidgetPage:
             except RefusedError as refused:
                 response = _refuse(refused)
             except StoreUnavailable:
-                response = _refuse(RefusedError(503, NOT_NOW, "unavailable"))
+                response = _refuse(RefusedError(503, say(NOT_NOW), "unavailable"))
             if not response.prepared:
                 for name, value in _headers("'none'").items():
                     response.headers.setdefault(name, value)
@@ -131,7 +135,7 @@ class WidgetPage:
     def _admit(self, serve: Serve) -> Handler:
         async def serve_admitted(request: web.Request) -> web.StreamResponse:
             if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-                raise RefusedError(403, ELSEWHERE, "elsewhere")
+                raise RefusedError(403, say(ELSEWHERE), "elsewhere")
             given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
             session = self._sessions.read(given)
             self._parts.limits.count_deed(session.visitor)
@@ -143,7 +147,7 @@ class WidgetPage:
         """Refuse what was not sent by a page of ours: a browser says whose page it was."""
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         if site != "same-origin" or request.headers.get("Origin") != self._find_own_origin(request):
-            raise RefusedError(403, ELSEWHERE, "elsewhere")
+            raise RefusedError(403, say(ELSEWHERE), "elsewhere")
 
     def _find_own_origin(self, request: web.Request) -> str:
         """Return the origin of the panel; without a public address the bot is this machine's alone."""
@@ -167,24 +171,25 @@ class WidgetPage:
         name = request.match_info["name"]
         path = self._cards if name == self._cards.name else STATIC / name
         if name not in FILES or not path.is_file():
-            raise RefusedError(404, NO_FILE, "not_found")
+            raise RefusedError(404, say(NO_FILE), "not_found")
         return web.FileResponse(path, headers={"Content-Type": FILES[name], "Cache-Control": "no-cache"})
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         """Serve the panel for one site, with a ticket for it."""
         origin = request.query.get("origin", "")
         if origin not in self._sessions.origins:
-            raise RefusedError(403, NO_SITE, "not_allowed")
+            raise RefusedError(403, say(NO_SITE), "not_allowed")
         if request.headers.get("Sec-Fetch-Dest", "iframe") != "iframe":
-            raise RefusedError(403, IN_A_PAGE, "not_framed")
+            raise RefusedError(403, say(IN_A_PAGE), "not_framed")
         theme = request.query.get("theme", "")
         config = {
             "ticket": self._sessions.make_ticket(origin),
             "origin": origin,
             "suggestions": list(self._parts.knows.suggestions()),
             "loading": self._chats.loading(),
+            "texts": list_texts(get_language(), SCRIPTS),
         }
-        page = (STATIC / "panel.html").read_text("utf-8")
+        page = translate_page(STATIC / "panel.html")
         page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
         page = page.replace("{{config}}", escape(json.dumps(config)))
         return web.Response(text=page, content_type="text/html", headers=_headers(origin))
@@ -287,7 +292,7 @@ class WidgetPage:
         chat = self._chats.conversations.get(str(body.get("conversation") or ""))
         person = chat.person if chat else {}
         if chat is None or (person["id"], person.get("origin")) != (session.visitor, session.origin):
-            raise RefusedError(404, NOT_YOURS, "gone")
+            raise RefusedError(404, say(NOT_YOURS), "gone")
         return chat
 
 

@@ -23,15 +23,16 @@ from typing import Any, cast
 from bot.card_tokens import CardSigner
 from bot.web.access import RefusedError
 from core.bounded_dict import BoundedDict
+from core.translation import mark, say
 
 TICKET_S = 300.0
 SESSION_S = 900.0
 MOST_TICKETS = 10_000
 MAX_CHARACTERS = 1_000
 SESSION, VISIT = "widget session", "widget visit"
-ENDED = "This session has ended. Close the panel and open it again."
-USED = "This panel was opened a while ago, or in another window. Close it and open it again."
-NOT_HERE = "Questions cannot be asked on this site any more. Whoever runs the bot can allow it again."
+ENDED = mark("This session has ended. Close the panel and open it again.")
+USED = mark("This panel was opened a while ago, or in another window. Close it and open it again.")
+NOT_HERE = mark("Questions cannot be asked on this site any more. Whoever runs the bot can allow it again.")
 _VISITOR = re.compile(r"[0-9a-f]{32}")
 _TEXT = re.compile(r"[\w-]+")
 
@@ -72,7 +73,7 @@ class Sessions:
         """Return the site that a ticket was made for. Raises RefusedError for one that was used up."""
         origin, until = self._tickets.get(ticket, ("", 0.0))
         if until <= self._clock():
-            raise RefusedError(401, USED, "ticket_used")
+            raise RefusedError(401, say(USED), "ticket_used")
         self._check_origin(origin)
         return origin
 
@@ -114,14 +115,14 @@ class Sessions:
         text, _, seal = token.partition(".")
         fits = len(token) <= MAX_CHARACTERS and _TEXT.fullmatch(text) is not None
         if not fits or not self._signer.fits(seal, kind, text, {}):
-            raise RefusedError(401, ENDED, "session_ended")
+            raise RefusedError(401, say(ENDED), "session_ended")
         says = cast("dict[str, Any]", json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))
         session = Session(str(says["visitor"]), str(says["origin"]), float(says["until"]))
         if self.has_ended(session) or not _VISITOR.fullmatch(session.visitor):
-            raise RefusedError(401, ENDED, "session_ended")
+            raise RefusedError(401, say(ENDED), "session_ended")
         self._check_origin(session.origin)
         return session
 
     def _check_origin(self, origin: str) -> None:
         if origin not in self.origins:
-            raise RefusedError(403, NOT_HERE, "not_allowed")
+            raise RefusedError(403, say(NOT_HERE), "not_allowed")

@@ -14,10 +14,24 @@ from bot.cards.adaptive import render_card
 from bot.cards.answer import SimilarAnswer, Standing, answer_card
 from bot.cards.answer_text import full_text
 from bot.cards.help import help_card
+from bot.cards.privacy import (
+    Buttons,
+    brief,
+    build_deleted_card,
+    confirm_card,
+    deleting_card,
+    export_card,
+    privacy_card,
+)
 from bot.channels.answer_message import compose_messages
+from bot.channels.privacy_handler import VERBS
 from core.records import Answer, AnswerKind, Channel, Citation, Question
 from core.text import absolute, calm
+from core.translation import speak
+from feedback.privacy.deletion_log import Deletion, ForgottenExamples
+from feedback.privacy.retention import Retention
 from tests.builders.cards import SITE, parts
+from tests.builders.pseudo import find_plain_words, speak_pseudo
 from tests.builders.world import CITED, NOW, an_answer
 
 QUESTION = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)
@@ -183,3 +197,54 @@ def test_what_a_model_writes_becomes_calm(text: str, shown: str) -> None:
 )
 def test_addresses_become_absolute(url: str, opened: str) -> None:
     assert absolute(url, SITE) == opened
+
+
+def test_every_word_of_help_and_privacy_comes_from_a_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Buttons(1, dict.fromkeys(VERBS, "s"))
+    kinds = ("question", "answer", "word", "word of others", "review", "verified", "notice", "reviewed", "x")
+    for count in (1, 2_000):
+        forgotten = {"x": tuple(ForgottenExamples(f"{n}", ("δ",) * n, count) for n in range(3))}
+        deleted = Deletion("p", "n", NOW, "p", counts=dict.fromkeys(kinds, count), examples=forgotten)
+        with speak_pseudo(monkeypatch):
+            cards = [
+                help_card(("δ",), welcome=True, brief=brief(), reviews=True),
+                help_card(),
+                *(privacy_card(Retention(questions_days=0), said, out=out) for out in (True, False)),
+                confirm_card(said, count, ours=False),
+                deleting_card(),
+                build_deleted_card(deleted, ours=False),
+                build_deleted_card(Deletion("p", "n", NOW, "p"), ours=True),
+                export_card("https://bot.example/x", NOW, said),
+            ]
+            plain = [find_plain_words(render_card(card), "JSON") for card in cards]
+        assert plain == [set[str]()] * len(cards)
+
+
+@pytest.mark.parametrize(
+    ("language", "declines", "quotes", "states"),
+    [
+        (
+            "de",
+            "Auf den Seiten, die ich kenne",
+            "aber in „Leave › Parents“ steht:",
+            "Geprüft und bestätigt, ",
+        ),
+        ("es", "No encontré nada", "pero «Leave › Parents» dice:", "Verificada por un revisor, "),
+        ("fr", "Je n’ai rien trouvé", "mais « Leave › Parents » dit :", "Vérifiée par un réviseur, "),
+        ("ja", "見つかりませんでした", "「Leave › Parents」には", "レビュー担当者が確認済み（"),
+    ],
+)
+def test_the_frame_of_an_answer_is_in_the_readers_language_and_the_pages_words_stay(
+    language: str, declines: str, quotes: str, states: str
+) -> None:
+    quoted = an_answer(QUESTION, kind=AnswerKind.QUOTED, citations=(CITED,))
+    with speak(language):
+        assert declines in full_text(
+            an_answer(QUESTION, kind=AnswerKind.DECLINED), SITE, shows_line_breaks=True
+        )
+        text = full_text(quoted, SITE, shows_line_breaks=True)
+        assert quotes in text
+        assert "You get 16 weeks" in text
+        card = drawn(an_answer(QUESTION, verified_by="p", verified_at=NOW), SITE)
+    assert states in json.dumps(card, ensure_ascii=False)
+    assert "16 weeks of paid leave" in json.dumps(card)

@@ -17,6 +17,7 @@ from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision,
 from model.registry.versions import RolloutState
 from tests.builders.cards import checked, parts, shape_of
 from tests.builders.comparisons import NOW, a_comparison
+from tests.builders.pseudo import find_plain_words, speak_pseudo
 
 Json = dict[str, Any]
 Check = Callable[[Json], None]
@@ -74,6 +75,12 @@ def every_card(
     )
 
 
+def test_every_word_of_ours_on_every_card_comes_from_a_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    with speak_pseudo(monkeypatch):
+        plain = {name: words for name, card in every_card("δ") if (words := find_plain_words(card))}
+    assert plain == {}
+
+
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:
     names = {name for name, card in every_card("v2") if checked(name, card, valid) is None}
     assert len(names) > 15
@@ -129,8 +136,8 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
     )
     assert {len(row["cells"]) for row in table["rows"]} == {len(table["columns"])}
     said = [part["text"] for part in parts(card) if part.get("type") == "TextRun"]
-    assert said[said.index("Question: How  long?") :][:6] == [
-        "Question: How  long?",
+    assert said[said.index("Question: “How  long?”") :][:6] == [
+        "Question: “How  long?”",
         "Expected: 30 days",
         "Live version:",
         "30 days [1]",

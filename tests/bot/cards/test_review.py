@@ -37,6 +37,7 @@ from core.records import (
 from core.text import utf16_bytes
 from feedback.reviews.ruling_changes import PastRuling
 from tests.builders.cards import MAX_BYTES, SITE, Check, Json, checked, parts, shape_of
+from tests.builders.pseudo import find_plain_words, speak_pseudo
 from tests.builders.world import NOW, PAGE, QUOTE, a_quote, an_answer
 
 STATES: tuple[State, ...] = ("", "under_review", "verified", "corrected", "not_on_page", "closed")
@@ -114,7 +115,7 @@ def every_card(text: str, *, times: int = 1, turn: int | None = None) -> Iterato
     yield from changed_cards(answer, verdict, review)
     for place, state in enumerate(STATES):
         actions = rating_actions(answer.id, "s" * 32, stars=state != "closed", comment=True)
-        standing = Standing(state, NOW, text, verdict.citation, actions, "Thank you.")
+        standing = Standing(state, NOW, text, verdict.citation, actions, "δ")
         for number, said in take(place, answer, declined, quoted, verified):
             card = answer_card(said, SITE, standing)
             assert card is not None
@@ -124,7 +125,7 @@ def every_card(text: str, *, times: int = 1, turn: int | None = None) -> Iterato
     yield "changes", render_card(changes_card([(answer, verdict)] * times))
     yield "no changes", render_card(changes_card([]))
     for reaction in ("like", "dislike"):
-        yield f"form {reaction}", render_form(feedback_form(reaction), "What do you think?")
+        yield f"form {reaction}", render_form(feedback_form(reaction), "δ")
 
 
 def changed_cards(answer: Answer, verdict: Verdict, review: Review) -> Iterator[tuple[str, Json]]:
@@ -148,6 +149,13 @@ def changed_cards(answer: Answer, verdict: Verdict, review: Review) -> Iterator[
     history = [past, replace(past, round=2, ended=None, holds=True)]
     yield "verified answer", render_card(verified_card(views[0], answer, history, SITE))
     yield "taken back", render_card(taken_back_card(answer))
+
+
+def test_every_word_of_ours_on_every_card_comes_from_a_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = {"en", "msteams", "scripted", PAGE.page_hash[:8]}
+    with speak_pseudo(monkeypatch):
+        plain = {name: words for name, card in every_card("δ") if (words := find_plain_words(card, *ids))}
+    assert plain == {}
 
 
 def test_a_settled_card_can_be_undone_and_its_details_stand_in_one_line() -> None:
@@ -242,7 +250,7 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     for words in (
         "The bot quoted",
         "the bot was hardly sure of it",
-        "confidence 40%",
+        "confidence 40 %",
         "It begins at the birth.",
     ):
         assert words in shown
@@ -262,18 +270,18 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     [
         (
             RulingPreview(3, 2, 1_412, 90),
-            "A correction answers 3 other questions of the last 90 days in these or nearly these words;"
+            "A correction answers 3 other questions of the last 90 days in these or nearly these words."
             " 2 were rated right and would change.",
         ),
         (
             RulingPreview(1, 1, 9, 1),
-            "A correction answers 1 other question of the last day in these or nearly these words;"
+            "A correction answers 1 other question of the last day in these or nearly these words."
             " 1 was rated right and would change.",
         ),
         (
             RulingPreview(1, 0, 9, 12),
-            "A correction answers 1 other question of the last 12 days in these or nearly these words;"
-            " none was rated right.",
+            "A correction answers 1 other question of the last 12 days in these or nearly these words."
+            " None was rated right.",
         ),
         (
             RulingPreview(0, 0, 1_412, 90),

@@ -50,7 +50,7 @@ async def test_a_complaint_becomes_the_next_askers_verified_answer_until_the_pag
         "You get 16 weeks",
         "16 weeks of paid leave",
         "it is 18 now",
-        "wrong",
+        "Not correct",
         "h1",
     ):
         assert words in seen

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.channels.files.sent_files import KIND, SentFiles, name_address
-from bot.channels.files.words import MOST_READ, mentions_file, sort_files
+from bot.channels.files.words import KINDS, MOST_READ, OLD, mentions_file, sort_files
 from bot.channels.incoming import FILE_INFO, Reference, SentFile, parse_activity
 from bot.slack.files.attachments import to_attachments
 from bot.teams.files import TeamsFiles
@@ -24,7 +24,7 @@ from feedback.privacy.deletion_log import Deletion
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
 from pages.fetched import Fetched, PageRefused
-from pages.kinds import choose_kind
+from pages.kinds import OLD_OFFICE, READABLE, choose_kind
 from pages.library import Library
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
 from tests.builders.sent_files import a_fetcher, a_library, answering_from
@@ -374,3 +374,7 @@ def test_files_go_with_the_way_back_and_older_ways_back_have_none() -> None:
     reference = Reference({"id": "a"}, {}, {}, "1", files=(SentFile(name="a.md", address="x"),))
     assert Reference.load(reference.dump()) == reference
     assert Reference.load('{"conversation": {"id": "a"}}') == Reference({"id": "a"}, {}, {}, "")
+
+
+def test_the_kinds_of_files_are_named_as_where_they_are_read() -> None:
+    assert (KINDS, OLD) == (READABLE, OLD_OFFICE)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.dialogs.ask import Asking
-from bot.dialogs.askers import TOO_FAST, TOO_MANY, AskerLimits, Askers
+from bot.dialogs.askers import TOO_FAST, TOO_MANY, WAIT, AskerLimits, Askers
 from bot.dialogs.talk import Talking
 from core.records import Answer, Channel, Question, Timings
+from core.translation import say_count
 from feedback.store.sqlite import SqliteStore
 from model.onnx_infer import Engine, EngineOptions
 from tests.builders.asking import Heard
@@ -23,7 +24,7 @@ pytest_plugins = ["tests.builders.model_folders"]
 
 NOW = datetime(2026, 11, 29, 9, tzinfo=UTC)
 PER_MINUTE = AskerLimits(waiting=10, per_minute=20, burst=10)
-TOLD = TOO_FAST.format(asked="10 questions", seconds="3 seconds")
+TOLD = f"{say_count(*TOO_FAST, 10)} {say_count(*WAIT, 3)}"
 
 
 def ask(
@@ -225,7 +226,7 @@ def test_the_bucket_fills_again_and_the_sentence_is_said_once_a_burst() -> None:
     clock.now = 2.0
     assert refusals(askers, "ada", 1) == [""]
     clock.now = 3.0
-    told = TOO_FAST.format(asked="11 questions", seconds="3 seconds")
+    told = f"{say_count(*TOO_FAST, 11)} {say_count(*WAIT, 3)}"
     assert refusals(askers, "ada", 2) == [None, told]
     clock.now = 60.0
     assert refusals(askers, "ada", 11)[:10] == [None] * 10
@@ -237,7 +238,7 @@ def test_who_waits_for_many_answers_is_told_to_wait_for_one_of_them() -> None:
 
     async def fill() -> None:
         places = [askers.queue(ask("ada", number)) for number in range(3)]
-        assert refusals(askers, "ada", 2) == [TOO_MANY.format(waiting="2 questions"), ""]
+        assert refusals(askers, "ada", 2) == [say_count(*TOO_MANY, 2), ""]
         assert refusals(askers, "bob", 1) == [None]
         places[0].leave()
         assert places[1].turn.is_set()

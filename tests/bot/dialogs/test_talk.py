@@ -16,9 +16,10 @@ from bot.channels.message import talk_message
 from bot.channels.privacy_handler import WORDS
 from bot.dialogs.ask import Asking
 from bot.dialogs.talk import MOST_PAGES, Talking, detect_talk, language_of_talk, listing
-from bot.dialogs.talk_words import MORE, OFFERS, SENTENCES, Talk
+from bot.dialogs.talk_words import OFFERS, SENTENCES, Talk
 from bot.slack.blocks import render_message
 from core.records import Question
+from core.translation import LANGUAGES, say, speak
 from feedback.metrics.report import version_stats_since
 from feedback.store.sqlite import SqliteStore
 from tests.builders.asking import NOW, Heard, Scripted
@@ -132,29 +133,35 @@ def test_small_talk_is_answered_in_its_language() -> None:
         "merci": "fr",
         "hola": "es",
         "こんにちは": "ja",
-        "thanks": "en",
-        "👍": "en",
-        "ok": "en",
+        "thanks": "",
+        "👍": "",
+        "ok": "",
     }
     assert {text: language_of_talk(text) for text in spoken} == spoken
 
 
-def test_everything_is_said_in_every_language() -> None:
-    languages = set(OFFERS)
-    assert set(SENTENCES) == set(Talk)
-    assert all(set(words) == languages for words in (*SENTENCES.values(), MORE))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_offered_is_understood(language: str) -> None:
+    with speak(language):
+        pages, can_do = map(say, OFFERS)
+    assert (detect_talk(pages), detect_talk(can_do)) == (Talk.PAGES, Talk.HELP)
 
 
-def test_what_is_offered_is_understood() -> None:
-    for pages, can_do in OFFERS.values():
-        assert detect_talk(pages) is Talk.PAGES
-        assert detect_talk(can_do) is Talk.HELP
+async def test_who_says_a_word_of_no_language_is_answered_in_their_own() -> None:
+    replies = [await talking().reply_to(replace(said("ok"), language=one)) for one in ("de", "ja", "pt", "")]
+    with speak("de"):
+        german = say(SENTENCES[Talk.AGREED])
+    with speak("ja"):
+        japanese = say(SENTENCES[Talk.AGREED])
+    english = SENTENCES[Talk.AGREED]
+    assert [reply.text for reply in replies if reply] == [german, japanese, english, english]
+    assert len({german, japanese, english}) == 3
 
 
 async def test_a_greeting_offers_questions_and_the_pages() -> None:
     reply = await talking().reply_to(said("hi"))
     assert reply is not None
-    assert reply.offers == ("Who can see my questions?", *OFFERS["en"])
+    assert reply.offers == ("Who can see my questions?", *OFFERS)
     assert await talking().reply_to(said("how much leave do I get?")) is None
     assert await talking().reply_to(replace(said("hi"), page_url="https://pages.example/x")) is None
 
@@ -220,7 +227,7 @@ async def test_small_talk_is_answered_once_and_leaves_no_answer(store: SqliteSto
     assert [await asking.receive(said("thanks!"), reply) for _ in range(2)] == [True, False]
     await asking.drain(5)
     assert not await asking.receive(said("thanks!"), reply)
-    assert reply.said == [SENTENCES[Talk.THANKS]["en"]]
+    assert reply.said == [SENTENCES[Talk.THANKS]]
     assert answerer.answered == 0
     assert await store.recent_answers("c", 3) == []
     assert await store.take_undelivered() == []
@@ -241,7 +248,7 @@ async def test_small_talk_that_a_crash_left_open_is_answered_at_the_next_start(s
     reply, after = Heard(), Asking(store, Scripted(), talking=talking())
     assert await after.resume(lambda _: reply) == 1
     await after.drain(5)
-    assert reply.said == [SENTENCES[Talk.GREETING]["en"]]
+    assert reply.said == [SENTENCES[Talk.GREETING]]
     assert await after.resume(lambda _: reply) == 0
 
 

@@ -201,7 +201,7 @@ WRONG: dict[str, tuple[tuple[str, ...], Any, str]] = {
         "message.mpim is of no use",
     ),
     "a missing scope": (("oauth_config", "scopes", "bot"), ["chat:write"], "app_mention needs the scope"),
-    "a scope of no use": (("oauth_config", "scopes", "bot"), [*SCOPES, "users:read"], "of no use"),
+    "a scope of no use": (("oauth_config", "scopes", "bot"), [*SCOPES, "users:read.email"], "of no use"),
     "scopes of users": (("oauth_config", "scopes", "user"), ["search:read"], "user scopes"),
     "a long name": (("display_information", "name"), "x" * 36, "The name"),
     "no name": (("display_information", "name"), "", "The name"),

@@ -269,7 +269,7 @@ async def test_a_question_has_the_shape_that_teams_gives_it(chat: Chat, browser:
         "conversation": {"id": conversation, "conversationType": "personal", "tenantId": "local"},
         "recipient": {"id": "28:askpage", "name": "askpage"},
         "channelData": {"tenant": {"id": "local"}},
-        "locale": "en-US",
+        "locale": "en",
         "text": "What do parents get?",
         "textFormat": "plain",
     }
