@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.cards.answer_text import NEAREST, SEE_ALSO, build_quotation, further
+from bot.cards.dates import day
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -23,7 +24,6 @@ from bot.cards.elements import (
     Form,
     StarsInput,
     TextInput,
-    day,
     line,
     name_place,
     source,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.records import Citation
@@ -246,14 +245,3 @@ def name_place(citation: Citation) -> str:
     """Name a section by its page and heading, once where they are the same: "Leave › Annual leave"."""
     names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
     return clip_text(" › ".join(names) or "Page", PLACE_CHARACTERS)
-
-
-def when(time: datetime) -> str:
-    """Return a moment as people read it."""
-    return f"{day(time)}, {time.astimezone(UTC):%H:%M} UTC"
-
-
-def day(time: datetime) -> str:
-    """Return a day as people read it."""
-    at = time.astimezone(UTC)
-    return f"{at.day} {at:%b %Y}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.cards.adaptive import measure_card
+from bot.cards.dates import when
 from bot.cards.elements import (
     ActionButton,
     Card,
@@ -17,7 +18,6 @@ from bot.cards.elements import (
     line,
     small_print,
     title,
-    when,
 )
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clip_text
@@ -140,15 +140,18 @@ def _stands(view: ModelView) -> str:
 
 def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
-        line(f"✓ {who_did(one)}" if one.done else f"{who_did(one)}: under way", bold=True, color="Good")
+        line(f"✓ {_date(one)}" if one.done else f"{_date(one)}: under way", bold=True, color="Good")
         for one in decisions[-MAX_DECISIONS:]
     ]
 
 
+def _date(decision: ModelDecision) -> str:
+    return f"{who_did(decision)}, {when(decision.decided_at)}"
+
+
 def who_did(decision: ModelDecision) -> str:
-    """Say who decided what, and when."""
-    name = clip_text(decision.reviewer_name, NAME_CHARACTERS)
-    return f"{name} {DID[decision.choice]}, {when(decision.decided_at)}"
+    """Say who decided what."""
+    return f"{clip_text(decision.reviewer_name, NAME_CHARACTERS)} {DID[decision.choice]}"
 
 
 def _figures(comparison: Comparison) -> list[Element]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.cards.dates import when
 from bot.cards.elements import (
     ActionButton,
     ButtonRow,
@@ -19,7 +20,6 @@ from bot.cards.elements import (
     line,
     small_print,
     title,
-    when,
 )
 from feedback.privacy.deletion_log import Deletion, ForgottenExamples
 from feedback.privacy.retention import Retention

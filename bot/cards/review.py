@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 from bot.cards.adaptive import measure_card
 from bot.cards.answer_text import build_quotation, say_nothing_found
+from bot.cards.dates import day, when
 from bot.cards.elements import (
     ButtonRow,
     Card,
     Element,
     Paragraph,
     SayButton,
-    day,
     heading,
     line,
     small_print,
     source,
     title,
-    when,
 )
 from bot.cards.review_actions import (
     CORRECTION_CHARACTERS,

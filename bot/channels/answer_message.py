@@ -24,9 +24,11 @@ from bot.cards.answer import (
     state_sentence,
 )
 from bot.cards.answer_text import full_text, message_text, summarise
+from bot.cards.dates import find_zone, write_dates
 from bot.cards.elements import Card, Element, small_print
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
+from bot.channels.incoming import ZONE
 from bot.channels.message import CitedSource, Label, Message, ThumbsRequest
 from bot.dialogs.rate import parse_form_name
 from bot.readers.access import PageAccess
@@ -166,7 +168,8 @@ class AnswerView:
         text = message.text
         if answer.kind is AnswerKind.QUOTED and standing.state not in REPLACED:
             text = self.make_full_text(conversation, answer)
-        said = [text, state_sentence(answer, standing), calm(standing.text)]
+        state = write_dates(state_sentence(answer, standing), find_zone(conversation.get(ZONE)))
+        said = [text, state, calm(standing.text)]
         text = clip_text("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
+from bot.cards.dates import find_zone
 from bot.channels.links import split_page
 from bot.readers.rooms import GROUP, KIND
 from core.records import Channel
@@ -25,6 +26,8 @@ from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
 
 TEAMS = str(Channel.TEAMS)
+ZONE = "zone"
+"""What a conversation keeps beside its id where the channel tells it: the zone of who wrote there last."""
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
 MAX_FILE_NAME = 120
@@ -92,11 +95,15 @@ class Account(Part):
 
 
 class Mention(Part):
-    """Somebody who is named in a text, and the piece of text that names them."""
+    """Somebody who is named in a text, and the piece of text that names them.
+
+    Or what the writer's client tells of itself (type `clientInfo`), of which only `timezone` is read.
+    """
 
     type: Text = ""
     text: Text = ""
     mentioned: Account = Field(default_factory=lambda: Account.model_validate({}))
+    timezone: Text = ""
 
 
 class Reaction(Part):
@@ -154,6 +161,7 @@ class _Activity(Part):
     name: Text = ""
     text: Text = ""
     locale: Text = ""
+    local_timezone: Text = Field("", alias="localTimezone")
     action: Text = ""
     timestamp: Text = ""
     channel_id: Text = Field("", alias="channelId")
@@ -393,7 +401,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
     conversation["serviceUrl"] = activity.service_url
     tenant = to_object(activity.channel_data.get("tenant"))
     conversation["tenantId"] = to_text(account.get("tenantId")) or to_text(tenant.get("id"))
-    conversation |= _read_team(activity)
+    conversation |= _read_team(activity) | _read_zone(activity)
     if not (activity.type and conversation["id"] and conversation["channelId"]):
         raise MalformedError("an activity needs type, channelId and conversation.id")
     user, bot = activity.sender, activity.recipient
@@ -433,6 +441,15 @@ def _read_team(activity: _Activity) -> Json:
         return {}
     first = to_text(channel.get("id")) == to_text(team.get("id")) != ""
     return {GROUP: group, KIND: "standard" if first else to_text(channel.get("type")).lower()}
+
+
+def _read_zone(activity: _Activity) -> Json:
+    """Return the IANA name of the writer's time zone, as Bot Framework and Teams' clients tell it.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/conversation-messages
+    """
+    told = [activity.local_timezone, *(one.timezone for one in activity.entities if one.type == "clientInfo")]
+    return next(({ZONE: name} for name in told if find_zone(name) is not None), {})
 
 
 def _names_others(activity: _Activity) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.cards.dates import format_span
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
 from core.records import Comparison
@@ -197,4 +198,5 @@ def _faster(decisions: Sequence[ModelDecision]) -> str:
     """Say who decided before somebody else could."""
     if not decisions:  # it was decided, and then it could not be done
         return "This card has changed meanwhile. Please look at it again; nothing was changed."
-    return f"{who_did(decisions[-1])}: that was before you. Nothing was changed."
+    ago = format_span(datetime.now(UTC) - decisions[-1].decided_at)
+    return f"{who_did(decisions[-1])} {ago} ago: that was before you. Nothing was changed."

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
+from bot.cards.dates import format_span
 from bot.dialogs import events
 from bot.dialogs.review_queue import ReviewOrder
 from bot.dialogs.similar_questions import KnowsParaphrases
@@ -509,19 +510,19 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     ruling = review.ruling
     if ruling is not None:
         who = "You have" if ruling.reviewer == reviewer else f"{ruling.reviewer_name} has"
-        raise Refused(f"{who} already {RULED[ruling.ruling]}, {format_clock(ruling.given_at)}.")
+        raise Refused(f"{who} already {RULED[ruling.ruling]}, {format_span(now - ruling.given_at)} ago.")
     if review.round != round_:
         raise Refused(f"{_say_what_changed(review)} since this card was made: please use the new card.")
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
         raise Refused("You have ruled on this already; now a second reviewer is asked.")
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
-        until = format_clock(review.claimed_until or now)
-        raise Refused(f"{review.claimed_name} has claimed this until {until}.")
+        rest = format_span((review.claimed_until or now) - now)
+        raise Refused(f"{review.claimed_name} has claimed this; that ends in {rest}.")
     if deciding and review.claimed_by == reviewer and not held:
         raise Refused(
-            f"Your claim ran out at {format_clock(review.claimed_until or now)}. Claim it again, then decide:"
-            " a colleague may be at it."
+            f"Your claim ran out {format_span(now - (review.claimed_until or now))} ago. Claim it again, then"
+            " decide: a colleague may be at it."
         )
 
 
@@ -530,8 +531,3 @@ def _say_what_changed(review: Review) -> str:
         return f"{review.change.reviewer_name} {CHANGED[review.change.kind]}"
     conflict = ReviewReason.CONFLICT in review.reasons
     return "The same question was answered otherwise" if conflict else "The page has changed"
-
-
-def format_clock(time: datetime) -> str:
-    """Return a moment of today as a sentence has it."""
-    return f"{time:%H:%M} UTC"

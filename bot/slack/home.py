@@ -8,11 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bot.cards.elements import day
+from bot.cards.dates import day
 from bot.cards.notice import changes_card
 from bot.channel import Undeliverable
 from bot.channels.review_handler import ReviewHandler
-from bot.slack.blocks import fit_blocks, plain_text, render_card, rich_text, say_button, section, text_run
+from bot.slack.blocks import (
+    fit_blocks,
+    plain_text,
+    render_card,
+    rich_text,
+    say_button,
+    section,
+    text_run,
+    text_runs,
+)
 from bot.slack.client import SlackApi, Workspace
 from core.records import Question
 from core.text import Json, clip_text
@@ -94,7 +103,7 @@ def _draw_questions(questions: Sequence[Question]) -> list[Json]:
         return [rich_text(section(text_run("You have not asked anything yet.")))]
     lines = [
         [
-            text_run(f"{day(question.asked_at)}  ", bold=True),
+            *text_runs(f"{day(question.asked_at)}  ", bold=True),
             text_run(clip_text(question.text, QUESTION_CHARACTERS)),
         ]
         for question in questions

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bot.cards.adaptive import attach_card
 from bot.cards.elements import Card
-from bot.channels.incoming import Reference
+from bot.channels.incoming import ZONE, Reference
 from bot.channels.message import Message, Outgoing, StreamPart, Typing
 from core.text import Json, utf16_bytes
 
@@ -30,7 +30,9 @@ def render_activity(reference: Reference, message: Outgoing) -> Json:
 
 def _address(reference: Reference, kind: str) -> Json:
     """Return an activity that is addressed and empty."""
-    conversation = {key: value for key, value in reference.conversation.items() if key != "serviceUrl"}
+    conversation = {
+        key: value for key, value in reference.conversation.items() if key not in {"serviceUrl", ZONE}
+    }
     channel_id = conversation.pop("channelId", "")
     activity: Json = {
         "type": kind,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from bot.cards.dates import format_span
 from bot.dialogs import events
-from bot.dialogs.review import GONE, Refused, Reviewing, format_clock, report_ruling
+from bot.dialogs.review import GONE, Refused, Reviewing, report_ruling
 from core.records import Answer, Review, Ruling, RulingChange, Verdict
 from core.text import CHANGED
 from feedback.privacy.audit import AuditAction
@@ -145,7 +147,8 @@ def _check_in_force(review: Review, round_: int, reviewer: str) -> None:
     if review.round > round_ and change is not None:
         who = "You have" if change.reviewer == reviewer else f"{change.reviewer_name} has"
         done = CHANGED[change.kind].replace("took", "taken")
-        raise Refused(f"{who} already {done}, {format_clock(change.changed_at)}. Please use the newest card.")
+        ago = format_span(datetime.now(UTC) - change.changed_at)
+        raise Refused(f"{who} already {done}, {ago} ago. Please use the newest card.")
     if review.round != round_:
         raise Refused("This has been looked at again since this card was made: please use the newest card.")
     if review.settled_at is None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.channels.incoming import Incoming, parse_activity
+from bot.channels.incoming import ZONE, Incoming, parse_activity
+from bot.channels.message import plain_message
 from bot.teams.message_text import name_reaction, read_as_written
+from bot.teams.render import render_activity
 from core.settings import Settings
 
 
@@ -15,6 +17,23 @@ def arrive(**activity: Any) -> Incoming:
     base = {"type": "message", "id": "1", "channelId": "msteams", "serviceUrl": "https://smba.example/"}
     people = {"conversation": {"id": "a:1"}, "from": {"id": "29:ann"}, "recipient": {"id": "28:bot"}}
     return parse_activity(read_as_written(base | people | activity))
+
+
+@pytest.mark.parametrize(
+    ("told", "zone"),
+    [
+        ({"localTimezone": "Europe/Berlin"}, "Europe/Berlin"),
+        ({"entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo", "platform": "Web"}]}, "Asia/Tokyo"),
+        ({"entities": [{"type": "mention", "timezone": "Asia/Tokyo"}]}, ""),
+        ({"localTimezone": "../../etc", "entities": [{"type": "clientInfo", "timezone": 7}]}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_zone_of_who_writes_is_known_and_does_not_leave_again(told: dict[str, Any], zone: str) -> None:
+    said = arrive(text="How long?", **told)
+    assert said.conversation.get(ZONE, "") == zone
+    sent = render_activity(said.reference, plain_message("30 days"))
+    assert ZONE not in sent["conversation"]
 
 
 def mention(id_: str, name: str, text: str) -> dict[str, Any]:
