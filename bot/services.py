@@ -149,7 +149,7 @@ class Services:
         taking_back = TakingBack(
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
-        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
+        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue, ways)
         self.files = SentFiles(store, desk.documents, around.file_pages)
         self.messages = AskedMessages(
             store,

@@ -20,7 +20,7 @@ from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
 from bot.cards.dates import find_zone
 from bot.channels.links import split_page
-from bot.readers.rooms import GROUP, KIND
+from bot.readers.rooms import GROUP, KIND, is_personal
 from core.records import Channel
 from core.text import Json, printable
 from feedback.reviews.repository import place_of_reviewer
@@ -275,7 +275,7 @@ class Reference:
     @property
     def personal(self) -> bool:
         """Whether this is a chat of one person with the bot, the only place where Teams streams."""
-        return self.conversation.get("conversationType") == "personal"
+        return is_personal(self.conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,7 @@ class Incoming:
     @property
     def personal(self) -> bool:
         """Whether this is a chat of one person with the bot."""
-        return self.conversation.get("conversationType") == "personal"
+        return is_personal(self.conversation)
 
     @property
     def is_bots(self) -> bool:
@@ -449,7 +449,8 @@ def _read_zone(activity: _Activity) -> Json:
     Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/conversation-messages
     """
     told = [activity.local_timezone, *(one.timezone for one in activity.entities if one.type == "clientInfo")]
-    return next(({ZONE: name} for name in told if find_zone(name) is not None), {})
+    zone = next((name for name in told if find_zone(name) is not None), "")
+    return {ZONE: zone} if zone else {}
 
 
 def _names_others(activity: _Activity) -> bool:

@@ -30,7 +30,7 @@ from bot.cards.review_actions import to_reviewed
 from bot.cards.verified import NO_MORE
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
-from bot.channels.review_actions import ReviewActions, read_press
+from bot.channels.review_actions import Presser, ReviewActions, read_press
 from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
 from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
@@ -169,7 +169,7 @@ class ReviewHandler:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
                 return asking(await self._draw(incoming, action, person, doubt=doubt))
-            review = await self._actions.perform(wish)
+            review = await self._actions.perform(wish, _name_presser(incoming))
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
@@ -321,3 +321,7 @@ class ReviewHandler:
             if answer is not None and verdict is not None and access.may_see(audience, answer, review):
                 changes.append((answer, verdict))
         return changes
+
+
+def _name_presser(incoming: Incoming) -> Presser:
+    return Presser(incoming.conversation, incoming.directory_id)
