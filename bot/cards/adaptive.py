@@ -27,6 +27,7 @@ from bot.cards.elements import (
     LinkButton,
     Paragraph,
     Quotation,
+    Refresh,
     SayButton,
     Source,
     Table,
@@ -53,7 +54,18 @@ def render_card(card: Card) -> Json:
         "fallbackText": clip_text(write_dates(card.fallback), FALLBACK_CHARACTERS),
         "body": [_element(element) for element in card.body],
     }
-    return whole | ({"actions": [_action(action) for action in card.actions]} if card.actions else {})
+    whole |= {"actions": [_action(action) for action in card.actions]} if card.actions else {}
+    return whole | ({"refresh": _refresh(card.refresh)} if card.refresh else {})
+
+
+def _refresh(refresh: Refresh) -> Json:
+    """Draw how a card is asked for anew; without people, everyone's client does so in rooms of up to 60.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/universal-actions-for-adaptive-cards/work-with-universal-actions-for-adaptive-cards
+    """
+    data = dict(refresh.data)
+    action = {"type": "Action.Execute", "title": "Refresh", "verb": data["verb"], "data": data}
+    return {"action": action} | _drop_empty(userIds=list(refresh.people))
 
 
 def render_form(form: Form, fallback: str) -> Json:

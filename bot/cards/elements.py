@@ -184,12 +184,27 @@ Element = Paragraph | Quotation | Source | Facts | Table | Columns | ButtonRow
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """How a client asks for its reader's own view of a card: `data` is what it sends, its verb among it.
+
+    In a large room only `people`, by their ids on the channel, ask by themselves.
+    """
+
+    data: Mapping[str, Any]
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """Elements one below the other, and buttons. `fallback` is for notifications and for old clients."""
+    """Elements one below the other, and buttons. `fallback` is for notifications and for old clients.
+
+    `refresh` is for channels where several people see one card, and each may have another view of it.
+    """
 
     body: tuple[Element, ...]
     actions: tuple[Action, ...]
     fallback: str
+    refresh: Refresh | None = None
 
     def find_form(self, verb: str) -> Form | None:
         """Return the form whose button has this verb."""

@@ -26,6 +26,7 @@ from bot.cards.review_actions import (
     QUESTION_CHARACTERS,
     ReviewView,
     list_actions,
+    make_refresh,
     make_take_back,
     spans,
 )
@@ -111,7 +112,7 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
         *_draw_skips(review),
         small_print(describe_details(view)),
     )
-    return Card(body, list_actions(view), f"{head}: {question}")
+    return Card(body, list_actions(view), f"{head}: {question}", make_refresh(view))
 
 
 def _draw_preview(view: ReviewView) -> list[Paragraph]:
@@ -164,7 +165,7 @@ def _state(view: ReviewView) -> list[Element]:
     if is_held(view):
         name = clip_text(review.claimed_name, NAME_CHARACTERS)
         drawn.append(line(f"{name} has claimed this for now", color="Warning"))
-    if review.verdicts and not view.has_ruled:
+    if review.verdicts and view.decides and not view.has_ruled:
         drawn.append(ButtonRow((make_take_back(view),)))
     return [*drawn, *_draw_change(view), *_draw_doubt(view)]
 

@@ -156,11 +156,12 @@ class ReviewHandler:
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a review card says. Raises BadAction."""
+        if action.verb == "review.refresh":
+            return await self._show_own_view(incoming, action, person)
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal, refused=True)
-        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        self._check_seal(incoming, action)
         await self._check_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person)
@@ -174,6 +175,20 @@ class ReviewHandler:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
         return await self._answer_press(incoming, action, person, review) if review else saying(COUNTS_LATER)
+
+    async def _show_own_view(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Return a review as whoever looks at it may see it: only a reviewer gets something to press."""
+        self._check_seal(incoming, action)
+        await self._check_visible(incoming, action.answer_id)
+        answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
+        if answer is None or review is None:
+            raise BadAction(GONE)
+        decides = not await self._refusal(incoming)
+        words = await self._store.feedback_on(answer.id)
+        view = self._card_sync.view_review(review, answer, words, action.seal)
+        people = self._card_sync.own_views.find_people(incoming.conversation)
+        view = replace(view, reader=person, decides=decides, people=people)
+        return showing(review_card(view, self._card_sync.site_url))
 
     async def _answer_press(
         self, incoming: Incoming, action: CardAction, person: str, review: Review
@@ -206,8 +221,7 @@ class ReviewHandler:
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer opened %s", action.verb)
             raise BadAction(refusal)
-        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+        self._check_seal(incoming, action)
         await self._check_visible(incoming, action.answer_id)
         return await self._draw(incoming, action, "")
 
@@ -247,11 +261,20 @@ class ReviewHandler:
                 return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
-        view = replace(view, reader=person if incoming.personal else "", doubt=doubt)
+        people = self._card_sync.own_views.find_people(incoming.conversation)
+        view = replace(view, reader=person if incoming.personal else "", doubt=doubt, people=people)
         return review_card(view, self._card_sync.site_url)
 
+    def _check_seal(self, incoming: Incoming, action: CardAction) -> None:
+        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
+            raise BadAction("This card was not sent to this conversation. Nothing was changed.")
+
     async def _refusal(self, incoming: Incoming) -> str:
-        return await self._reviewers.refusal(incoming.directory_id)
+        """Return why somebody may not do what reviewers do, "" for a reviewer, whose room is remembered."""
+        refusal = await self._reviewers.refusal(incoming.directory_id)
+        if not refusal:
+            self._card_sync.own_views.note_reviewer(incoming.conversation, str(incoming.user["id"]))
+        return refusal
 
     # Words
 
