@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
-from bot.channels.answer_message import AnswerView
+from bot.channels.answer_message import AnswerView, FindLabel, find_no_label
 from bot.channels.asides.listening import Listening, UnaskedRules
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.asides.own_reactions import OwnReactions, Rule
@@ -64,7 +64,7 @@ class ServiceDependencies:
     `audiences` know who reads what is said where.
     `operators` may see the admin page, by the ids that the directory has of them.
     `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
-    those that sources named, for previews.
+    those that sources named, for previews. `find_label` as in `AnswerView`.
     `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
     """
 
@@ -85,6 +85,7 @@ class ServiceDependencies:
     operators: frozenset[str] = frozenset()
     file_pages: FilePages | None = None
     listed_pages: ListedPages | None = None
+    find_label: FindLabel = find_no_label
     own_reactions: Rule = "off"
     unasked: UnaskedRules = field(default_factory=UnaskedRules)
 
@@ -114,7 +115,12 @@ class Services:
         self.operators = Operators(around.operators)
         seals = CardSigner(key, around.key_before)
         self.view = AnswerView(
-            around.site_url, seals, around.opens_url, around.capabilities, around.known.get_public
+            around.site_url,
+            seals,
+            around.opens_url,
+            around.capabilities,
+            around.known.get_public,
+            around.find_label,
         )
         self.audiences = self.view.audiences = around.audiences
         self.reviewing = Reviewing(desk, store, self.known, review_rules, around.look_again)

@@ -244,16 +244,24 @@ def small_print(text: str) -> Paragraph:
 
 
 def source(
-    citation: Citation, site_url: str | None, number: str = "", *, compact: bool = False, opened_by: str = ""
+    citation: Citation,
+    site_url: str | None,
+    number: str = "",
+    *,
+    compact: bool = False,
+    opened_by: str = "",
+    label: str = "",
 ) -> Source:
     """Return where the words of a citation stand; `number` comes before its name.
 
-    Without a `site_url` it cannot be opened. `opened_by` is an address that leads there and counts it.
+    Without a `site_url` it cannot be opened. `opened_by` is an address that leads there and counts it;
+    `label` says how sensitive its page is.
     """
     url = "" if site_url is None else absolute(citation.url, site_url)
     quote = " ".join(citation.quote.split())
     shown = f"“{clip_text(quote, QUOTE_CHARACTERS)}”" if quote else ""
-    return Source(number + name_place(citation), shown, url and (opened_by or url), compact)
+    name = f"{number}{name_place(citation)}" + (f" · {label}" if label else "")
+    return Source(name, shown, url and (opened_by or url), compact)
 
 
 def name_place(citation: Citation) -> str:

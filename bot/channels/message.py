@@ -28,12 +28,16 @@ SUMMARY_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """What [position] in a message's text stands for; `url` is "" where it cannot be opened."""
+    """What [position] in a message's text stands for; `url` is "" where it cannot be opened.
+
+    `label` says how sensitive its page is, "" where nobody does.
+    """
 
     position: int
     name: str
     quote: str
     url: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

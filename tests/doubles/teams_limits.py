@@ -130,12 +130,30 @@ def _broken_by_labels(labels: Sequence[Json]) -> Iterator[str]:
             yield f"{len(claims)} citations"
         if len({claim["position"] for claim in claims}) < len(claims):
             yield "two citations with one position"
+        yield from _broken_by_usage(label, claims)
         for claim in claims:
             name, abstract = claim["appearance"].get("name", ""), claim["appearance"].get("abstract", "")
             if not 1 <= len(name) <= NAME_CHARACTERS:
                 yield f"a citation's name of {len(name)} characters"
             if not 1 <= len(abstract) <= ABSTRACT_CHARACTERS:
                 yield f"a citation's abstract of {len(abstract)} characters"
+
+
+def _broken_by_usage(label: Json, claims: Sequence[Json]) -> Iterator[str]:
+    """Yield what sensitivity labels break: one of a message is one of its citations' by its id.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content
+    """
+    told = [claim["appearance"]["usageInfo"] for claim in claims if "usageInfo" in claim["appearance"]]
+    differ = {json.dumps(one, sort_keys=True) for one in told}
+    if any(not one.get("@id") for one in told) or len({one.get("@id") for one in told}) < len(differ):
+        yield "sensitivity labels of one id that differ"
+    whole = label.get("usageInfo")
+    if told and (whole is None or whole.get("@id") not in {one.get("@id") for one in told}):
+        yield "a citation's sensitivity label that the message does not have"
+    shown = told if whole is None else [*told, whole]
+    if any(one.get("@type") != "CreativeWork" or not one.get("name") for one in shown):
+        yield "a sensitivity label without a name"
 
 
 def _broken_by_offers(activity: Json) -> Iterator[str]:
