@@ -14,6 +14,7 @@ from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView, FindLabel, find_no_label
 from bot.channels.asides.listening import Listening, UnaskedRules
+from bot.channels.asides.my_overview import MyOverviews, PageList
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asides.page_previews import ListedPages, PagePreviews
@@ -108,7 +109,7 @@ class Services:
         rating_rules, review_rules = rules
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
-        self.desk = desk
+        self._store, self.desk = store, desk
         self.known = around.known
         self.passes = PagePasses(CardSigner(key), desk.documents)
         self.reviewer_gates: dict[str, Gate] = {}
@@ -194,6 +195,10 @@ class Services:
             recognise=self._recognise,
             pseudonym=self.pseudonym,
         )
+
+    def make_overviews(self, list_pages: PageList) -> MyOverviews:
+        """Return what reads people's pages about themselves, over the pages of a `ChannelContext`."""
+        return MyOverviews(self._store, self.desk, self.audiences, self.privacy, list_pages)
 
     def _make_privacy(self, store: WholeStore, around: ServiceDependencies) -> Privacy:
         tell = teller(around.connector, self.view.keeps_messages_here)

@@ -32,6 +32,7 @@ IN_PLACES: Mapping[str, tuple[Surface, str]] = {
     "verified answers": (restricted.by_verified_list, "ruling"),
     "press on an answer's card": (restricted.by_rating, "page"),
     "what changed": (restricted.by_changes, "ruling"),
+    "my overview": (restricted.by_overview, "title"),
     "notice": (restricted.by_notice, "ruling"),
     "history": (restricted.by_history, ""),
     "reviewers' page: queue": (restricted.by_reviews_queue, "answer"),
@@ -53,7 +54,7 @@ FOR_ANYBODY: Mapping[str, tuple[Surface, str]] = {
     "first questions and known pages": (restricted.by_suggestions, "page"),
 }
 """What anybody may see who gets there."""
-AT_ONCE = {"list of pages", "queue", "history", "dashboard", "export", "training data"}
+AT_ONCE = {"list of pages", "my overview", "queue", "history", "dashboard", "export", "training data"}
 """Surfaces that show all there is, whatever is asked."""
 NOWHERE = PLACES[1]
 FEW = restricted.LOOKED_AT_AGAIN
@@ -65,6 +66,7 @@ IN_FEW = {
     "told alone",
     "unasked",
     "ratings",
+    "my overview",
 }
 """Surfaces that find their audience as others do: one place of each kind tells whether they ask for it."""
 

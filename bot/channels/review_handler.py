@@ -28,6 +28,7 @@ from bot.cards.notice import changes_card
 from bot.cards.review import queue_card, review_card
 from bot.cards.review_actions import to_reviewed
 from bot.cards.verified import NO_MORE
+from bot.channels.asides.my_overview import read_changes
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
 from bot.channels.review_actions import Presser, ReviewActions, read_press
@@ -336,14 +337,7 @@ class ReviewHandler:
         Raises StoreError.
         """
         access = self._card_sync.audiences.access
-        changes: list[tuple[Answer, Verdict]] = []
-        told = dict.fromkeys(notice.answer_id for notice in reversed(await self._desk.notices_to(person)))
-        for answer_id in told:
-            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
-            verdict = (review.ruling or review.earlier) if review else None
-            if answer is not None and verdict is not None and access.may_see(audience, answer, review):
-                changes.append((answer, verdict))
-        return changes
+        return await read_changes(self._store, self._desk, access, person, audience)
 
 
 def _name_presser(incoming: Incoming) -> Presser:

@@ -515,6 +515,15 @@ async def by_changes(office: Office, place: Place, page: str) -> str:
     return await office.say(place, "what changed because of me?")
 
 
+async def by_overview(office: Office, place: Place, page: str) -> str:
+    """A tab or an app's home: what somebody asked (their own words, left out here), what changed, pages."""
+    incoming = parse_activity(place.activity())
+    overviews = office.services.make_overviews(office.shelf.public_pages)
+    mine = await overviews.read(place.person, incoming.directory_id, incoming.conversation)
+    answers = [one.answer for one in mine.questions if one.answer]
+    return repr([[(one.text, one.passages, one.citations) for one in answers], mine.changes, mine.pages])
+
+
 async def by_notice(office: Office, place: Place, page: str) -> str:
     incoming = parse_activity(place.activity())
     await office.audience(place)
