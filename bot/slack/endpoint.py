@@ -361,7 +361,7 @@ class SlackInbox:
         user = an_id(event.get("user"))
         if user and event.get("tab", "home") == "home":
             person = self._pseudonym(to_person_id(by.where.team, user))
-            self._begin(self._parts.home.show(by.where, user, person))
+            self._begin(self._parts.home.show(by.where, event, person))
 
     async def _unfurl(self, event: Mapping[str, Any], by: Arrived) -> None:
         """Show what the links of a message lead to, as far as the pages are known."""
