@@ -24,6 +24,7 @@ from core.readers import Audience, reading_as
 from core.records import Answer, Question, Verdict
 from feedback.privacy.opt_out import Choice
 from feedback.reviews.repository import ReviewRepository
+from feedback.store.base import FeedbackStore
 from feedback.store.rows import WholeStore, every_page
 from feedback.store.serialization import parse_question
 
@@ -116,7 +117,7 @@ class MyOverviews:
 
 
 async def read_changes(
-    store: WholeStore, desk: ReviewRepository, access: PageAccess, person: str, audience: Audience
+    store: FeedbackStore, desk: ReviewRepository, access: PageAccess, person: str, audience: Audience
 ) -> list[Change]:
     """Return what changed because of somebody that an audience may see, the newest change first.
 
