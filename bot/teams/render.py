@@ -67,7 +67,7 @@ def _render_message(reference: Reference, message: Message) -> Json:
     activity = _address(reference, "message")
     if message.text or message.card is None:
         activity |= {"textFormat": "markdown", "text": message.text}
-    if message.label:
+    if message.label or message.citations:
         activity = _add_label(activity, message)
     if message.thumbs:
         loop = "custom" if message.thumbs.asks_why else "default"
@@ -119,8 +119,8 @@ def _label(message: Message, *, urls: bool = True) -> Json:
         "@type": "Message",
         "@context": "https://schema.org",
         "@id": "",
-        "additionalType": ["AIGeneratedContent"],
     }
+    label |= {"additionalType": ["AIGeneratedContent"]} if message.label else {}
     labels = [cited.label for cited in message.citations if cited.label]
     usage = {"usageInfo": _usage(max(labels, key=_rank_label))} if labels else {}
     return label | usage | ({"citation": claims} if claims else {})

@@ -86,6 +86,39 @@ def test_an_address_in_the_text_wins_over_the_attachment() -> None:
     )
 
 
+QUOTING = (
+    '<blockquote itemscope itemtype="http://schema.skype.com/Reply" itemid="1"><strong itemprop="mri">Ann Lee'
+    '</strong><span itemprop="time" itemid="1"></span><p itemprop="preview">See the <a href="https://old.example/'
+    'plan">old (2019) plan</a> &amp; ask?</p></blockquote>'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "question"),
+    [
+        ("Ann Lee\r\nSee the old (2019) plan & ask?\r\nHow long?", "<p>How long?</p>", "How long?"),
+        ("See the old (2019) plan &amp; ask? How long?", "<p>How long?</p>", "How long?"),
+        ("Ann LeeSee the old (2019) plan &amp; ask?How long?", "<p>How long?</p>", "How long?"),
+        ("How long?", "<p>How long?</p>", "How long?"),
+        (
+            "How long? Ann Lee See the old (2019) plan & ask?",
+            "",
+            "How long? Ann Lee See the old (2019) plan & ask?",
+        ),
+        ("Ann Lee See the old (2019) plan & ask?", "", "Ann Lee See the old (2019) plan & ask?"),
+    ],
+)
+def test_what_a_message_quotes_is_no_part_of_the_question(text: str, own: str, question: str) -> None:
+    said = arrive(text=text, attachments=html_part(QUOTING + own))
+    assert said.question == (question, "https://old.example/plan")  # the page that it is about, all the same
+
+
+def test_a_link_of_ones_own_comes_before_one_that_is_quoted() -> None:
+    content = QUOTING + '<p>How long in <a href="https://example.com/new">the new one</a>?</p>'
+    said = arrive(text="How long in the new one?", attachments=html_part(content))
+    assert said.question[1] == "https://example.com/new"
+
+
 @pytest.mark.parametrize(
     "attachments",
     [
@@ -113,6 +146,12 @@ def test_what_is_no_link_of_a_page_adds_nothing(attachments: Any) -> None:
         ("1f44d-1f3fd_yes", "up"),
         ("2705_whiteheavycheckmark", "up"),
         ("1f389_partypopper", "up"),
+        ("2764_heart", "up"),
+        ("2764-fe0f_redheart", "up"),
+        ("1f606_laugh", "up"),
+        ("1f622_cry", "down"),
+        ("1f620_angry", "down"),
+        ("1f62e_surprised", ""),
         ("angry", "down"),
         ("1f44e_thumbsdown", "down"),
         ("274c_crossmark", "down"),
