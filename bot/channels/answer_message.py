@@ -121,7 +121,7 @@ class AnswerView:
         self._opens_url = opens_url
         self._capabilities = capabilities or {}
         self._find_verified = find_verified
-        self._find_label = find_label
+        self.find_label = find_label
         self.audiences = Audiences(PageAccess())
 
     def may_show(self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None) -> bool:
@@ -250,7 +250,7 @@ class AnswerView:
         offered = [one.citation for one in similar if one.citation]
         ruled = [verdict.citation] if verdict and verdict.citation else []
         urls = {urldefrag(one.url).url for one in (*answer.citations, *ruled, *offered)}
-        return {url: label for url in urls if (label := self._find_label(url))}
+        return {url: label for url in urls if (label := self.find_label(url))}
 
     @staticmethod
     def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:

@@ -37,10 +37,10 @@ def card_of(call: Call) -> Json:
     return call.activity["attachments"][0]["content"]
 
 
-def actions_of(card: Json) -> dict[str, Json]:
-    """Return the data of every button of a card that is an Action.Execute, by its verb."""
-    drawn = {name: part for name, part in card.items() if name != "refresh"}
-    return {node["verb"]: node["data"] for node in nodes_of(drawn) if node.get("type") == "Action.Execute"}
+def actions_of(card: Any) -> dict[str, Json]:
+    """Return the data of every button of a card (or cards) that is an Action.Execute, by its verb."""
+    pressed = [node for node in nodes_of(card) if node.get("type") == "Action.Execute"]
+    return {node["verb"]: node["data"] for node in pressed if node["verb"] != "review.refresh"}
 
 
 def text_of(card: Json) -> str:
