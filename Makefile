@@ -106,13 +106,20 @@ sbom: $(VENV)/.test-installed
 audit: $(VENV)/.test-installed
 	$(BIN)/python -m supply.audit $(AUDIT)
 
+# The tab's library with its licence (MIT), into the package, so that a wheel has it, too.
+TEAMS_JS := node_modules/@microsoft/teams-js
+TAB := bot/teams/tab/static
+COPY_TEAMS_JS = cp $(TEAMS_JS)/dist/umd/MicrosoftTeams.min.js $(TAB)/ && cp $(TEAMS_JS)/LICENSE $(TAB)/MicrosoftTeams.LICENSE
+
 # npm comes with the Python environment, so a machine needs no Node.js of its own.
 node_modules/.run-installed: package.json package-lock.json $(VENV)/.run-installed
 	@$(BIN)/npm ci --omit=dev --no-audit --no-fund --loglevel error
+	@$(COPY_TEAMS_JS)
 	@touch $@
 
 node_modules/.test-installed: package.json package-lock.json $(VENV)/.test-installed
 	@$(BIN)/npm ci --no-audit --no-fund --loglevel error
+	@$(COPY_TEAMS_JS)
 	@touch $@ node_modules/.run-installed
 
 clean:

@@ -299,9 +299,19 @@ def _has_slack(settings: Settings) -> bool:
     return bool(settings.slack.signing_secret.get_secret_value())
 
 
+def _has_widget(settings: Settings) -> bool:
+    return bool(settings.widget.origins)
+
+
+def _has_public_widget(settings: Settings) -> bool:
+    """Tell whether the widget may stand on sites beyond this machine: those are named with HTTPS."""
+    return any(one.startswith("https:") for one in settings.widget.origins)
+
+
 CHANNELS = (
     ChannelPlug(Channel.TEAMS, "bot.teams.channel", is_public=lambda settings: bool(settings.app_id)),
     ChannelPlug(Channel.LOCAL, "bot.web.channel"),
+    ChannelPlug(Channel.WIDGET, "bot.web.widget.channel", is_on=_has_widget, is_public=_has_public_widget),
     ChannelPlug(Channel.SLACK, "bot.slack.channel", is_on=_has_slack, is_public=_has_slack),
 )
 """Every channel, one line each. Activities of any other channel come through the Bot Framework."""

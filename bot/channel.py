@@ -131,10 +131,10 @@ class CancellableReply(Reply, Protocol):
 class ChannelCapabilities:
     """What the parts that all channels share have to know of one.
 
-    `keeps_messages_here`: its conversations lie on this machine, so that links and deletions stay here, too.
-    `this_machine_only`: its routes are served to browsers on this machine alone. `shows_line_breaks`: it
-    draws a single line break as one. `max_text` is the most characters of an answer that has to be one
-    message; None where an answer may take several.
+    `keeps_messages_here`: its conversations lie on this machine, so that deletions take its messages, too.
+    `this_machine_only`: its routes are served to browsers on this machine alone, and links stay here.
+    `shows_line_breaks`: it draws a single line break as one. `max_text` is the most characters of an answer
+    that has to be one message; None where an answer may take several.
     """
 
     keeps_messages_here: bool = False

@@ -110,7 +110,7 @@ class Services:
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
         self._store, self.desk = store, desk
-        self.known = around.known
+        self.known, self.terms = around.known, around.terms
         self.passes = PagePasses(CardSigner(key), desk.documents)
         self.reviewer_gates: dict[str, Gate] = {}
         self.operators = Operators(around.operators)
@@ -209,7 +209,8 @@ class Services:
         return privacy
 
     def _make_privacy_handler(self, seals: CardSigner, around: ServiceDependencies) -> PrivacyHandler:
-        place = PrivacyPlace(around.site_url, around.terms, self.view.keeps_messages_here)
+        view = self.view
+        place = PrivacyPlace(around.site_url, around.terms, view.keeps_messages_here, view.is_on_this_machine)
         return PrivacyHandler(self.privacy, self.links, seals, place)
 
     def _forgotten(self, answer_id: str) -> None:

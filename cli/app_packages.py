@@ -78,6 +78,7 @@ def teams_package_command(
         **settings.teams_package.values(),
         hears_channels=settings.answer_unasked,
         domains=tuple(_list_domains(settings)),
+        has_tab=settings.teams_tab,
     )
     to.write_bytes(package(wanted))
     out.print(

@@ -28,6 +28,7 @@ _CHANNELS = {
     Channel.TEAMS: "Teams",
     Channel.SLACK: "Slack",
     Channel.LOCAL: "the chat page",
+    Channel.WIDGET: "the widget",
     Channel.COMMAND_LINE: "the command line",
 }
 _RULINGS = {

@@ -22,12 +22,13 @@ from core.readers import EVERYONE, Readers
 class Channel(StrEnum):
     """Where a question was asked.
 
-    The values are the Bot Framework's channel ids, and `local` for our page.
+    The values are the Bot Framework's channel ids, `local` for our page, and `widget` for it on other sites.
     """
 
     TEAMS = "msteams"
     SLACK = "slack"
     LOCAL = "local"
+    WIDGET = "widget"
     COMMAND_LINE = "cli"
 
 

@@ -27,7 +27,7 @@ from bot import background
 from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_parts
 from bot.stores import read_keys
-from bot.web import chat_page
+from bot.web import chats
 from bot.web.activities import REVIEWER, directory_id
 from cli import main
 from core.records import Page, Section
@@ -345,7 +345,7 @@ async def deletes_herself(town: Town, browser: Browser) -> None:
 async def test_one_person_among_200_leaves_nothing_but_what_the_docs_list(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_page, "OVERWRITE_EVERY_S", 0.5)
+    monkeypatch.setattr(chats, "OVERWRITE_EVERY_S", 0.5)
     monkeypatch.setattr(background, "FORGET_EVERY_S", 0.5)
     async with a_town(data) as town:
         await crowd(town)

@@ -52,6 +52,7 @@ FOR_ANYBODY: Mapping[str, tuple[Surface, str]] = {
     "search for nobody": (restricted.by_plain_search, "page"),
     "unfurled link and message extension": (restricted.by_preview, "page"),
     "first questions and known pages": (restricted.by_suggestions, "page"),
+    "widget": (restricted.by_widget, "page"),
 }
 """What anybody may see who gets there."""
 AT_ONCE = {"list of pages", "my overview", "queue", "history", "dashboard", "export", "training data"}

@@ -526,6 +526,10 @@ BY_DESIGN = {
     ("thumb down", "Slack"): WHY_FIRST,
     ("stars", "Slack"): "chosen in a list; the comment has a form of its own; thanks to the one who rated",
     ("comment", "Slack"): "in a form; thanks to the one who wrote it",
+    **{
+        (name, "Widget"): "reviewed in another channel"
+        for name in ("preview", "claim", "approve", "correct", "undo", "verified answers", "reject")
+    },
 }
 """What a channel does its own way."""
 

@@ -38,7 +38,7 @@ def open_administration(settings: Settings, shelf: PageServices, services: Servi
 
 def open_admin_door(services: Services, keys: Keys, *, local: bool) -> PageDoor:
     """Return the door of the page; with `local`, a browser on this machine is whoever runs the bot."""
-    elsewhere = [name for name in Channel if name is not Channel.LOCAL]
+    elsewhere = [name for name in Channel if name not in (Channel.LOCAL, Channel.WIDGET)]
     gates: dict[str, Gate] = {str(name): services.operators for name in elsewhere}
     if not local:
         return PageDoor("admin", services.passes, gates)

@@ -145,6 +145,10 @@ class AnswerView:
         """Tell whether a conversation is on our own page, which keeps its messages itself."""
         return find_capabilities(self._capabilities, conversation).keeps_messages_here
 
+    def is_on_this_machine(self, conversation: Mapping[str, Any]) -> bool:
+        """Tell whether only browsers on this machine are in a conversation: links may lead there, too."""
+        return find_capabilities(self._capabilities, conversation).this_machine_only
+
     def make_messages(
         self,
         conversation: Mapping[str, Any],

@@ -30,6 +30,8 @@ ZONE = "zone"
 """What a conversation keeps beside its id where the channel tells it: the zone of who wrote there last."""
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
+PAGE = "askpagePage"
+"""In `channelData`: the page on which a question is asked; only the widget says so."""
 MAX_FILE_NAME = 120
 MOST_FILES = 10
 """Of one message, that are looked at."""
@@ -288,7 +290,7 @@ class Incoming:
     was added to the conversation. `timestamp` is the channel's, ISO text; `language` is two letters or "".
     `files` came along, pictures among them. `heard`: it was said in a channel and not to the bot;
     `names_somebody`: to somebody else; `is_reply`: in a thread that was there already. `unseen`: there is no
-    message of it.
+    message of it. `page` is the address of the page on which it is asked ("": on none).
     """
 
     kind: str
@@ -311,6 +313,7 @@ class Incoming:
     names_somebody: bool = False
     is_reply: bool = False
     unseen: bool = False
+    page: str = ""
 
     @property
     def conversation_id(self) -> str:
@@ -355,7 +358,8 @@ class Incoming:
     @property
     def question(self) -> tuple[str, str | None]:
         """What is asked, and the address of the page that it is asked about."""
-        return split_page(self.text)
+        text, page_url = split_page(self.text)
+        return text, page_url or self.page or None
 
     @property
     def card_action(self) -> CardAction:
@@ -426,6 +430,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
         heard=activity.channel_data.get("heard") is True,
         names_somebody=activity.channel_data.get("names") is True or _names_others(activity),
         is_reply=_is_reply(activity, conversation["id"]),
+        page=to_text(activity.channel_data.get(PAGE)),
         files=tuple(one.file for one in activity.attachments if one.is_file)[:MOST_FILES],
     )
 

@@ -1,7 +1,7 @@
 """Channel-neutral messages: what is said, apart from how Teams, Slack or the chat page show it.
 
 A message is made once, and each channel's connector renders it: `bot/teams/render.py`, `bot/slack/blocks.py`,
-`bot/web/chat_page.py`. Its text is Markdown with nothing but our own marks in it.
+`bot/web/chats.py`. Its text is Markdown with nothing but our own marks in it.
 
 Replies to invokes, the requests of a channel that wait for a body, stand here, too.
 """

@@ -115,11 +115,15 @@ def normalise_words(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyPlace:
-    """Where the bot is: its address for browsers, its terms, and which conversations lie on this machine."""
+    """Where the bot is: its address for browsers, its terms, and which conversations lie on this machine.
+
+    `is_on_this_machine` tells of a conversation whether whoever is in it uses this machine.
+    """
 
     site_url: str
     terms: PrivacyTerms
     keeps_messages_here: KeepsMessagesHere
+    is_on_this_machine: KeepsMessagesHere
 
 
 class PrivacyHandler:
@@ -192,7 +196,7 @@ class PrivacyHandler:
     async def _export(self, incoming: Incoming, person: str) -> Card | str:
         if not incoming.personal:
             return ASK_ALONE
-        local = self._place.keeps_messages_here(incoming.conversation)
+        local = self._place.is_on_this_machine(incoming.conversation)
         if not local and not self._place.terms.reachable:
             return NO_ADDRESS
         link = self._links.link(HERE if local else EVERYWHERE, person, incoming.conversation_id)

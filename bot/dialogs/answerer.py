@@ -28,6 +28,7 @@ from core.readers import current_audience
 from core.records import (
     Answer,
     AnswerKind,
+    Channel,
     Hit,
     Page,
     Question,
@@ -192,8 +193,13 @@ class PageAnswerer:
         return replace(self._with_form(item), similar=await self._find_similar(item))
 
     async def _find_similar(self, answer: Answer) -> tuple[str, ...]:
-        """Return the answers whose verified forms are offered below this one."""
-        if self._verified is None or not self._verified.offers_similar or answer.stopped or answer.from_file:
+        """Return the answers whose verified forms are offered below this one.
+
+        What people say of an offer counts for everybody's next questions, so strangers get none.
+        """
+        offers = self._verified is not None and self._verified.offers_similar
+        by_strangers = answer.question.channel is Channel.WIDGET
+        if self._verified is None or not offers or by_strangers or answer.stopped or answer.from_file:
             return ()
         untrusted = select_untrusted(answer.question, self._verified.local_reviewers)
         offered = await asyncio.to_thread(self._verified.known.find_similar, answer, untrusted)

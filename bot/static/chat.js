@@ -1,18 +1,16 @@
-// The chat page: who speaks, which conversation, what is written. Drawing is in message.js, the server in wire.js.
+// The chat page: who speaks, and which conversation. The messages are in thread.js, the server in wire.js.
 
+import { ask, makeActions } from "./actions.js";
+import { Composer } from "./composer.js";
 import { element, icon } from "./element.js";
 import { Files } from "./files.js";
-import { MessageView } from "./message.js";
+import { Thread } from "./thread.js";
 import { config, follow, get, post } from "./wire.js";
 
 const $ = (id) => document.getElementById(id);
-const views = new Map();
 let person = null;
 let conversation = null;
 let stop = () => {};
-let editing = null;
-let typingTimer = 0;
-let whole = false;
 
 // People
 
@@ -87,14 +85,10 @@ async function begin() {
 
 function show(id) {
   stop();
-  cancelEdit();
+  composer.cancel();
   files.take();
   conversation = id;
-  whole = false;
-  views.clear();
-  $("messages").replaceChildren();
-  $("messages").setAttribute("aria-busy", "true");
-  $("typing").hidden = true;
+  thread.clear();
   stop = follow(id, events);
   openSide(false);
   listConversations();
@@ -132,15 +126,6 @@ $("find").addEventListener("input", () => {
   findTimer = setTimeout(listConversations, 200);
 });
 
-/** Ask with a dialog; return what was pressed. */
-async function ask(dialog) {
-  dialog.returnValue = "";
-  dialog.showModal();
-  // The event of an earlier close may come when the dialog is open again.
-  await new Promise((done) => (dialog.onclose = () => dialog.open || done()));
-  return dialog.returnValue;
-}
-
 $("keep-name").addEventListener("click", () => $("naming").close("cancel"));
 $("rename").addEventListener("click", async () => {
   $("name").value = named;
@@ -174,18 +159,6 @@ async function openLink() {
 
 let wanted = "";
 
-/** Bring the answer that a link leads to into view. */
-function reveal() {
-  const view = views.get(wanted);
-  wanted = "";
-  if (!view) return;
-  pinned = false;
-  view.root.setAttribute("tabindex", "-1");
-  view.root.classList.add("revealed");
-  view.root.scrollIntoView({ block: "center" });
-  view.root.focus({ preventScroll: true });
-}
-
 $("new").addEventListener("click", async () => {
   await begin();
   $("question").focus();
@@ -195,38 +168,16 @@ $("new").addEventListener("click", async () => {
 
 const events = {
   conversation({ messages }) {
-    const kept = new Set(messages.map(({ id }) => id));
-    for (const id of [...views.keys()]) if (!kept.has(id)) drop(id);
-    for (const shown of messages) put(shown);
-    whole = true;
-    $("messages").removeAttribute("aria-busy");
-    settle();
-    toBottom(true);
-    if (wanted) reveal();
+    thread.replace(messages);
+    if (wanted) thread.reveal(wanted);
+    wanted = "";
   },
-  message(shown) {
-    const before = views.get(shown.id)?.shown;
-    put(shown);
-    if (shown.sender === "bot") {
-      $("typing").hidden = true;
-      if (shown.state === "final" && (!before || before.state !== "final" || before.text !== shown.text)) spoken(shown);
-    } else if (!before || shown.edited) listConversations();
-    settle();
-  },
+  message: (shown) => thread.take(shown),
   deleted({ id }) {
-    drop(id);
-    settle();
+    thread.remove(id);
     listConversations();
   },
-  typing() {
-    $("typing").hidden = false;
-    clearTimeout(typingTimer);
-    typingTimer = setTimeout(() => {
-      $("typing").hidden = true;
-      settle();
-    }, 20000);
-    settle();
-  },
+  typing: () => thread.type(),
   status({ loading }) {
     banner(loading);
   },
@@ -240,46 +191,17 @@ const events = {
   },
 };
 
-function put(shown) {
-  const near = atBottom();
-  const view = views.get(shown.id);
-  if (view) view.update(shown);
-  else {
-    const made = new MessageView(shown, act);
-    const after = [...views].find(([id]) => Number(id) > Number(shown.id));
-    views.set(shown.id, made);
-    $("messages").insertBefore(made.root, after ? after[1].root : null);
-  }
-  if (near || shown.sender === "user") toBottom(true);
-}
-
-function drop(id) {
-  const view = views.get(id);
-  if (!view) return;
-  if (view.root.contains(document.activeElement)) $("question").focus();
-  view.root.remove();
-  views.delete(id);
-  if (editing?.id === id) cancelEdit();
-}
-
-function spoken(shown) {
-  const sources = shown.citations?.length ? ` ${shown.citations.length} sources.` : "";
-  const words = shown.text || shown.cards?.[0]?.fallbackText || "A card.";
-  announce(`askpage: ${words.replace(/\s*\[\d+\]/g, "")}${sources}`);
-}
-
 /** Show what belongs to an empty or a begun conversation. */
 function settle() {
-  const all = [...views.values()].map(({ shown }) => shown);
+  const all = thread.shown;
   const asked = all.some(({ sender }) => sender === "user");
   const offered = all.some(({ cards }) => cards?.some((card) => card.actions?.length));
-  $("empty").hidden = !whole || all.length > 0;
-  $("suggestions").hidden = !whole || asked || offered || !config.suggestions.length;
-  $("knows").hidden = !whole || asked || !config.knows.length;
-  const streams = all.some(({ sender, state }) => sender === "bot" && state !== "final");
-  $("stop").hidden = !streams && $("typing").hidden;
-  $("send").hidden = !$("stop").hidden;
-  toBottom();
+  $("empty").hidden = !thread.whole || all.length > 0;
+  $("suggestions").hidden = !thread.whole || asked || offered || !config.suggestions.length;
+  $("knows").hidden = !thread.whole || asked || !config.knows.length;
+  $("stop").hidden = !thread.works;
+  $("send").hidden = thread.works;
+  thread.toBottom();
 }
 
 $("stop").addEventListener("click", async () => {
@@ -298,60 +220,26 @@ function banner(loading) {
 
 // What the person does
 
-const act = {
-  edit(shown) {
-    editing = shown;
-    $("editing").hidden = false;
-    $("composer").classList.add("is-editing");
-    $("question").value = shown.text;
-    fit();
-    $("question").focus();
-  },
-  async erase(shown) {
-    $("confirm").returnValue = "";
-    $("confirm").showModal();
-    // The event of an earlier close may come when the dialog is open again.
-    await new Promise((done) => ($("confirm").onclose = () => $("confirm").open || done()));
-    if ($("confirm").returnValue === "delete") await send({ type: "messageDelete", id: shown.id });
-  },
-  again: (shown) => send({ type: "message", id: shown.id, text: shown.text }),
-  async form(shown, reaction) {
-    const value = { data: { actionName: "feedback", actionValue: { reaction } } };
-    const answer = await send({ type: "invoke", name: "message/fetchTask", replyToId: shown.id, value });
-    return answer?.body?.task?.value?.card?.content;
-  },
-  async thumb(shown, reaction, said) {
-    const value = { actionName: "feedback", actionValue: { reaction, feedback: JSON.stringify(said) } };
-    const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
-    if (answer) announce("Thank you, your feedback is kept.");
-    return Boolean(answer);
-  },
-  async react(shown, name, on) {
-    const reactions = { [on ? "reactionsAdded" : "reactionsRemoved"]: [{ type: name }] };
-    await send({ type: "messageReaction", replyToId: shown.id, ...reactions });
-  },
-  open(url) {
-    const target = new URL(url, location.href);
-    if (["http:", "https:"].includes(target.protocol)) window.open(target.href, "_blank", "noopener,noreferrer");
-  },
-  submit(shown, data) {
-    const own = data?.msteams ?? {};
-    if (own.type === "imBack") return act.say(String(own.value ?? ""));
-    if (own.type === "messageBack") return send({ type: "message", text: String(own.text || own.displayText || ""), value: own.value ?? {}, replyToId: shown.id });
-    return send({ type: "message", value: data ?? {}, replyToId: shown.id });
-  },
-  async execute(shown, { verb, data, id, title }) {
-    const action = { type: "Action.Execute", verb, data: data ?? {}, ...(id && { id }), ...(title && { title }) };
-    const answer = await send({ type: "invoke", name: "adaptiveCard/action", replyToId: shown.id, value: { action, trigger: "manual" } });
-    const { type, value } = answer?.body ?? {};
-    if (type === "application/vnd.microsoft.activity.message") toast(String(value));
-    else if (type === "application/vnd.microsoft.error") toast(String(value?.message));
-  },
+const act = makeActions({
+  send: (body) => send(body),
+  toast: (words) => toast(words),
+  announce: (words) => announce(words),
+  confirm: async () => (await ask($("confirm"))) === "delete",
+  edit: (shown) => composer.edit(shown),
+  grown: () => thread.toBottom(),
   linkTo: (shown) => `${location.origin}/#${new URLSearchParams({ conversation, message: shown.id })}`,
-  say: (text) => send({ type: "message", text }),
-  grown: () => toBottom(),
-  announce,
-};
+});
+
+const thread = new Thread(
+  { list: $("messages"), scroll: $("scroll"), latest: $("latest"), typing: $("typing"), question: $("question"), announce: $("announce") },
+  act,
+  {
+    settled: () => settle(),
+    asked: () => listConversations(),
+    arrived: () => {},
+    dropped: (id) => composer.edited?.id === id && composer.cancel(),
+  },
+);
 
 const send = (body) => attempt(() => post("/local/activities", { conversation, ...body }));
 
@@ -366,61 +254,19 @@ async function attempt(work) {
   }
 }
 
+const composer = new Composer(
+  { form: $("composer"), box: $("question"), send: $("send"), editing: $("editing"), cancel: $("cancel-edit") },
+  { submit, lastOwn: () => thread.lastOwn, hasFiles: () => files.waiting.length > 0 },
+);
 const files = new Files(
   { list: $("files"), input: $("file"), button: $("attach"), drop: $("composer").parentElement },
-  { conversation: () => conversation, attempt, toast, changed: () => fit() },
+  { conversation: () => conversation, attempt, toast, changed: () => composer.fit() },
 );
 
-$("composer").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = $("question").value.trim();
-  const edited = editing;
-  if (!text && (edited || !files.waiting.length)) return;
-  $("question").value = "";
-  cancelEdit();
+async function submit(text, edited) {
   const message = { type: "message", text, ...(files.waiting.length && !edited && { files: files.take() }) };
   const sent = await send(edited ? { type: "messageUpdate", id: edited.id, text } : message);
-  const kept = [...views.values()].some(({ shown }) => shown.failed && shown.text === text);
-  if (!sent && !kept && !$("question").value) $("question").value = text;
-  fit();
-});
-
-$("question").addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
-  if (event.key === "Enter" && !event.shiftKey) {
-    event.preventDefault();
-    $("composer").requestSubmit();
-  } else if (event.key === "ArrowUp" && !$("question").value) {
-    const mine = [...views.values()].map(({ shown }) => shown).filter(({ sender }) => sender === "user");
-    if (mine.length) {
-      event.preventDefault();
-      act.edit(mine.at(-1));
-    }
-  } else if (event.key === "Escape" && editing) {
-    $("question").value = "";
-    cancelEdit();
-  }
-});
-
-$("question").addEventListener("input", fit);
-$("cancel-edit").addEventListener("click", () => {
-  $("question").value = "";
-  cancelEdit();
-  $("question").focus();
-});
-
-function cancelEdit() {
-  editing = null;
-  $("editing").hidden = true;
-  $("composer").classList.remove("is-editing");
-  fit();
-}
-
-function fit() {
-  const box = $("question");
-  box.style.height = "auto";
-  box.style.height = `${Math.min(box.scrollHeight, 200)}px`;
-  $("send").disabled = !box.value.trim() && !files.waiting.length;
+  return sent || thread.shown.some((shown) => shown.failed && shown.text === text);
 }
 
 // The rest of the page
@@ -436,23 +282,6 @@ function toast(words) {
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => ($("toast").hidden = true), 8000);
 }
-
-let pinned = true;
-const atBottom = () => pinned;
-function toBottom(anyway = false) {
-  if (anyway) pinned = true;
-  if (pinned) $("scroll").scrollTop = $("scroll").scrollHeight;
-}
-$("scroll").addEventListener("scroll", () => {
-  const box = $("scroll");
-  pinned = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-  $("latest").hidden = pinned;
-});
-$("latest").addEventListener("click", () => {
-  toBottom(true);
-  $("question").focus();
-});
-new ResizeObserver(() => toBottom()).observe($("scroll"));
 
 function openSide(open) {
   document.body.classList.toggle("side-open", open);
@@ -492,7 +321,7 @@ $("knows").replaceChildren(
   config.knows.length === 1 && config.knows[0].name === "pages" ? "." : ` of ${config.knows.slice(0, 4).map(({ name, count }) => (config.knows.length > 1 ? `${name} (${count.toLocaleString("en-GB")})` : name)).join(", ")}${config.knows.length > 4 ? " and others" : ""}.`,
 );
 banner(config.loading);
-fit();
+composer.fit();
 if (matchMedia("(pointer: fine)").matches) $("question").focus();
 window.addEventListener("hashchange", openLink);
 if (!(await openLink())) become(people().find(({ id }) => id === localStorage.getItem("askpage-person")) ?? config.people[0]);

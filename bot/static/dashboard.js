@@ -13,7 +13,7 @@ const OLD_MS = 15_000;
 const COLOURS = 6;
 const NEUTRAL = ["answers", "verified_share"];
 const FAILED = ["failed", "died"];
-const CHANNELS = { msteams: "Teams", slack: "Slack", local: "Chat page", cli: "Command line" };
+const CHANNELS = { msteams: "Teams", slack: "Slack", local: "Chat page", widget: "Widget", cli: "Command line" };
 const RULINGS = { approved: "approved", corrected: "corrected", not_on_page: "not on the page", rejected: "no question", waiting: "waits" };
 
 const cards = CARDS.map((spec) => new Card(spec, point));

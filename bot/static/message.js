@@ -6,6 +6,7 @@ import { Feedback } from "./feedback.js";
 import { besideQuotation, quotationElement, quotationIn, quotationText, textBlocks } from "./lines.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
+const LOGO = new URL("logo.svg", import.meta.url).href;
 const MARKER = /\[(\d{1,2})\]/g;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
@@ -23,7 +24,7 @@ export class MessageView {
     const who = element("span", { class: "unseen" }, shown.sender === "bot" ? "askpage says:" : "You asked:");
     const column = element("div", { class: "content" }, who, this.body, this.cards, this.foot);
     if (shown.sender === "bot") {
-      this.root.append(element("img", { src: "/static/logo.svg", alt: "", class: "speaker", width: 28, height: 28 }));
+      this.root.append(element("img", { src: LOGO, alt: "", class: "speaker", width: 28, height: 28 }));
       this.feedback = new Feedback(act);
       column.append(this.feedback.form);
     }
@@ -129,7 +130,7 @@ export class MessageView {
     const parts = [];
     if (shown.ai) parts.push(element("span", { class: "label" }, icon("spark"), quotationIn(shown) ? "Found by AI" : "AI-generated"));
     if (shown.loop) parts.push(...this.feedback.thumbs(shown));
-    if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown), this.linkButton(shown));
+    if (shown.text) parts.push(this.feedback.reactions(shown), this.copyButton(shown), this.act.linkTo ? this.linkButton(shown) : "");
     if (shown.stopped) parts.push(element("span", { class: "meta" }, "Stopped"));
     parts.push(element("time", { class: "meta", datetime: shown.at }, clock.format(new Date(shown.at))));
     const choices = (shown.choices ?? []).map((choice) =>

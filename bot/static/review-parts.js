@@ -1,7 +1,8 @@
 // A review and a verified answer, drawn: what was asked and said, where it stands, what can be done, the history.
 
 import { element } from "./element.js";
-import { day, many, when, withDates } from "./entry.js";
+import { day, when, withDates } from "./dates.js";
+import { many } from "./entry.js";
 
 /** Draw what waits for a review; `on` has press(action, fields), pressAll(action, fields, others) and open(id). */
 export function drawReview(review, on) {

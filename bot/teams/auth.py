@@ -1,7 +1,7 @@
 """The public keys that a channel signs its tokens with, fetched without holding up anything else.
 
-The SDK fetches them with a blocking call without a timeout, on the event loop; a metadata server that took 3
-s froze every other request. These keys take the place of the SDK's own (see `bot/teams/endpoint.py`).
+Libraries fetch them with blocking calls: botbuilder without a timeout on the event loop, where a metadata
+server that took 3 s froze every other request. These keys take the place of theirs (`bot/teams/sdk`).
 
 How the bot is registered with Microsoft, and the bearer token with which it answers.
 
@@ -9,8 +9,8 @@ How the bot is registered with Microsoft, and the bearer token with which it ans
     SingleTenant      app id and secret; the token comes from the tenant of the app
     UserAssignedMSI   a managed identity of the machine in Azure, whose client id is the app id; no secret
 
-The SDK's credentials are not used: their MSAL clients have no timeout, and for a managed identity they ask
-for a resource that Azure does not know (a scope, with "/.default").
+No library's credentials are used: botbuilder's MSAL clients have no timeout, and for a managed identity they
+ask for a resource that Azure does not know (a scope, with "/.default").
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import aiohttp
 import msal
@@ -37,6 +37,8 @@ from bot.channel import ChannelError
 
 log = logging.getLogger(__name__)
 
+LibraryName = Literal["botbuilder", "agents"]
+"""The modules of `bot/teams/sdk`: Bot Framework SDK, Microsoft 365 Agents SDK."""
 BOT_FRAMEWORK_SCOPE = "https://api.botframework.com/.default"
 BOT_FRAMEWORK_TENANT = "botframework.com"
 LOGIN_URL = "https://login.microsoftonline.com/{tenant}"
@@ -51,7 +53,7 @@ class BotFrameworkConfig:
 
     `{tenant}` in `login_url` is the tenant that the token comes from. `allowed_tenants` are those whose
     people may use the bot; empty: all. `hears_channels`: Teams sends what is said in channels without a
-    mention, too.
+    mention, too. `library` is the one of the Bot Framework that checks tokens and runs turns.
     """
 
     app_id: str = ""
@@ -66,6 +68,7 @@ class BotFrameworkConfig:
     allow_unauthenticated: bool = False
     dangerously_allow_unauthenticated: bool = False
     hears_channels: bool = False
+    library: LibraryName = "botbuilder"
 
 
 class BotCredentials:

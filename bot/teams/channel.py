@@ -13,9 +13,10 @@ import aiohttp
 from aiohttp import web
 
 from bot.channel import ChannelCapabilities, ChannelMisconfigured, Reply, StreamPace
-from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.handler import ActivityHandler, ChannelConfig, Handlers
 from bot.channels.message import Connector
 from bot.channels.review_handler import Reviewers
+from bot.http import is_https
 from bot.services import ChannelContext
 from bot.teams.auth import BotCredentials, BotFrameworkConfig
 from bot.teams.connector import BotConnector
@@ -24,6 +25,8 @@ from bot.teams.extension import answer_extension
 from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
 from bot.teams.reviewer_chats import ReviewerChats, TeamsAddress
+from bot.teams.tab.page import NO_LIBRARY, TabPage, TabServices, find_teams_js
+from bot.teams.tab.tokens import TabConfig
 from core.records import Channel, Question
 from core.settings import Settings
 from feedback.store.base import StoreError
@@ -61,6 +64,7 @@ class TeamsChannel:
         context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)
         self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
         self.connector: Connector = self._endpoint.connector
+        self._tab = open_tab(context, handlers) if settings.teams_tab else None
         self._named = settings.reviewers if settings.review_chats and settings.app_id else []
         self._chats = ReviewerChats(
             context.services.desk,
@@ -71,8 +75,9 @@ class TeamsChannel:
         )
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Return where the Bot Framework delivers activities."""
-        return [web.post("/api/messages", self._endpoint.process)]
+        """Return where the Bot Framework delivers activities, and the tab."""
+        tab = self._tab.routes() if self._tab else []
+        return [web.post("/api/messages", self._endpoint.process), *tab]
 
     def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked in Teams."""
@@ -97,6 +102,8 @@ class TeamsChannel:
         await self._endpoint.close()
         await self._files.close()
         await self._directory.close()
+        if self._tab:
+            await self._tab.close()
 
 
 def check_settings(settings: Settings) -> None:
@@ -113,6 +120,44 @@ def check_settings(settings: Settings) -> None:
             "An app of one tenant gets its tokens there: set ASKPAGE_APP_TENANT_ID, or"
             " ASKPAGE_APP_TYPE=MultiTenant."
         )
+    if settings.teams_tab:
+        check_tab(settings)
+
+
+def check_tab(settings: Settings) -> None:
+    """Refuse a tab that nobody could open. Raises ChannelMisconfigured."""
+    if not is_https(settings.public_url):
+        raise ChannelMisconfigured(
+            "Teams opens tabs by https: set ASKPAGE_PUBLIC_URL to https://…, or ASKPAGE_TEAMS_TAB=false."
+        )
+    if not list_tab_tenants(settings):
+        raise ChannelMisconfigured(
+            "The tab has to know whose people it lets in: set ASKPAGE_APP_TENANT_ID or"
+            " ASKPAGE_ALLOWED_TENANTS, or ASKPAGE_TEAMS_TAB=false."
+        )
+    if find_teams_js() is None:
+        raise ChannelMisconfigured(NO_LIBRARY)
+
+
+def list_tab_tenants(settings: Settings) -> tuple[str, ...]:
+    """Return the tenants whose people the tab lets in: those that the bot answers, else the app's own."""
+    return tuple(settings.allowed_tenants or filter(None, [settings.app_tenant_id]))
+
+
+def open_tab(context: ChannelContext, handlers: Handlers) -> TabPage:
+    """Open the tab over what every channel stands on."""
+    settings, services = context.settings, context.services
+    config = TabConfig(settings.app_id, list_tab_tenants(settings), settings.public_url, settings.login_url)
+    parts = TabServices(
+        overviews=services.make_overviews(context.pages),
+        privacy=services.privacy,
+        links=services.links,
+        recognise=handlers.recognise,
+        pseudonym=services.pseudonym,
+        terms=services.terms,
+        site_url=settings.public_url.rstrip("/"),
+    )
+    return TabPage(config, parts)
 
 
 def open_channel(context: ChannelContext) -> TeamsChannel:
@@ -141,6 +186,7 @@ def to_config(settings: Settings, *, is_public: bool) -> BotFrameworkConfig:
         allow_unauthenticated=not is_public,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
         hears_channels=settings.answer_unasked,
+        library=settings.teams_library,
     )
 
 

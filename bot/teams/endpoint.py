@@ -1,8 +1,7 @@
-"""The Bot Framework endpoint, and all that imports its SDK: authenticates, then reads, then hands over.
+"""The Bot Framework endpoint: authenticates, then reads, then hands over to the turn.
 
-The SDK's own `process` parses before it authenticates, turns bad tokens into 500, and writes invoke bodies
-twice. From the SDK comes the validation of tokens (`JwtTokenExtractor`, with our keys in its cache), off the
-event loop.
+Tokens are checked by a library of the Bot Framework with our keys (`bot/teams/sdk/library.py`), off the event
+loop; whom they are from, for whom, and for which address and channels, is checked here.
 
     POST /api/messages ─ authenticated? 401 ─ readable? 400, 413, 415 ─ token fits the body? 401
                        ─ tenant allowed? 403 ─ turn ─ 200 or invoke
@@ -11,19 +10,11 @@ Without an app id anyone who reaches the port could speak as anyone, so only thi
 Host header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and
 the address to answer to must all be loopback.
 
-One activity is one turn of the Bot Framework SDK: its middleware runs around our front end.
+One activity is one turn of the library: its middleware runs around our front end, which reads the activity as
+it came.
 
-    seam.turns.use(SomeMiddleware())     what the SDK's middleware sends goes out by our connector
-
-The front end reads the activity as it came; middleware sees the SDK's Activity with the fields that turns are
-decided by. A full deserialisation costs 0.7 ms, a fifth of all that the bot spends on a message; this costs
-0.05 ms.
+    seam.turns.use(SomeMiddleware())     what the library's middleware sends goes out by our connector
 """
-
-# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportOptionalMemberAccess=false
-# The SDK is untyped.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 
 from __future__ import annotations
 
@@ -33,35 +24,22 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
 import jwt
 from aiohttp import web
-from botbuilder.core import BotAdapter, TurnContext
-from botbuilder.schema import (
-    Activity,
-    ChannelAccount,
-    ConversationAccount,
-    ConversationReference,
-    ResourceResponse,
-)
-from botframework.connector.auth import (
-    AuthenticationConstants,
-    EndorsementsValidator,
-    JwtTokenExtractor,
-    VerifyOptions,
-)
 from yarl import URL
 
 from bot.channels.handler import ActivityHandler
-from bot.channels.incoming import MalformedError, to_object, to_text
-from bot.channels.message import InvokeReply
+from bot.channels.incoming import MalformedError, to_object
 from bot.http import PROXIED, names_loopback, read_body
 from bot.teams.auth import BotCredentials, BotFrameworkConfig, KeysUnavailableError, KeyTimes, SigningKeys
 from bot.teams.connector import BotConnector
 from bot.teams.message_text import mark_heard, read_as_written
 from bot.teams.rate_limit import Pace
+from bot.teams.sdk.library import ISSUER, METADATA_URL, Library, TokenRules, load_library
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from feedback.store.base import StoreUnavailable
@@ -69,78 +47,7 @@ from feedback.store.base import StoreUnavailable
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-CLOCK_TOLERANCE_S = 300
 REMEMBERED_TOKENS = 1_000
-
-
-class Turns(BotAdapter):
-    """The SDK's adapter over our front end and connector."""
-
-    def __init__(self, front: ActivityHandler, connector: BotConnector) -> None:
-        super().__init__()
-        self._front = front
-        self._connector = connector
-
-    async def run(self, activity: Mapping[str, Any]) -> InvokeReply | None:
-        """Run the turn of one authenticated activity; the middleware sees what the front end raises."""
-        replies: list[InvokeReply | None] = []
-
-        async def turn(_: TurnContext) -> None:
-            replies.append(await self._front.receive(activity, self._connector))
-
-        await self.run_pipeline(TurnContext(self, _to_sdk_activity(activity)), turn)
-        return replies[0] if replies else None
-
-    async def send_activities(
-        self, context: TurnContext, activities: list[Activity]
-    ) -> list[ResourceResponse]:
-        """Send what middleware says, in order."""
-        where = _conversation(context)
-        return [
-            ResourceResponse(id=await self._connector.post_activity(where, activity.serialize()))
-            for activity in activities
-        ]
-
-    async def update_activity(self, context: TurnContext, activity: Activity) -> ResourceResponse:
-        """Write over a message."""
-        await self._connector.put_activity(_conversation(context), activity.id, activity.serialize())
-        return ResourceResponse(id=activity.id)
-
-    async def delete_activity(self, context: TurnContext, reference: ConversationReference) -> None:
-        """Take a message back."""
-        await self._connector.delete(_conversation(context), reference.activity_id)
-
-
-def _to_sdk_activity(activity: Mapping[str, Any]) -> Activity:
-    sender, recipient = to_object(activity.get("from")), to_object(activity.get("recipient"))
-    conversation = to_object(activity.get("conversation"))
-    return Activity(
-        type=to_text(activity.get("type")),
-        id=to_text(activity.get("id")),
-        name=to_text(activity.get("name")),
-        text=to_text(activity.get("text")),
-        channel_id=to_text(activity.get("channelId")),
-        service_url=to_text(activity.get("serviceUrl")),
-        from_property=ChannelAccount(id=to_text(sender.get("id")), name=to_text(sender.get("name"))),
-        recipient=ChannelAccount(id=to_text(recipient.get("id")), name=to_text(recipient.get("name"))),
-        conversation=ConversationAccount(
-            id=to_text(conversation.get("id")),
-            conversation_type=to_text(conversation.get("conversationType")),
-            is_group=conversation.get("isGroup") is True,
-        ),
-        value=activity.get("value"),
-        channel_data=activity.get("channelData"),
-    )
-
-
-def _conversation(context: TurnContext) -> dict[str, Any]:
-    activity = context.activity
-    return {
-        "id": activity.conversation.id,
-        "conversationType": activity.conversation.conversation_type,
-        "serviceUrl": activity.service_url,
-        "channelId": activity.channel_id,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +76,11 @@ class TeamsEndpoint:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=200, ttl_dns_cache=60), cookie_jar=aiohttp.DummyCookieJar()
         )
-        self._tokens = _Tokens(config, SigningKeys(_metadata_url(config), self._session, key_times))
+        library = load_library(config.library)
+        keys = SigningKeys(config.openid_metadata_url or METADATA_URL, self._session, key_times)
+        self._tokens = _Tokens(config, keys, library)
         self.connector = BotConnector(self._session, own_token or BotCredentials(config).get, pace)
-        self.turns = Turns(front, self.connector)
+        self.turns = library.open_turns(partial(front.receive, connector=self.connector), self.connector)
 
     async def process(self, request: web.Request) -> web.Response:
         """Answer one POST of a channel. Never a redirect, never a trace of why a token was bad."""
@@ -228,25 +137,19 @@ class TeamsEndpoint:
             raise PermissionError("the token is for another service URL")
         if not isinstance(channel_id, str) or not channel_id:
             raise PermissionError("the activity names no channel")
-        if not EndorsementsValidator.validate(channel_id, list(identity.endorsements)):
+        if channel_id not in identity.endorsements:
             raise PermissionError("the token's key is not endorsed for this channel")
 
 
 class _Tokens:
     """Checks a channel's tokens; a good one is remembered by its hash until it expires."""
 
-    def __init__(self, config: BotFrameworkConfig, keys: SigningKeys) -> None:
-        self._app_id = config.app_id
+    def __init__(self, config: BotFrameworkConfig, keys: SigningKeys, library: Library) -> None:
+        metadata_url = config.openid_metadata_url or METADATA_URL
+        self._rules = TokenRules(config.token_issuer or ISSUER, config.app_id, metadata_url)
         self._keys = keys
         self._good: BoundedDict[bytes, _Identity] = BoundedDict(REMEMBERED_TOKENS)
-        self._metadata_url = _metadata_url(config)
-        issuer = config.token_issuer or AuthenticationConstants.TO_BOT_FROM_CHANNEL_TOKEN_ISSUER
-        JwtTokenExtractor.metadataCache[self._metadata_url] = keys
-        self._extractor = JwtTokenExtractor(
-            VerifyOptions([issuer], None, CLOCK_TOLERANCE_S, ignore_expiration=False),
-            self._metadata_url,
-            AuthenticationConstants.ALLOWED_SIGNING_ALGORITHMS,
-        )
+        self._validator = library.open_validator(self._rules, keys)
 
     async def check(self, header: str) -> _Identity:
         """Return what the token says. Raises PermissionError for every bad one, and KeysUnavailableError."""
@@ -262,28 +165,22 @@ class _Tokens:
         return identity
 
     async def _validate(self, token: str) -> _Identity:
-        try:
-            identity = await self._extractor.get_identity("Bearer", token, channel_id="")
-            key_id = cast("str", jwt.get_unverified_header(token).get("kid"))
-            endorsements = (await self._keys.get(key_id)).endorsements
-        except KeysUnavailableError:
-            raise
-        except Exception as error:  # the SDK and PyJWT raise a dozen kinds, bare Exception too
-            raise PermissionError(f"bad token: {type(error).__name__}: {error}") from error
-        if not (identity and identity.is_authenticated):
+        claims = await self._validator.read_claims(token)
+        if claims.get("iss") != self._rules.issuer:
             raise PermissionError("bad token: another issuer")
-        claims = cast("dict[str, Any]", identity.claims)
-        if claims.get(AuthenticationConstants.AUDIENCE_CLAIM) != self._app_id:
+        if claims.get("aud") != self._rules.app_id:
             raise PermissionError("bad token: for another app")
         if not isinstance(claims.get("exp"), int | float):
             raise PermissionError("bad token: it never expires")
-        service_url = claims.get(AuthenticationConstants.SERVICE_URL_CLAIM)
+        key_id = cast("str", jwt.get_unverified_header(token).get("kid"))
+        service_url = claims.get("serviceurl")
+        endorsements = (await self._keys.get(key_id)).endorsements
         return _Identity(
             float(claims["exp"]), service_url if isinstance(service_url, str) else "", endorsements
         )
 
     def close(self) -> None:
-        JwtTokenExtractor.metadataCache.pop(self._metadata_url, None)
+        self._validator.close()
 
 
 class ForeignTenant(PermissionError):
@@ -307,10 +204,6 @@ def _refuse(error: PermissionError) -> web.Response:
     if isinstance(error, ForeignTenant):
         return _sentence(403, "This bot is not for your organisation.")
     return _sentence(401, "Not authorised.")
-
-
-def _metadata_url(config: BotFrameworkConfig) -> str:
-    return config.openid_metadata_url or AuthenticationConstants.TO_BOT_FROM_CHANNEL_OPENID_METADATA_URL
 
 
 async def _read_object(request: web.Request) -> dict[str, Any]:

@@ -27,6 +27,8 @@ Json = dict[str, Any]
 
 SCHEMA = "1.30"
 SCHEMA_URL = f"https://developer.microsoft.com/json-schemas/teams/v{SCHEMA}/MicrosoftTeams.schema.json"
+TAB = "/teams/tab"
+"""Where the bot serves its tab."""
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -54,7 +56,7 @@ class Package:
 
     Empty `privacy_url` and `terms_url` are pages of the bot's own. Raise `version` with every upload.
     `hears_channels`: it asks a team's owners for what is said in its channels (resource-specific consent).
-    Links to `domains` unfurl.
+    Links to `domains` unfurl. `has_tab`: it shows the tab, which signs people in with the app's own API.
     """
 
     app_id: str
@@ -66,6 +68,7 @@ class Package:
     terms_url: str = ""
     hears_channels: bool = False
     domains: tuple[str, ...] = ()
+    has_tab: bool = False
 
 
 def package(wanted: Package) -> bytes:
@@ -87,15 +90,8 @@ def package(wanted: Package) -> bytes:
 def build_manifest(wanted: Package) -> Json:
     """Return the manifest."""
     address = wanted.public_url.rstrip("/")
-    hears = {
-        "webApplicationInfo": {"id": wanted.app_id.lower(), "resource": address},
-        "authorization": {
-            "permissions": {
-                "resourceSpecific": [{"name": "ChannelMessage.Read.Group", "type": "Application"}]
-            }
-        },
-    }
-    return (hears if wanted.hears_channels else {}) | {
+    wished = _describe_rights(wanted, address) | _describe_tab(wanted, address)
+    return wished | {
         "$schema": SCHEMA_URL,
         "manifestVersion": SCHEMA,
         "version": wanted.version,
@@ -135,6 +131,30 @@ def build_manifest(wanted: Package) -> Json:
         "defaultInstallScope": "personal",
         "defaultGroupCapability": {"team": "bot", "groupchat": "bot"},
     }
+
+
+def _describe_rights(wanted: Package, address: str) -> Json:
+    """Return the app in Entra that the package speaks for, and what it asks a team's owners for."""
+    if not (wanted.hears_channels or wanted.has_tab):
+        return {}
+    resource = name_resource(wanted.app_id, address) if wanted.has_tab else address
+    app: Json = {"webApplicationInfo": {"id": wanted.app_id.lower(), "resource": resource}}
+    hears = [{"name": "ChannelMessage.Read.Group", "type": "Application"}]
+    rights = {"authorization": {"permissions": {"resourceSpecific": hears}}}
+    return app | (rights if wanted.hears_channels else {})
+
+
+def _describe_tab(wanted: Package, address: str) -> Json:
+    """Return the tab beside the chat, which comes first."""
+    if not wanted.has_tab:
+        return {}
+    tab = {"entityId": "mine", "name": "My questions", "contentUrl": address + TAB, "scopes": ["personal"]}
+    return {"staticTabs": [{"entityId": "conversations", "scopes": ["personal"]}, tab]}
+
+
+def name_resource(app_id: str, address: str) -> str:
+    """Return the address of the app's API, as its registration has to name it for Teams' single sign-on."""
+    return f"api://{urlsplit(address).netloc}/{app_id.lower()}"
 
 
 def _commands(scope: str, commands: Sequence[tuple[str, str]]) -> Json:

@@ -10,7 +10,8 @@ The page posts the part that only it knows; the rest is filled in here:
     {"type": "messageReaction", "replyToId", "reactionsAdded" or "reactionsRemoved": [{"type"}]}
     {"type": "invoke", "name", "value", "replyToId"}  message/submitAction (thumbs), adaptiveCard/action
 
-Each with "conversation". What does not fit is refused with a sentence.
+Each with "conversation". What does not fit is refused with a sentence. The widget posts the same from other
+sites, for visitors whom no directory knows.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def parse_person(value: object) -> dict[str, str]:
 def first_contact(chat: Conversation, activity_id: str) -> Activity:
     """Return what Teams sends when somebody meets the bot: the two of them joined a conversation."""
     account = _account(chat)
-    members = [{"id": BOT["id"]}, {key: account[key] for key in ("id", "aadObjectId")}]
+    members = [{"id": BOT["id"]}, {key: account[key] for key in account if key != "name"}]
     return _frame(chat, activity_id, "conversationUpdate") | {"membersAdded": members}
 
 
@@ -193,8 +194,8 @@ def _frame(chat: Conversation, activity_id: str, kind: str) -> Activity:
         "type": kind,
         "id": activity_id,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "channelId": str(Channel.LOCAL),
-        "serviceUrl": "http://localhost/local",
+        "channelId": str(chat.channel),
+        "serviceUrl": f"http://localhost/{chat.channel}",
         "from": _account(chat),
         "conversation": {"id": chat.id, "conversationType": "personal", "tenantId": TENANT["id"]},
         "recipient": BOT,
@@ -204,21 +205,25 @@ def _frame(chat: Conversation, activity_id: str, kind: str) -> Activity:
 
 
 def _account(chat: Conversation) -> dict[str, str]:
-    identity = _identity(chat.person["id"])
-    return {
-        "id": identity,
-        "name": chat.person["name"],
-        "aadObjectId": directory_id(chat.person["id"]),
-    }
+    """Return who speaks. Nothing is vouched for on other sites: no permission may stand on a visitor's id."""
+    account = {"id": _identity(chat.person["id"], chat.channel), "name": chat.person["name"]}
+    known = chat.channel is Channel.LOCAL
+    return account | ({"aadObjectId": directory_id(chat.person["id"])} if known else {})
+
+
+def name_sender(chat: Conversation) -> str:
+    """Return what the pseudonym of whose conversation this is is made of (`Incoming.sender`)."""
+    account = _account(chat)
+    return account.get("aadObjectId", account["id"])
 
 
 def directory_id(person: str) -> str:
     """Return what stands for the Entra object id of one of the page's people."""
-    return str(uuid5(NAMESPACE_URL, _identity(person)))
+    return str(uuid5(NAMESPACE_URL, _identity(person, Channel.LOCAL)))
 
 
-def _identity(person: str) -> str:
-    return f"29:local-{person}"
+def _identity(person: str, channel: Channel) -> str:
+    return f"29:{channel}-{person}"
 
 
 def _own(chat: Conversation, message_id: object) -> Shown:

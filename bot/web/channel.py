@@ -46,18 +46,18 @@ class WebChannel:
             ),
         )
         self._page.take_files(self._uploads)
-        self.connector: Connector = self._page
+        self.connector: Connector = self._page.chats
         self._pseudonym = services.pseudonym
         self._download = DataDownload(services.links, services.privacy)
         services.privacy.memories.append(self._forget)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return what the page's browser calls."""
-        return [*self._download.local_routes(self._page.owner, self._pseudonym), *self._page.routes()]
+        return [*self._download.local_routes(self._page.chats.owner, self._pseudonym), *self._page.routes()]
 
     def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked on the page."""
-        return self._handler.restore_reply(question, self._page)
+        return self._handler.restore_reply(question, self._page.chats)
 
     async def run(self) -> None:
         """Overwrite what was taken from the page, erase unsent files, every now and then, until cancelled."""
@@ -65,12 +65,12 @@ class WebChannel:
 
     async def hang_up(self) -> None:
         """End the browsers' event streams."""
-        self._page.hang_up()
+        self._page.chats.hang_up()
 
     async def close(self) -> None:
         """Finish what is under way and let go of the page's file."""
         await self._handler.close()
-        await self._page.close()
+        await self._page.chats.close()
 
     async def _forget(self, deletion: Deletion) -> None:
         await self._page.forget(deletion, lambda directory: self._pseudonym(directory) == deletion.person)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import make_private
+from core.records import Channel
 
 Shown = dict[str, Any]
 
@@ -55,12 +56,14 @@ class Change:
 class Conversation:
     """One person's chat with the bot. `messages` are in the order of their ids: times in milliseconds.
 
+    `channel` is that of the page where it is held.
     `changes` has the last change of each message only: who was away for a while gets the state, not the film.
     """
 
     id: str
     person: dict[str, str]
     begun: str
+    channel: Channel = Channel.LOCAL
     messages: dict[str, Shown] = field(default_factory=dict[str, Shown])
     changes: dict[str, Change] = field(default_factory=dict[str, Change])
     forgotten: int = 0
@@ -101,10 +104,13 @@ class Conversation:
 
 
 class Conversations:
-    """All conversations. For one event loop; a thread of its own writes the file, in order."""
+    """All conversations of one page. For one event loop; a thread of its own writes the file, in order."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, channel: Channel = Channel.LOCAL, most: int = CONVERSATIONS_LIMIT) -> None:
+        """`most` are kept; the oldest ones make room."""
         make_private(path)
+        self.channel = channel
+        self._most = most
         self.epoch = secrets.token_hex(4)
         """Names this start: change numbers of another start mean nothing."""
         self._number = 0
@@ -129,10 +135,11 @@ class Conversations:
 
     async def begin(self, person: dict[str, str]) -> Conversation:
         """Begin a conversation; the oldest one makes room for it."""
-        conversation = Conversation(f"a:local-{secrets.token_hex(8)}", person, datetime.now(UTC).isoformat())
+        identity = f"a:{self.channel}-{secrets.token_hex(8)}"
+        conversation = Conversation(identity, person, datetime.now(UTC).isoformat(), self.channel)
         self._known[conversation.id] = conversation
         await self._write_person(conversation)
-        while len(self._known) > CONVERSATIONS_LIMIT:
+        while len(self._known) > self._most:
             oldest = next(iter(self._known))
             del self._known[oldest]
             await self._write("DELETE FROM conversation WHERE id = ?", (oldest,))
@@ -152,6 +159,12 @@ class Conversations:
         self._erased = True
         self._tell(conversation, "conversation", {"id": conversation.id, "messages": []})
         await self._write("DELETE FROM conversation WHERE id = ?", (conversation.id,))
+
+    async def end_unused(self, since: str) -> None:
+        """Erase the conversations in which nothing was said since a time."""
+        for one in self.all():
+            if max([one.begun, *(shown["at"] for shown in one.messages.values())]) < since:
+                await self.end(one)
 
     def new_id(self) -> str:
         """Return an id for a message or an activity: a time in milliseconds, as Teams has it, never twice."""
@@ -313,6 +326,7 @@ class Conversations:
                     conversation_id,
                     json.loads(person),
                     begun,
+                    self.channel,
                     {m["id"]: m for m in messages},
                     name=names.get(conversation_id, ""),
                 ),

@@ -7,7 +7,8 @@
 Bytes show what a database has deleted and not yet overwritten; rows show a text that its pages cut in two.
 What cannot be read is listed with the reason. Nothing of what stands around a match is kept.
 
-What a person leaves on this machine beside the store: the chat page's file and the spools.
+What a person leaves on this machine beside the store: the files of the chat page and the widget, and the
+spools.
 """
 
 from __future__ import annotations
@@ -33,45 +34,40 @@ from typing import IO, cast
 
 from bot.dialogs.privacy import forget_waiting
 from bot.instance import open_abandoned
-from bot.web.activities import directory_id
+from bot.web.activities import name_sender
 from bot.web.conversations import Conversations
+from core.records import Channel
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import StoreUnavailable
 from feedback.store.offline_queue import OfflineQueue
 from feedback.store.sqlite import SqliteStore
 
-PAGE_FILE = "local.sqlite3"
+PAGE_FILES = {Channel.LOCAL: "local.sqlite3", Channel.WIDGET: "widget.sqlite3"}
+"""Where our own pages keep what they show, by their channel."""
 
 IsTheirs = Callable[[str], bool]
-"""Tells by a directory id whether somebody of the chat page is the person."""
+"""Tells by what a pseudonym is made of (`name_sender`) whether somebody of a page is the person."""
 
 
 async def forget_shown(conversations: Conversations, deletion: Deletion, is_theirs: IsTheirs) -> None:
-    """Erase what the chat page shows of a person from before a deletion.
+    """Erase what a page of ours shows of a person from before a deletion.
 
     The conversation in which they asked for it stays, empty, until they were told there what was deleted.
     """
     until = deletion.begun_at.astimezone(UTC).isoformat(timespec="milliseconds")
     for chat in conversations.all():
-        if is_theirs(directory_id(chat.person["id"])):
+        if is_theirs(name_sender(chat)):
             await conversations.forget(chat, until, keep=chat.id in deletion.reply_to)
     await conversations.overwrite()
 
 
 async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -> None:
-    """Erase what a person left in the chat page's file, and in the spools of processes that do not run.
+    """Erase what a person left in the files of our pages, and in the spools of processes that do not run.
 
     Those that run do it themselves (`bot/dialogs/privacy.py`).
     """
-    page = data_dir / PAGE_FILE
-    if await asyncio.to_thread(page.exists):
-        conversations = Conversations(page)
-        try:
-            await forget_shown(conversations, deletion, is_theirs)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnavailable(f"{page}: {error}. Run this again in a minute.") from error
-        finally:
-            await conversations.close()
+    for channel, name in PAGE_FILES.items():
+        await _forget_in_file(data_dir / name, channel, deletion, is_theirs)
     if not await asyncio.to_thread((data_dir / "instances").is_dir):
         return
     with open_abandoned(data_dir) as instances:
@@ -83,6 +79,18 @@ async def forget_here(data_dir: Path, deletion: Deletion, is_theirs: IsTheirs) -
                 await forget_waiting(spool, deletion)
             finally:
                 await near.close()
+
+
+async def _forget_in_file(page: Path, channel: Channel, deletion: Deletion, is_theirs: IsTheirs) -> None:
+    if not await asyncio.to_thread(page.exists):
+        return
+    conversations = Conversations(page, channel)
+    try:
+        await forget_shown(conversations, deletion, is_theirs)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f"{page}: {error}. Run this again in a minute.") from error
+    finally:
+        await conversations.close()
 
 
 PIECE = 4 << 20

@@ -24,7 +24,8 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.web.access import Handler, RefusedError, check_peer
-from bot.web.chat_page import STATIC, with_quote
+from bot.web.chat_page import STATIC
+from bot.web.chats import with_quote
 from core.records import Answer, Page, Section
 from core.text import absolute
 from feedback.store.base import FeedbackStore, StoreUnavailable

@@ -60,6 +60,7 @@ from core.settings.operation import (
     TelemetrySettings,
 )
 from core.settings.sources import SourceSettings
+from core.settings.widget import WidgetSettings
 
 _CONFIG = SettingsConfigDict(
     env_prefix="ASKPAGE_", env_file=".env", extra="ignore", frozen=True, validate_default=True
@@ -182,6 +183,16 @@ class Settings(BaseSettings):
         "SingleTenant", description="How the app is registered."
     )
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
+    teams_library: Literal["botbuilder", "agents"] = Field(
+        "botbuilder",
+        description="What checks the tokens of Teams and runs its turns: Bot Framework SDK or Microsoft 365 "
+        "Agents SDK.",
+    )
+    teams_tab: bool = Field(
+        False,
+        description="Whether the app has a tab with the person’s own questions, changes and data; the app’s "
+        "registration needs an API for it (docs/teams.md).",
+    )
     allowed_tenants: Words = Field(
         default=[],
         description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: "
@@ -213,6 +224,9 @@ class Settings(BaseSettings):
     # Slack
     slack: SlackSettings
     slack_reactions: SlackReactionSettings
+
+    # The widget
+    widget: WidgetSettings
 
     # This machine's pages
     local_page: bool = Field(

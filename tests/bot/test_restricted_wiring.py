@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from bot.bootstrap import PageServices, list_vouched
 from bot.channels.answer_message import IN_ROOMS
 from bot.channels.incoming import Reference
 from bot.dialogs.talk_words import NO_PAGES
-from core.readers import Readers
+from core.readers import EVERYONE, Readers
 from core.records import (
     AnswerKind,
     Channel,
@@ -35,7 +36,12 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
 from tests.builders.asking import Heard, question
+from tests.builders.tab import ADA as ADAS_ID
+from tests.builders.tab import BOB as BOBS_ID
+from tests.builders.widget import Visitor
 from tests.builders.world import an_answer, served
+from tests.doubles.entra import TENANT, EntraDouble
+from tests.doubles.tokens import APP_ID
 
 ADA = Readers(frozenset({"entra:user:ada", "slack:channel:C1"}))
 BONUS = "The bonus of the board is 12,000 euros."
@@ -142,6 +148,35 @@ async def test_a_browser_here_gets_nothing_that_was_answered_from_it_or_from_a_f
         assert shown == '{"waiting": 1}'
 
 
+async def test_a_visitor_of_the_widget_gets_what_everybody_may_read(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    settings = Settings(
+        base_model="canned",
+        data_dir=tmp_path / "data",
+        pages=[],
+        port=0,
+        widget_origins="http://localhost:8080",
+    )
+    async with (
+        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        served(bot.app) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        visitor = Visitor(http, SimpleNamespace(url=url), "http://localhost:8080")  # type: ignore[arg-type]
+        await visitor.enter()
+        assert bot.local is None, "the chat page is on the same port: nobody beyond this machine may ask"
+        for readers, told in ((ADA, False), (EVERYONE, True)):
+            now = datetime.now(UTC)
+            await shelf.index.touch("/site/pay", source="plans", fetched_at=now, readers=readers)
+            assert (await visitor.do("message", text="What is the bonus of the board?"))[0] == 200
+            assert await bot.asking.drain(30) == 0
+            assert ("12,000" in str(await visitor.messages())) is told
+        async with http.get(f"{url}/widget.js") as reply:
+            assert reply.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+            assert reply.headers["Content-Type"].startswith("text/javascript")
+
+
 async def test_rooms_are_told_the_same_below_every_answer_that_declines(
     shelf: PageServices, tmp_path: Path
 ) -> None:
@@ -179,3 +214,40 @@ def test_only_channels_that_prove_who_speaks_count(
 ) -> None:
     assert list_vouched(Settings(data_dir=tmp_path, **settings)) == vouched
     assert str(Channel.LOCAL) not in vouched
+
+
+async def test_the_tab_of_a_bot_shows_a_page_to_whoever_may_read_it(
+    shelf: PageServices, tmp_path: Path
+) -> None:
+    sections = (Section("Plan", "plan", "There is a plan."),)
+    theirs = Readers(frozenset({f"entra:user:{ADAS_ID}"}))
+    page = Page(
+        "/site/plan", "The plan", sections, page_hash("Plan", sections), datetime.now(UTC), readers=theirs
+    )
+    await shelf.index.add(page, source="plans")
+    entra = EntraDouble()
+    async with served(entra.app) as entra.url:
+        told = TEAMS | {"app_id": APP_ID, "app_tenant_id": TENANT, "login_url": entra.login_url}
+        told |= {"public_url": "https://bot.example", "base_model": "canned"}
+        settings = Settings(**told, data_dir=tmp_path / "data", pages=[], teams_tab=True)
+        async with (
+            open_bot(settings, shelf, answering(shelf), port=1) as bot,
+            served(bot.app) as url,
+            aiohttp.ClientSession() as http,
+        ):
+            shown: dict[str, str] = {}
+            for person in (ADAS_ID, BOBS_ID):
+                headers = {"Authorization": f"Bearer {entra.token(person)}"}
+                async with http.get(f"{url}/teams/tab/overview", headers=headers) as response:
+                    assert response.status == 200
+                    shown[person] = await response.text()
+        assert ["The plan" in shown[person] for person in (ADAS_ID, BOBS_ID)] == [True, False]
+        async with (
+            open_bot(
+                settings.model_copy(update={"teams_tab": False}), shelf, answering(shelf), port=1
+            ) as bot,
+            served(bot.app) as url,
+            aiohttp.ClientSession() as http,
+            http.get(f"{url}/teams/tab") as response,
+        ):
+            assert response.status == 404, "nobody wished for it"

@@ -31,6 +31,7 @@ from bot.web.chat_page import BotKnowledge, ChatPage
 from bot.web.data_download import DataDownload
 from bot.web.pages import site_routes
 from bot.web.uploads import Uploads
+from bot.web.widget.channel import CAPABILITIES as WIDGET
 from core.records import Answer, AnswerKind, Channel, Citation, Page, Question, Section
 from feedback.reviews.repository import ReviewRepository
 from tests.builders.world import (
@@ -176,6 +177,8 @@ class Chat:
     known: NothingKnown = field(default_factory=NothingKnown)
     hashes: dict[str, str] = field(default_factory=dict[str, str])
     file_pages: FilePages | None = None
+    connectors: dict[str, Connector] = field(default_factory=dict[str, Connector])
+    """Those of other channels, by their id."""
 
     @property
     def url(self) -> str:
@@ -197,14 +200,15 @@ class Chat:
 
     async def start(self) -> None:
         where = {"root": self.root} if self.root else {}
-        self.channel = ChatPage(
+        self.page = ChatPage(
             self.heard,
             self.data_dir,
             knows=BotKnowledge(lambda: self.suggestions, self._pages, self._loading),
             **where,
         )
+        self.channel = self.page.chats
         app = web.Application()
-        app.add_routes(self.channel.routes())
+        app.add_routes(self.page.routes())
         app.add_routes(site_routes(_page, lambda: [(page.url, page.title) for page in PAGES.values()]))
         app.router.add_get("/local/export/{token}", self._export)
         self._runner = web.AppRunner(app, shutdown_timeout=1, auto_decompress=AUTO_DECOMPRESS)
@@ -213,14 +217,14 @@ class Chat:
         self.port = self._runner.addresses[0][1]
         self.parts = self._feedback()
         self.parts.privacy.memories.append(
-            lambda one: self.channel.forget(one, lambda directory: pseudonym(directory) == one.person)
+            lambda one: self.page.forget(one, lambda directory: pseudonym(directory) == one.person)
         )
         talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
         talking.read_file = self.parts.files.ensure
         if self.file_pages is not None:
             uploads = Uploads(self.data_dir, most_bytes=1_000_000)
             self.parts.files.downloaders[Channel.LOCAL] = uploads
-            self.channel.take_files(uploads)
+            self.page.take_files(uploads)
         self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)
         style = ChannelConfig(
             Channel.LOCAL, self.examples, StreamPace(interval_s=self.interval_s), shows_reviewers_cards=True
@@ -231,8 +235,9 @@ class Chat:
     def _feedback(self) -> Services:
         around = replace(
             some_surroundings(lambda: self.channel, self.url),
+            connector=lambda place: self.connectors.get(str(place.get("channelId")), self.channel),
             known=self.known,
-            capabilities={Channel.LOCAL: CAPABILITIES},
+            capabilities={Channel.LOCAL: CAPABILITIES, Channel.WIDGET: WIDGET},
             file_pages=self.file_pages,
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )

@@ -1,4 +1,4 @@
-"""Take the pictures of asking.md, feedback.md, reviewing.md, admin.md, models.md and dashboard.md in docs.
+"""Take the pictures of asking.md, feedback.md, reviewing.md, admin.md, models.md, dashboard.md and teams.md.
 
 Run as: python -m tests.browser.screenshots [--into docs/images] [--only dashboard]
 
@@ -18,7 +18,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import async_playwright, expect
 
-from core.records import AnswerKind, Citation
+from core.records import AnswerKind, Citation, ReviewReason, Ruling, Verdict
+from feedback.reviews.repository import Notification
+from feedback.store.base import moment
 from feedback.store.sqlite import SqliteStore
 from model.registry.versions import RolloutState
 from tests.browser.chat import Actor, Chat, Lines, a_chat
@@ -29,8 +31,11 @@ from tests.browser.review_walk import Walk, change, write_pages
 from tests.browser.review_walk import options as settings_of
 from tests.browser.windows import FLAGS
 from tests.builders.company import CANARY_SHARE, VERSIONS, fill, sum_up
+from tests.builders.tab import ADA, a_tab
 from tests.builders.world import a_world
 from tests.conftest import ROOT
+from tests.doubles.entra import TENANT
+from tests.doubles.teams_frame import open_in_teams
 from tests.processes.serving import serving
 
 
@@ -147,6 +152,9 @@ async def take_desks(into: Path) -> None:
             await browser.close()
 
 
+ASKED = ("How long is the leave of parents?", "When does parental leave begin?", "Who pays it?")
+
+
 async def take_model(into: Path) -> None:
     """Take the picture of a comparison that waits for a decision."""
     with tempfile.TemporaryDirectory() as folder:
@@ -166,11 +174,39 @@ async def take_model(into: Path) -> None:
             await browser.close()
 
 
+async def take_tab(into: Path) -> None:
+    """Take the pictures of the tab in Teams, by day and by night."""
+    async with a_world() as world, a_tab(world) as tab, async_playwright() as driver:
+        sender = {"id": "29:ada", "aadObjectId": ADA, "name": "Ada"}
+        chat = {"id": "a:ada", "conversationType": "personal", "tenantId": TENANT}
+        for number, text in enumerate(ASKED):
+            await world.ask(text, id=str(number), conversation=chat, **{"from": sender})
+            await world.settled()
+        asked = list(world.store.answers.values())
+        said = ((Ruling.CORRECTED, "Parents get 18 weeks."), (Ruling.APPROVED, ""))
+        for answer, (ruling, text) in zip(asked, said, strict=False):
+            await world.parts.reviewing.flag(answer, ReviewReason.THUMB_DOWN)
+            at = datetime.now(UTC)
+            cited = answer.citations[0] if text else None
+            verdict = Verdict("robin", "Robin", ruling, at, text, cited)
+            await world.parts.reviewing.rule(answer.id, 1, verdict)
+            notice = Notification(answer.id, world.parts.pseudonym(ADA), moment(at))
+            await world.parts.desk.add_notice(notice)
+        browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        for name, theme in (("tab", "default"), ("tab-dark", "dark")):
+            page = await browser.new_page(viewport={"width": 1100, "height": 900})
+            frame = await open_in_teams(page, tab.url, tab.entra.token(ADA), theme)
+            await expect(frame.locator("#mine")).to_be_visible()
+            await page.screenshot(path=into / f"{name}.png")
+            make_small(into / f"{name}.png")
+        await browser.close()
+
+
 def main() -> None:
     """Read the options and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
-    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "desks", "model"))
+    parser.add_argument("--only", choices=("chats", "quotation", "dashboard", "desks", "model", "tab"))
     options = parser.parse_args()
     into: Path = options.into
     into.mkdir(parents=True, exist_ok=True)
@@ -180,6 +216,7 @@ def main() -> None:
         "dashboard": take_dashboard,
         "desks": take_desks,
         "model": take_model,
+        "tab": take_tab,
     }
     for name, taken in ways.items():
         if options.only in (None, name):

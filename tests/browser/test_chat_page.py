@@ -18,7 +18,8 @@ import pytest_asyncio
 
 from bot.cards.answer_text import NOTHING_FOUND
 from bot.channels.message import CitedSource, Message, ThumbsRequest
-from bot.web.chat_page import ADAPTIVE_CARDS, render_shown
+from bot.web.chat_page import ADAPTIVE_CARDS
+from bot.web.chats import render_shown
 from core.records import AnswerKind, Citation
 from feedback.store.base import StoreUnavailable
 from tests.browser.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiohttp import web
@@ -26,7 +27,7 @@ from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.incoming import Reference, parse_activity
-from bot.channels.message import Message, Outgoing
+from bot.channels.message import Connector, Message, Outgoing
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
 from bot.dialogs.ask import Asking
@@ -39,6 +40,7 @@ from bot.page_passes import PagePasses, Visitor
 from bot.readers.audiences import Audiences
 from bot.services import ServiceDependencies, Services
 from bot.suggestions import Suggestions
+from bot.teams.tab.drawing import draw_overview
 from bot.web.access import RefusedError
 from bot.web.dashboard_data import DashboardData, Query
 from bot.web.pages import PATH, open_route, site_routes
@@ -65,6 +67,7 @@ from core.records import (
 from feedback.examples.collect import gather
 from feedback.examples.convert import ExampleRules
 from feedback.privacy.export import export_person
+from feedback.privacy.retention import Retention
 from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import CardDestination, Notification, ReviewRepository, name_way
 from feedback.reviews.ruling_changes import read_standing
@@ -79,6 +82,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
+from tests.builders.widget import Widget, a_visitor, a_widget
 from tests.builders.world import KEY, NO_SAMPLE, pseudonym
 
 Json = dict[str, Any]
@@ -165,6 +169,7 @@ PLACES = (
     _slack_room("C1", "channel"),
     _slack_room("C2"),
     _chat("web", "local", "ada"),  # a name that anybody can take there
+    _chat("widget", "widget", "ada"),
 )
 
 
@@ -269,9 +274,10 @@ class Office:
         handlers = self.services.handlers(self.asking, reviewers)
         self.handlers = {
             str(channel): ActivityHandler(handlers, ChannelConfig(channel, offers=self.offers))
-            for channel in (Channel.TEAMS, Channel.SLACK, Channel.LOCAL)
+            for channel in (Channel.TEAMS, Channel.SLACK, Channel.LOCAL, Channel.WIDGET)
         }
         self._ids = itertools.count(1)
+        self.parts, self.connectors = self.services, dict[str, Connector]()  # for a widget before all this
 
     # What there is
 
@@ -521,7 +527,11 @@ async def by_overview(office: Office, place: Place, page: str) -> str:
     overviews = office.services.make_overviews(office.shelf.public_pages)
     mine = await overviews.read(place.person, incoming.directory_id, incoming.conversation)
     answers = [one.answer for one in mine.questions if one.answer]
-    return repr([[(one.text, one.passages, one.citations) for one in answers], mine.changes, mine.pages])
+    tab = draw_overview(mine, Retention(), SITE)
+    drawn = [tab[part] for part in ("changes", "pages", "privacy")]
+    drawn += [one | {"text": ""} for one in tab["questions"]]
+    found = [(one.text, one.passages, one.citations) for one in answers]
+    return repr([found, mine.changes, mine.pages, drawn])
 
 
 async def by_notice(office: Office, place: Place, page: str) -> str:
@@ -665,6 +675,21 @@ async def by_export(office: Office, place: Place, page: str) -> str:
 async def by_training(office: Office, place: Place, page: str) -> str:
     rules = ExampleRules("-", is_restricted=office.shelf.access.is_kept_apart)
     return repr((await gather(office.store, office.desk, rules, datetime.now(UTC))).candidates)
+
+
+async def by_widget(office: Office, place: Place, page: str) -> str:
+    """What a visitor of another site gets, asking about the page that they read, and about all."""
+    known = office.shelf.public_pages()
+    with TemporaryDirectory() as kept:
+        widget = Widget(office, Path(kept), origins=[SITE], known=known)
+        async with a_widget(widget), a_visitor(widget, SITE) as visitor:
+            for text in (f"How much is the {page} bonus?", _ruled_question(page)):
+                for about in (f"{SITE}{address(page)}", ""):
+                    status, said = await visitor.do("message", text=text, page=about)
+                    assert status == 200, said
+                    assert await office.asking.drain(20.0) == 0
+            shown = await visitor.messages()
+    return repr([one for one in shown if one["sender"] == "bot"])
 
 
 async def by_plain_search(office: Office, place: Place, page: str) -> str:

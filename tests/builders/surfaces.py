@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,8 +20,9 @@ from typing import Any, Protocol
 from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.rate import Forms
 from bot.services import Services
+from bot.teams.auth import BotFrameworkConfig
 from bot.web.activities import REVIEWER as ROBIN_OF_THE_PAGE
-from core.records import Answer, Question
+from core.records import Answer, Channel, Question
 from feedback.reviews.ruling_changes import read_standing
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
 from tests.builders.reviewing import (
@@ -40,9 +41,11 @@ from tests.builders.reviewing import (
 from tests.builders.slack_world import ADA, CONFIG, SlackWorld, a_slack_world, pressable
 from tests.builders.slack_world import BOB as BOB_OF_SLACK
 from tests.builders.slack_world import ROBIN as ROBIN_OF_SLACK
+from tests.builders.widget import Visitor, Widget, a_visitor, a_widget
 from tests.builders.world import PAGE, MemoryStore, ScriptedAnswerer, World, a_world
 from tests.doubles.slack_api import Message, elements_in
 from tests.doubles.teams_connector import Call
+from tests.doubles.tokens import APP_ID
 
 Json = dict[str, Any]
 
@@ -195,26 +198,40 @@ def _grows(call: Any) -> bool:
     return call.activity["type"] == "typing"
 
 
-class LocalSurface:
-    """The bot's own chat page: three people in browsers on this machine."""
+class BrowserSurface:
+    """A page of the bot's own, in three people's browsers; the reviewer's is on this machine.
 
-    def __init__(self, chat: Chat, script: Script, browsers: dict[str, Browser]) -> None:
+    `close` waits for the cards that are on their way.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        script: Script,
+        browsers: Mapping[str, Browser | Visitor],
+        channel: Channel = Channel.LOCAL,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.script = script
+        self._channel = channel
+        self._close = close or chat.heard.front.close
         self.store, self.parts = chat.store, chat.parts
         self._chat = chat
         self._browsers = browsers
         self._asked: dict[str, str] = {}
 
     async def reviews(self) -> None:
-        await self._browsers[REVIEWER].begin(ROBIN_OF_THE_PAGE)
+        reviewer = self._browsers[REVIEWER]
+        assert isinstance(reviewer, Browser)
+        await reviewer.begin(ROBIN_OF_THE_PAGE)
 
     async def ask(self, person: str, text: str) -> None:
         browser = self._browsers[person]
         status, said = await browser.do("message", text=text)
         assert status == 200, said
-        self._asked[person] = f"local:{browser.conversation}:{said['id']}"
+        self._asked[person] = f"{self._channel}:{browser.conversation}:{said['id']}"
         await self._chat.asking.drain(10)
-        await self._chat.heard.front.close()
+        await self._close()
 
     async def thumb(self, person: str, value: str, comment: str) -> None:
         await self._do("invoke", person, **a_thumb(value, comment))
@@ -346,6 +363,13 @@ async def on_teams(_: Path) -> AsyncGenerator[Surface]:
 
 
 @asynccontextmanager
+async def on_teams_by_agents(_: Path) -> AsyncGenerator[Surface]:
+    """Teams with the other library of the Bot Framework (`bot/teams/sdk`)."""
+    async with a_world(BotFrameworkConfig(app_id=APP_ID, library="agents")) as world:
+        yield TeamsSurface(world)
+
+
+@asynccontextmanager
 async def on_slack(_: Path) -> AsyncGenerator[Surface]:
     async with a_slack_world(replace(CONFIG, review_channel="")) as world:
         yield SlackSurface(world)
@@ -363,11 +387,30 @@ async def on_the_page(folder: Path) -> AsyncGenerator[Surface]:
         for person, browser in browsers.items():
             if person != REVIEWER:  # whose chat begins with what is to be reviewed
                 await browser.begin(names[person])
-        yield LocalSurface(chat, script, browsers)
+        yield BrowserSurface(chat, script, browsers)
+
+
+@asynccontextmanager
+async def on_a_site(folder: Path) -> AsyncGenerator[Surface]:
+    """Open the widget on a site twice, and the chat page for the reviewer: nobody reviews in the widget."""
+    places: list[Chat] = []
+    script = Script(lambda: places[0])
+    async with AsyncExitStack() as stack:
+        chat = await stack.enter_async_context(a_chat(Chat(folder, actor=script)))  # type: ignore[arg-type]
+        places.append(chat)
+        widget = await stack.enter_async_context(a_widget(Widget(chat, folder)))
+        people: dict[str, Browser | Visitor] = {
+            ASKER: await stack.enter_async_context(a_visitor(widget)),
+            COLLEAGUE: await stack.enter_async_context(a_visitor(widget)),
+            REVIEWER: await stack.enter_async_context(a_browser(chat)),
+        }
+        yield BrowserSurface(chat, script, people, Channel.WIDGET, widget.handler.close)
 
 
 SURFACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Surface]]] = {
     "Microsoft Teams": on_teams,
+    "Teams by the Agents SDK": on_teams_by_agents,
     "Slack": on_slack,
     "Chat page": on_the_page,
+    "Widget": on_a_site,
 }

@@ -16,7 +16,7 @@ from bot.channels.incoming import ZONE, Reference
 from bot.channels.message import Message, card_message
 from bot.slack.blocks import AI_LABEL, QUOTE_LABEL, render_message
 from bot.teams.render import render_activity
-from bot.web.chat_page import render_shown
+from bot.web.chats import render_shown
 from core.records import (
     Answer,
     AnswerKind,

@@ -12,7 +12,7 @@ from bot.channels.answer_message import AnswerView
 from bot.channels.incoming import Reference
 from bot.slack.blocks import render_message
 from bot.teams.render import render_activity
-from bot.web.chat_page import render_shown
+from bot.web.chats import render_shown
 from core.records import (
     Answer,
     AnswerKind,

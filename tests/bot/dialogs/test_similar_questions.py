@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bot.dialogs.answerer import PageAnswerer, Verified
 from bot.dialogs.similar_questions import rank_similar, say_the_same
 from bot.dialogs.verified_answers import VerifiedAnswers
-from core.records import AnswerKind, Citation, Feedback, FeedbackKind, Passage, VerifiedAnswer
+from core.records import (
+    Answer,
+    AnswerKind,
+    Channel,
+    Citation,
+    Feedback,
+    FeedbackKind,
+    Passage,
+    Question,
+    VerifiedAnswer,
+)
 from feedback.reviews.paraphrases import Paraphrase, count_opinions, write_opinion
 from pages.index.embeddings import Embedder
 from tests.builders.asking import question as a_question
@@ -164,6 +176,30 @@ def test_what_is_gone_is_forgotten(forget: str) -> None:
 
 def test_of_the_chat_pages_reviewer_nothing_is_offered_elsewhere() -> None:
     assert knowing(RIGHT).find_similar(answer(), {RIGHT.verified_by}) == []
+
+
+class OneAnswer:
+    """A model that says the same to every question."""
+
+    async def stream(self, question: Question, _: Sequence[Answer]) -> AsyncIterator[Answer]:
+        yield replace(answer(), question=question)
+
+
+@pytest.mark.parametrize(
+    ("channel", "offered"), [(Channel.TEAMS, ("right",)), (Channel.LOCAL, ("right",)), (Channel.WIDGET, ())]
+)
+async def test_strangers_are_offered_nothing_for_what_they_say_of_it_counts_for_everybody(
+    channel: Channel, offered: tuple[str, ...]
+) -> None:
+    async def kept(_: str) -> VerifiedAnswer:
+        return RIGHT
+
+    rules = Verified(knowing(RIGHT), lambda _: True, kept)
+    answerer = PageAnswerer(None, OneAnswer(), rules)  # type: ignore[arg-type] - nothing is searched
+    asked = replace(a_question(), text="what rolls into next year?", page_url=None, channel=channel)
+    [given] = [one async for one in answerer.stream(asked, ())]
+    assert isinstance(given, Answer)
+    assert given.similar == offered
 
 
 @pytest.mark.parametrize(

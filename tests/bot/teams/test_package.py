@@ -52,7 +52,9 @@ def test_microsofts_schema_takes_the_manifest(schema: Draft4Validator) -> None:
         "privacy_url": "https://x/p",
         "terms_url": "https://x/t",
     }
-    for wanted in (WANTED, replace(WANTED, **names), replace(WANTED, hears_channels=True)):
+    with_tab = replace(WANTED, has_tab=True)
+    heard = [replace(one, hears_channels=True) for one in (WANTED, with_tab)]
+    for wanted in (WANTED, replace(WANTED, **names), with_tab, *heard):
         manifest = json.loads(files_of(package(wanted))["manifest.json"])
         assert not [f"{list(error.path)}: {error.message}" for error in schema.iter_errors(manifest)]
         titles = [
@@ -72,6 +74,19 @@ def test_the_manifest_has_the_bot_its_scopes_and_its_domain() -> None:
     assert bot["supportsFiles"] is True
     assert manifest["validDomains"] == ["bot.example:8443"]
     assert manifest["developer"]["privacyUrl"] == "https://bot.example:8443/about/privacy"
+
+
+def test_the_tab_stands_beside_the_chat_and_signs_in_with_the_apps_own_api() -> None:
+    assert not {"staticTabs", "webApplicationInfo"} & set(build_manifest(WANTED))
+    manifest = build_manifest(replace(WANTED, has_tab=True, hears_channels=True))
+    chat, tab = manifest["staticTabs"]
+    assert chat["entityId"] == "conversations"
+    assert (tab["contentUrl"], tab["scopes"]) == ("https://bot.example:8443/teams/tab", ["personal"])
+    assert manifest["webApplicationInfo"] == {
+        "id": manifest["id"],
+        "resource": f"api://bot.example:8443/{manifest['id']}",
+    }
+    assert manifest["authorization"]["permissions"]["resourceSpecific"]
 
 
 def test_the_same_settings_make_the_same_bytes() -> None:

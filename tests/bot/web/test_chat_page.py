@@ -20,7 +20,8 @@ from bot.channels.message import CitedSource, InvokeReply, Message, StreamPart, 
 from bot.channels.reply import READING
 from bot.http import is_loopback
 from bot.web.access import BODY_LIMIT, is_own_host
-from bot.web.chat_page import count_pages, openable, render_shown, with_quote
+from bot.web.chat_page import count_pages
+from bot.web.chats import openable, render_shown, with_quote
 from bot.web.conversations import CHANGES_LIMIT, CONVERSATIONS_LIMIT, MESSAGES_LIMIT, Conversations
 from feedback.store.base import StoreUnavailable
 from tests.browser.chat import PARENTS, Actor, Browser, Chat, Lines, a_browser, a_chat
