@@ -100,6 +100,11 @@ class PageServices:
         entry = self.index.entry(url)
         return entry.page_hash if entry else None
 
+    def find_label(self, url: str) -> str:
+        """Return the sensitivity label of a page as it is now, "" for none."""
+        entry = self.index.entry(url)
+        return entry.label if entry else ""
+
     def public_page_hash(self, url: str) -> str | None:
         """Return the hash of a page that a source named; None for one that somebody pasted, too.
 
@@ -407,6 +412,7 @@ def make_dependencies(
         operators=frozenset(settings.operators),
         file_pages=shelf.library,
         listed_pages=shelf.library,
+        find_label=shelf.find_label,
         own_reactions=settings.own_reactions,
         unasked=UnaskedRules(settings.answer_unasked, settings.unasked_precision),
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},

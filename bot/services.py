@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.card_tokens import CardSigner
 from bot.channel import ChannelCapabilities, Offers, Reply
-from bot.channels.answer_message import AnswerView
+from bot.channels.answer_message import AnswerView, FindLabel, find_no_label
 from bot.channels.asides.listening import Listening, UnaskedRules
 from bot.channels.asides.my_overview import MyOverviews, PageList
 from bot.channels.asides.one_person import SealedWays
@@ -65,7 +65,7 @@ class ServiceDependencies:
     `audiences` know who reads what is said where.
     `operators` may see the admin page, by the ids that the directory has of them.
     `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
-    those that sources named, for previews.
+    those that sources named, for previews. `find_label` as in `AnswerView`.
     `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
     """
 
@@ -86,6 +86,7 @@ class ServiceDependencies:
     operators: frozenset[str] = frozenset()
     file_pages: FilePages | None = None
     listed_pages: ListedPages | None = None
+    find_label: FindLabel = find_no_label
     own_reactions: Rule = "off"
     unasked: UnaskedRules = field(default_factory=UnaskedRules)
 
@@ -115,7 +116,12 @@ class Services:
         self.operators = Operators(around.operators)
         seals = CardSigner(key, around.key_before)
         self.view = AnswerView(
-            around.site_url, seals, around.opens_url, around.capabilities, around.known.get_public
+            around.site_url,
+            seals,
+            around.opens_url,
+            around.capabilities,
+            around.known.get_public,
+            around.find_label,
         )
         self.audiences = self.view.audiences = around.audiences
         self.reviewing = Reviewing(desk, store, self.known, review_rules, around.look_again)
@@ -150,7 +156,7 @@ class Services:
         taking_back = TakingBack(
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
-        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue)
+        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue, ways)
         self.files = SentFiles(store, desk.documents, around.file_pages)
         self.messages = AskedMessages(
             store,

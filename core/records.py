@@ -87,7 +87,8 @@ class Page:
     mean equal text. `etag` is the server's validator, if it sent one. `doubtful`: so many pieces of text were
     left out when the page was read, because its readers may not see them; `left_out` says in sentences what
     else was left out and why, `unread` what its readers see and could not be read, such as scanned pages. An
-    index keeps none of these. `readers` says who may read it.
+    index keeps none of these. `readers` says who may read it, `label` how sensitive it is, as its source
+    calls that ("": it says nothing).
     """
 
     url: str
@@ -100,6 +101,7 @@ class Page:
     left_out: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     readers: Readers = EVERYONE
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -52,6 +52,7 @@ _ENGLISH_DAY = "d MMM y"
 
 
 _ENGLISH_SHARE = "#,##0 %"
+_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
 _BRITISH = Locale("en", "GB")
 """For "a, b and c": the English texts are British."""
 
@@ -188,10 +189,34 @@ def format_share(share: float) -> str:
 
 
 def format_day(time: datetime) -> str:
-    """Return a day (UTC) as the reader writes it: "3 Jan 2026", "03.01.2026"."""
+    """Return a day, in the zone that it comes in, as the reader writes it: "3 Jan 2026", "03.01.2026"."""
     language = get_language()
     width = _ENGLISH_DAY if language == ENGLISH else "medium"
-    return format_date(time.astimezone(UTC).date(), width, _find_locale(language))
+    return format_date(time.date(), width, _find_locale(language))
+
+
+def format_span(span: timedelta) -> str:
+    """Return how long something takes, in its largest unit: "1 hour" for 90 minutes."""
+    whole = _floor_span(span)
+    return (
+        format_timedelta(whole, threshold=1, locale=_find_locale(get_language()))
+        if whole
+        else say("a moment")
+    )
+
+
+def format_ago(time: datetime) -> str:
+    """Return how long ago something was, in its largest unit: "5 minutes ago", "vor 5 Minuten"."""
+    whole = _floor_span(datetime.now(UTC) - time)
+    if not whole:
+        return say("a moment ago")
+    return format_timedelta(-whole, threshold=1, add_direction=True, locale=_find_locale(get_language()))
+
+
+def _floor_span(span: timedelta) -> timedelta:
+    """Return the whole days of a span, or hours, or minutes: nothing for less than one."""
+    unit = next((one for one in _UNITS if span >= one), None)
+    return span // unit * unit if unit else timedelta()
 
 
 def join_words(words: Sequence[str]) -> str:

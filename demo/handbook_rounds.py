@@ -24,7 +24,7 @@ from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
 from bot.cards.review_actions import spans, to_reviewed
-from bot.channels.review_actions import ReviewAction
+from bot.channels.review_actions import Presser, ReviewAction
 from bot.dialogs.ask import Answerer
 from bot.dialogs.rate import Said
 from core.records import Answer, AnswerKind, Channel, Question, Review, Ruling, Verdict, derive_answer_id
@@ -48,6 +48,8 @@ _VERBS = {
     Ruling.CORRECTED: "review.correct",
     Ruling.NOT_ON_PAGE: "review.not_on_page",
 }
+READER = Presser({}, "")
+"""The handbook is for everyone, so nobody asks who its reviewers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class HandbookStage:
             channel=Channel.LOCAL,
         )
         actions = self.bot.services.review_actions
-        await actions.perform(wish)
+        await actions.perform(wish, READER)
         began = time.perf_counter()
         if correction and correction.place and not span:
             verdict = Verdict(
@@ -133,7 +135,7 @@ class HandbookStage:
             )
             await self.bot.services.reviewing.rule(answer.id, review.round, verdict)
         else:
-            await actions.perform(replace(wish, verb=_VERBS[ruling]))
+            await actions.perform(replace(wish, verb=_VERBS[ruling]), READER)
         if ruling is Ruling.CORRECTED and not is_follow_up(question.text):
             seconds = await self._wait_until_served(question.text, answer.id, began)
             add_line(lags, {"id": answer.question.id, "seconds": seconds})

@@ -6,8 +6,9 @@
 
 Weekdays are as in cron: 0 and 7 are Sunday, or names (mon-fri). A day of the month and a day of the week must
 both hold, which differs from cron. When the clocks change, every day keeps its run: what falls into the hour
-that is left out runs an hour later, and what falls into the hour that comes twice runs the first time only,
-but for an expression of every hour ("*"), which goes on in the second, too.
+that is left out runs an hour later (earlier, where that is the next day already), and what falls into the
+hour that comes twice runs the first time only, but for an expression of every hour ("*"), which goes on in
+the second, too.
 
     ScheduleInvalid   a setting that is no such expression; the message is a sentence
 """
@@ -67,9 +68,15 @@ class WallClock(BaseTrigger):
         return found
 
     def _moments(self, wall: datetime) -> list[datetime]:
-        """Return when the clock shows this; in an hour that is left out, when it would have."""
+        """Return when the clock shows this; in an hour that is left out, when it would have.
+
+        Where that is the next day already, it is as long before: every day keeps its run.
+        """
         first = wall.replace(tzinfo=self._zone).astimezone(UTC)
         second = wall.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+        day, dates = wall.date(), [one.astimezone(self._zone).date() for one in (first, second)]
+        if dates[0] > day == dates[1]:
+            return [second]
         return [first, second] if self._is_hourly and second > first else [first]
 
 

@@ -165,6 +165,16 @@ class FeedbackForm:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """All pages have a sensitivity label."""
+
+    label: str
+
+    async def on(self, surface: Surface) -> None:
+        surface.parts.view.find_label = lambda _: self.label
+
+
+@dataclass(frozen=True)
 class Reviews:
     """A reviewer looks after the answers."""
 
@@ -389,6 +399,11 @@ SCENARIOS = (
         "correct",
         "A correction takes the answer’s place at once, and whoever complained is told.",
         (*CORRECTION, Sees("Corrected by a reviewer"), Sees("Your correction is live"), Sees(RIGHT)),
+    ),
+    Scenario(
+        "sensitivity label",
+        "The sensitivity label of a page stands where the page is cited.",
+        (Labelled("Confidential"), Ask(), Sees(ANSWER), Sees("Confidential")),
     ),
     Scenario(
         "undo",

@@ -25,6 +25,8 @@ _PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
 ROOMS = ("bot", "core", "model", "pages")
 SAYS = {"say": None, "mark": None, "say_count": (1, 2), "mark_count": (1, 2), "sayCount": (1, 2)}
 """What is given a text: the positions of its arguments, None for the first one alone."""
+TRANSLATION = "translation.py"
+"""It says something, too, and imports itself nowhere."""
 _KINDS = {".py": "python", ".js": "javascript"}
 _SPEAKS = {".py": b"core.translation import", ".js": b"./language.js"}
 """What a file imports that says something; the others are not read any further."""
@@ -50,7 +52,7 @@ def extract_texts() -> dict[Key, set[str]]:
         for text in written:
             found.setdefault(unescape(text), set()).add(page.relative_to(ROOT).as_posix())
     for path in _list_files():
-        if _SPEAKS[path.suffix] not in path.read_bytes():
+        if path.name != TRANSLATION and _SPEAKS[path.suffix] not in path.read_bytes():
             continue
         with path.open("rb") as opened:
             for _, key, _, _ in extract(_KINDS[path.suffix], opened, SAYS):

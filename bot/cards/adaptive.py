@@ -2,12 +2,17 @@
 
 Text goes into RichTextBlocks, which render no Markdown. What is the schema's default is left out, so that
 more has room in a message. https://adaptivecards.io/explorer/
+
+Dates are written by the client, in its reader's zone and language; where a page says what would ask for one,
+it is shown as it stands. https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from bot.cards.dates import Date, replace_dates, write_dates
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -22,6 +27,7 @@ from bot.cards.elements import (
     LinkButton,
     Paragraph,
     Quotation,
+    Refresh,
     SayButton,
     Source,
     Table,
@@ -35,6 +41,9 @@ CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 FALLBACK_CHARACTERS = 300
 QUOTATION = "quotation"
 """The id of a quotation: the chat page draws it its own way."""
+_FUNCTION = re.compile(r"\{(?=\{(?:DATE|TIME)\()")
+_APART = "{\u2060"
+"""A brace and a joiner that nobody sees: between two braces it makes them text."""
 
 
 def render_card(card: Card) -> Json:
@@ -43,10 +52,21 @@ def render_card(card: Card) -> Json:
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "version": "1.5",
-        "fallbackText": clip_text(card.fallback, FALLBACK_CHARACTERS),
+        "fallbackText": clip_text(write_dates(card.fallback), FALLBACK_CHARACTERS),
         "body": [_element(element) for element in card.body],
     }
-    return whole | ({"actions": [_action(action) for action in card.actions]} if card.actions else {})
+    whole |= {"actions": [_action(action) for action in card.actions]} if card.actions else {}
+    return whole | ({"refresh": _refresh(card.refresh)} if card.refresh else {})
+
+
+def _refresh(refresh: Refresh) -> Json:
+    """Draw how a card is asked for anew; without people, everyone's client does so in rooms of up to 60.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/universal-actions-for-adaptive-cards/work-with-universal-actions-for-adaptive-cards
+    """
+    data = dict(refresh.data)
+    action = {"type": "Action.Execute", "title": "Refresh", "verb": data["verb"], "data": data}
+    return {"action": action} | _drop_empty(userIds=list(refresh.people))
 
 
 def render_form(form: Form, fallback: str) -> Json:
@@ -81,7 +101,7 @@ def _element(element: Element) -> Json:
         case Source():
             drawn = _source(element)
         case Facts(pairs):
-            facts = [{"title": name, "value": value} for name, value in pairs]
+            facts = [{"title": _write_text(name), "value": _write_text(value)} for name, value in pairs]
             drawn = {"type": "FactSet", "facts": facts, "spacing": "Small"}
         case Table():
             drawn = _table(element)
@@ -101,10 +121,21 @@ def _paragraph(shown: Paragraph) -> Json:
 
 
 def _run(run: TextRun) -> Json:
-    drawn: Json = {"type": "TextRun", "text": printable(run.text)} | _drop_empty(weight=run.bold and "Bolder")
+    drawn: Json = {"type": "TextRun", "text": _write_text(run.text)} | _drop_empty(
+        weight=run.bold and "Bolder"
+    )
     if run.url:
         drawn |= {"color": "Accent", "selectAction": _opener(printable(run.text), run.url)}
     return drawn
+
+
+def _write_text(text: str) -> str:
+    return replace_dates(text, _write_date, lambda words: _FUNCTION.sub(_APART, printable(words)))
+
+
+def _write_date(date: Date) -> str:
+    at = f"{date.at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{{{{DATE({at},SHORT)}}}}" + (f", {{{{TIME({at})}}}}" if date.is_timed else "")
 
 
 def _opener(title: str, url: str) -> Json:

@@ -7,11 +7,13 @@ stand. People are asked what they think by buttons, and by the form behind a thu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+from urllib.parse import urldefrag
 
 from bot.cards.answer_text import NEAREST, SEE_ALSO, build_quotation, further
+from bot.cards.dates import day
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -23,9 +25,9 @@ from bot.cards.elements import (
     Form,
     StarsInput,
     TextInput,
-    day,
     line,
     name_place,
+    small_print,
     source,
 )
 from core.records import Answer, AnswerKind, Citation
@@ -127,7 +129,7 @@ class Standing:
     `text` and `citation` are those of a correction, `actions` the buttons (bot/cards/answer.py), `thanks` a
     sentence to whoever has just rated. `opens_url` is where the Open buttons lead, with {answer} and {number}
     in it. `brief` is what is said once, to a new person. `similar` are the verified answers that are offered,
-    `taken` the one of them that somebody took.
+    `taken` the one of them that somebody took. `labels` are the sensitivity labels of pages, by their URL.
     """
 
     state: State = ""
@@ -140,6 +142,11 @@ class Standing:
     brief: Sequence[Element] = ()
     similar: Sequence[SimilarAnswer] = ()
     taken: SimilarAnswer | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def find_label(self, citation: Citation) -> str:
+        """Return the sensitivity label of a citation's page, "" for none."""
+        return self.labels.get(urldefrag(citation.url).url, "")
 
 
 NOTHING_SAID = Standing()
@@ -166,9 +173,11 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
     """
     quotes = answer.kind is AnswerKind.QUOTED and standing.state not in _REPLACED
     body: list[Element] = [build_quotation(answer)] if quotes else []
+    if quotes and answer.citations and (label := standing.find_label(answer.citations[0])):
+        body.append(small_print(label))
     body += _state(answer, standing, site_url)
     if standing.state not in _REPLACED:
-        body += _sources(answer, site_url, standing.opens_url)
+        body += _sources(answer, site_url, standing)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
     body += _draw_similar(standing, site_url)
@@ -190,7 +199,7 @@ def _fallback(answer: Answer) -> str:
     )
 
 
-def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
+def _sources(answer: Answer, site_url: str, standing: Standing) -> list[Element]:
     """Draw the citations with their numbers, those of a quotation as places where to look, too."""
     match answer.kind:
         case AnswerKind.ANSWERED:
@@ -202,10 +211,11 @@ def _sources(answer: Answer, site_url: str, opens_url: str) -> list[Element]:
             first, cited, title = 1, answer.citations[:1], say(NEAREST)
     drawn: list[Element] = [line(title, bold=True)] if cited else []
     for number, citation in enumerate(cited, start=first):
-        opened_by = opens_url.format(answer=answer.id, number=number)
+        opened_by = standing.opens_url.format(answer=answer.id, number=number)
+        label = standing.find_label(citation)
         sign = f"{number}  " if answer.kind is AnswerKind.ANSWERED else ""
         compact = answer.kind is AnswerKind.QUOTED
-        drawn.append(source(citation, site_url, sign, compact=compact, opened_by=opened_by))
+        drawn.append(source(citation, site_url, sign, compact=compact, opened_by=opened_by, label=label))
     return drawn
 
 
@@ -216,7 +226,9 @@ def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
         head = say("A reviewer answered this:")
         drawn: list[Element] = [line(head, bold=True, color="Good", spacing="Medium")]
         drawn.append(line(clip_text(taken.text, CORRECTION_CHARACTERS)))
-        return [*drawn, source(taken.citation, site_url)] if taken.citation else drawn
+        if taken.citation is not None:
+            drawn.append(source(taken.citation, site_url, label=standing.find_label(taken.citation)))
+        return drawn
     if not standing.similar or standing.state in _REPLACED:
         return []
     several = len(standing.similar) > 1
@@ -267,5 +279,6 @@ def _state(answer: Answer, standing: Standing, site_url: str) -> list[Element]:
     if standing.state == "corrected":
         drawn.append(line(clip_text(standing.text, CORRECTION_CHARACTERS)))
         if standing.citation is not None:
-            drawn.append(source(standing.citation, site_url))
+            label = standing.find_label(standing.citation)
+            drawn.append(source(standing.citation, site_url, label=label))
     return drawn

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from core.records import Citation
 from core.text import absolute, clip_text
-from core.translation import format_day, say
+from core.translation import say
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -186,12 +185,27 @@ Element = Paragraph | Quotation | Source | Facts | Table | Columns | ButtonRow
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """How a client asks for its reader's own view of a card: `data` is what it sends, its verb among it.
+
+    In a large room only `people`, by their ids on the channel, ask by themselves.
+    """
+
+    data: Mapping[str, Any]
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """Elements one below the other, and buttons. `fallback` is for notifications and for old clients."""
+    """Elements one below the other, and buttons. `fallback` is for notifications and for old clients.
+
+    `refresh` is for channels where several people see one card, and each may have another view of it.
+    """
 
     body: tuple[Element, ...]
     actions: tuple[Action, ...]
     fallback: str
+    refresh: Refresh | None = None
 
     def find_form(self, verb: str) -> Form | None:
         """Return the form whose button has this verb."""
@@ -231,29 +245,27 @@ def small_print(text: str) -> Paragraph:
 
 
 def source(
-    citation: Citation, site_url: str | None, number: str = "", *, compact: bool = False, opened_by: str = ""
+    citation: Citation,
+    site_url: str | None,
+    number: str = "",
+    *,
+    compact: bool = False,
+    opened_by: str = "",
+    label: str = "",
 ) -> Source:
     """Return where the words of a citation stand; `number` comes before its name.
 
-    Without a `site_url` it cannot be opened. `opened_by` is an address that leads there and counts it.
+    Without a `site_url` it cannot be opened. `opened_by` is an address that leads there and counts it;
+    `label` says how sensitive its page is.
     """
     url = "" if site_url is None else absolute(citation.url, site_url)
     quote = " ".join(citation.quote.split())
     shown = f"“{clip_text(quote, QUOTE_CHARACTERS)}”" if quote else ""
-    return Source(number + name_place(citation), shown, url and (opened_by or url), compact)
+    name = f"{number}{name_place(citation)}" + (f" · {label}" if label else "")
+    return Source(name, shown, url and (opened_by or url), compact)
 
 
 def name_place(citation: Citation) -> str:
     """Name a section by its page and heading, once where they are the same: "Leave › Annual leave"."""
     names = dict.fromkeys(name.strip() for name in (citation.title, citation.heading) if name.strip())
     return clip_text(" › ".join(names) or say("Page"), PLACE_CHARACTERS)
-
-
-def when(time: datetime) -> str:
-    """Return a moment as people read it."""
-    return say("{day}, {time} UTC", day=day(time), time=f"{time.astimezone(UTC):%H:%M}")
-
-
-def day(time: datetime) -> str:
-    """Return a day as people read it."""
-    return format_day(time)

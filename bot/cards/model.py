@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.cards.adaptive import measure_card
+from bot.cards.dates import when
 from bot.cards.elements import (
     ActionButton,
     Card,
@@ -17,7 +18,6 @@ from bot.cards.elements import (
     line,
     small_print,
     title,
-    when,
 )
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clip_text
@@ -155,7 +155,7 @@ def _say_canary(standing: RolloutState) -> str:
 def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
         line(
-            f"✓ {who_did(one)}" if one.done else say("{decision}: under way", decision=who_did(one)),
+            f"✓ {_date(one)}" if one.done else say("{decision}: under way", decision=_date(one)),
             bold=True,
             color="Good",
         )
@@ -163,10 +163,14 @@ def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     ]
 
 
-def who_did(decision: ModelDecision) -> str:
-    """Say who decided what, and when."""
+def _date(decision: ModelDecision) -> str:
+    return who_did(decision, when(decision.decided_at))
+
+
+def who_did(decision: ModelDecision, time: str) -> str:
+    """Say who decided what, and when: the words for it, or the mark of a date."""
     name = clip_text(decision.reviewer_name, NAME_CHARACTERS)
-    return say(DID[decision.choice], name=name, time=when(decision.decided_at))
+    return say(DID[decision.choice], name=name, time=time)
 
 
 def _figures(comparison: Comparison) -> list[Element]:

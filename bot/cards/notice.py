@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.cards.answer_text import render_words
-from bot.cards.elements import Card, Element, day, heading, line, small_print, source, title
+from bot.cards.dates import day
+from bot.cards.elements import Card, Element, heading, line, small_print, source, title
 from core.records import Answer, Citation, Ruling, Verdict
 from core.text import clip_text
 from core.translation import mark, say, say_count

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.cards.dates import when
 from bot.cards.elements import (
     ActionButton,
     ButtonRow,
@@ -19,7 +20,6 @@ from bot.cards.elements import (
     line,
     small_print,
     title,
-    when,
 )
 from core.translation import join_words, mark, mark_count, say, say_count
 from feedback.privacy.deletion_log import Deletion, ForgottenExamples

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from bot.cards.adaptive import measure_card
 from bot.cards.answer import REASONS
 from bot.cards.answer_text import build_quotation, say_nothing_found
+from bot.cards.dates import day, when
 from bot.cards.elements import (
     ButtonRow,
     Card,
     Element,
     Paragraph,
     SayButton,
-    day,
     heading,
     line,
     small_print,
     source,
     title,
-    when,
 )
 from bot.cards.review_actions import (
     CORRECTION_CHARACTERS,
@@ -29,6 +28,7 @@ from bot.cards.review_actions import (
     SKIP_REASONS,
     ReviewView,
     list_actions,
+    make_refresh,
     make_take_back,
     spans,
 )
@@ -120,7 +120,7 @@ def _draw_card(view: ReviewView, site_url: str, room: _Room) -> Card:
         *_draw_skips(review),
         small_print(describe_details(view)),
     )
-    return Card(body, list_actions(view), f"{head}: {question}")
+    return Card(body, list_actions(view), f"{head}: {question}", make_refresh(view))
 
 
 def _draw_preview(view: ReviewView) -> list[Paragraph]:
@@ -188,7 +188,7 @@ def _state(view: ReviewView) -> list[Element]:
     if is_held(view):
         name = clip_text(review.claimed_name, NAME_CHARACTERS)
         drawn.append(line(say("{name} has claimed this for now", name=name), color="Warning"))
-    if review.verdicts and not view.has_ruled:
+    if review.verdicts and view.decides and not view.has_ruled:
         drawn.append(ButtonRow((make_take_back(view),)))
     return [*drawn, *_draw_change(view), *_draw_doubt(view)]
 

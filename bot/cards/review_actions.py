@@ -18,6 +18,7 @@ from bot.cards.elements import (
     ChoiceInput,
     Form,
     Input,
+    Refresh,
     Style,
     TextInput,
     name_place,
@@ -71,6 +72,8 @@ class ReviewView:
 
     `preview` is None while it is not known. `reader` is the pseudonym of who reads the card alone, "" where
     several do. `doubt` is a sentence of the page that speaks against "not on the page", which was pressed.
+    `decides`: with the buttons that reviewers have. `people` are those whose clients ask for their own view
+    in a large room, None where there is one view for all.
     """
 
     review: Review
@@ -81,6 +84,8 @@ class ReviewView:
     preview: RulingPreview | None = None
     reader: str = ""
     doubt: Citation | None = None
+    decides: bool = True
+    people: tuple[str, ...] | None = None
 
     @property
     def has_ruled(self) -> bool:
@@ -112,6 +117,8 @@ def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
 
 def list_actions(view: ReviewView) -> tuple[Action, ...]:
     """Return the buttons of a card: what can be decided, or that a ruling can be taken back."""
+    if not view.decides:
+        return ()
     if view.review.ruling is not None:
         return (_button(view, say("Undo"), "undo"),)
     if view.has_ruled:
@@ -125,6 +132,13 @@ def list_actions(view: ReviewView) -> tuple[Action, ...]:
 def _ask_why_skip() -> ChoiceInput:
     choices = tuple((kept, say(shown)) for kept, shown in SKIP_REASONS)
     return ChoiceInput("reason", say("Why do you skip it?"), choices, value=choices[0][0])
+
+
+def make_refresh(view: ReviewView) -> Refresh | None:
+    """Return how each reader of a card gets their own view of it; None where all have one."""
+    if view.people is None:
+        return None
+    return Refresh(_button(view, say("Refresh"), "refresh").data, view.people)
 
 
 def make_take_back(view: ReviewView) -> ActionButton:

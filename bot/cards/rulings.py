@@ -6,12 +6,11 @@ What a reviewer already did is told to somebody who came second; to the one who 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from bot.cards.elements import day
+from bot.cards.dates import day
 from core.records import ChangeKind, Review, ReviewReason, Ruling, RulingChange, Verdict
 from core.text import clip_text
-from core.translation import mark, say
+from core.translation import format_ago, mark, say
 
 NAME_CHARACTERS = 80
 
@@ -68,13 +67,13 @@ def describe_change(change: RulingChange) -> str:
 def say_already_ruled(ruling: Verdict, reviewer: str) -> str:
     """Tell a reviewer who comes second what was decided before."""
     texts = _YOU_ALREADY_RULED if ruling.reviewer == reviewer else _ALREADY_RULED
-    return say(texts[ruling.ruling], name=ruling.reviewer_name, time=format_clock(ruling.given_at))
+    return say(texts[ruling.ruling], name=ruling.reviewer_name, time=format_ago(ruling.given_at))
 
 
 def say_already_changed(change: RulingChange, reviewer: str) -> str:
     """Tell a reviewer who comes second that a ruling is not in force any more."""
     texts = _YOU_ALREADY_CHANGED if change.reviewer == reviewer else _ALREADY_CHANGED
-    return say(texts[change.kind], name=change.reviewer_name, time=format_clock(change.changed_at))
+    return say(texts[change.kind], name=change.reviewer_name, time=format_ago(change.changed_at))
 
 
 def say_card_is_old(review: Review) -> str:
@@ -86,11 +85,6 @@ def say_card_is_old(review: Review) -> str:
             "The same question was answered otherwise since this card was made: please use the new card."
         )
     return say("The page has changed since this card was made: please use the new card.")
-
-
-def format_clock(time: datetime) -> str:
-    """Return a moment of today as a sentence has it."""
-    return say("{time} UTC", time=f"{time.astimezone(UTC):%H:%M}")
 
 
 def _clip(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.cards.dates import day
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -16,7 +17,6 @@ from bot.cards.elements import (
     Input,
     SayButton,
     TextInput,
-    day,
     heading,
     line,
     name_place,

@@ -8,9 +8,10 @@ its card is acknowledged with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urldefrag
 
 from bot.card_tokens import RATE, CardSigner
 from bot.cards.answer import (
@@ -24,9 +25,11 @@ from bot.cards.answer import (
     state_sentence,
 )
 from bot.cards.answer_text import full_text, message_text, summarise
+from bot.cards.dates import find_zone, write_dates
 from bot.cards.elements import Card, Element, small_print
 from bot.cards.privacy import brief
 from bot.channel import ChannelCapabilities, find_capabilities
+from bot.channels.incoming import ZONE
 from bot.channels.message import CitedSource, Label, Message, ThumbsRequest
 from bot.dialogs.rate import parse_form_name
 from bot.readers.access import PageAccess
@@ -40,6 +43,7 @@ from core.records import (
     Review,
     ReviewReason,
     Ruling,
+    Verdict,
     VerifiedAnswer,
 )
 from core.text import (
@@ -84,6 +88,15 @@ FindVerified = Callable[[str], VerifiedAnswer | None]
 """An answer's id → what was verified of it, with a question that others may read; None where nothing is."""
 
 
+FindLabel = Callable[[str], str]
+"""A page's URL, without a fragment → its sensitivity label, "" for none."""
+
+
+def find_no_label(_: str) -> str:
+    """No page has a label."""
+    return ""
+
+
 def _find_nothing(_: str) -> VerifiedAnswer | None:
     return None
 
@@ -102,12 +115,14 @@ class AnswerView:
         opens_url: str = "",
         capabilities: Mapping[str, ChannelCapabilities] | None = None,
         find_verified: FindVerified = _find_nothing,
+        find_label: FindLabel = find_no_label,
     ) -> None:
         self.site_url = site_url
         self.seals = seals
         self._opens_url = opens_url
         self._capabilities = capabilities or {}
         self._find_verified = find_verified
+        self.find_label = find_label
         self.audiences = Audiences(PageAccess())
 
     def may_show(self, conversation: Mapping[str, Any], answer: Answer, review: Review | None = None) -> bool:
@@ -166,12 +181,13 @@ class AnswerView:
         """Return the message without its card: what that says about the answer stands in the text."""
         standing = self._standing(conversation, answer, review, "")
         message = compose_messages(
-            answer, self.site_url, Standing(standing.state if standing.state in REPLACED else "")
+            answer, self.site_url, Standing(_keep_replaced(standing.state), labels=standing.labels)
         )[-1]
         text = message.text
         if answer.kind is AnswerKind.QUOTED and standing.state not in REPLACED:
             text = self.make_full_text(conversation, answer)
-        said = [text, state_sentence(answer, standing), calm(standing.text)]
+        state = write_dates(state_sentence(answer, standing), find_zone(conversation.get(ZONE)))
+        said = [text, state, calm(standing.text)]
         text = clip_text("\n\n".join(part for part in said if part), MAX_TEXT)
         return replace(message, text=text, card=None, thumbs=self._thumbs(conversation, answer))
 
@@ -229,7 +245,17 @@ class AnswerView:
             brief=self._hint(conversation, answer),
             similar=tuple(similar.values()),
             taken=next((one for name, one in similar.items() if opinions.get(name, 0) > 0), None),
+            labels=self._find_labels(answer, verdict, similar.values()),
         )
+
+    def _find_labels(
+        self, answer: Answer, verdict: Verdict | None, similar: Iterable[SimilarAnswer]
+    ) -> Mapping[str, str]:
+        """Return the labels that the cited pages have now, by their URLs."""
+        offered = [one.citation for one in similar if one.citation]
+        ruled = [verdict.citation] if verdict and verdict.citation else []
+        urls = {urldefrag(one.url).url for one in (*answer.citations, *ruled, *offered)}
+        return {url: label for url in urls if (label := self.find_label(url))}
 
     @staticmethod
     def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:
@@ -253,7 +279,7 @@ def compose_messages(answer: Answer, site_url: str, standing: Standing = NOTHING
     *before, last = split(text)
     named = [_parse_markers(part) for part in before]
     rest = set(range(1, MAX_CITATIONS + 1)) - (set().union(*named) - _parse_markers(last))
-    *cited, of_last = [_build_cited_sources(answer, site_url, numbers) for numbers in (*named, rest)]
+    *cited, of_last = [_build_cited_sources(answer, site_url, some, standing) for some in (*named, rest)]
     label = _choose_label(answer)
     messages = [Message(part, label=label, citations=one) for part, one in zip(before, cited, strict=True)]
     summary = summarise(answer) if answer.kind is AnswerKind.QUOTED else ""
@@ -272,7 +298,9 @@ def _parse_markers(text: str) -> set[int]:
     return {int(number) for number in _MARKER.findall(text)}
 
 
-def _build_cited_sources(answer: Answer, site_url: str, numbers: Collection[int]) -> tuple[CitedSource, ...]:
+def _build_cited_sources(
+    answer: Answer, site_url: str, numbers: Collection[int], standing: Standing
+) -> tuple[CitedSource, ...]:
     """Return the citations with these numbers."""
     if answer.abstained:
         return ()
@@ -282,10 +310,15 @@ def _build_cited_sources(answer: Answer, site_url: str, numbers: Collection[int]
             clip_text(calm(one.title or one.heading or one.url), NAME_CHARACTERS),
             clip_text(calm(one.quote), ABSTRACT_CHARACTERS),
             absolute(one.url, site_url),
+            clip_text(calm(standing.find_label(one)), NAME_CHARACTERS),
         )
         for number, one in enumerate(answer.citations[:MAX_CITATIONS], start=1)
         if number in numbers
     )
+
+
+def _keep_replaced(state: State) -> State:
+    return state if state in REPLACED else ""
 
 
 def derive_state(review: Review | None) -> State:

@@ -24,6 +24,7 @@ from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
 from bot.channels.asides.one_person import Cards, Connect, find_way, tell_alone
+from bot.channels.asides.own_views import OwnViews
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, Message, card_message, plain_message
 from bot.channels.notices import SendNews, tell_people
@@ -136,6 +137,7 @@ class CardSync:
         self._news = asyncio.Event()
         self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {}
         self.on_new_destination: list[Callable[[], Awaitable[None]]] = []
+        self.own_views = OwnViews()
         self.wake = reviewing.wake = self._news.set
 
     @property
@@ -368,7 +370,8 @@ class CardSync:
             return
         seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
         view = self.view_review(review, answer, words, seal)
-        view = replace(view, reader=parse_reader(shown.place))
+        people = self.own_views.find_people(way[0].conversation)
+        view = replace(view, reader=parse_reader(shown.place), people=people)
         shown_version = derive_shown_version(view)
         if shown.stamp == shown_version or (
             view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")

@@ -18,14 +18,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
+from bot.cards.dates import find_zone
 from bot.channels.links import split_page
-from bot.readers.rooms import GROUP, KIND
+from bot.readers.rooms import GROUP, KIND, is_personal
 from core.records import Channel
 from core.text import Json, printable
 from core.translation import mark, say
 from feedback.reviews.repository import place_of_reviewer
 
 TEAMS = str(Channel.TEAMS)
+ZONE = "zone"
+"""What a conversation keeps beside its id where the channel tells it: the zone of who wrote there last."""
 MAX_QUESTION_CHARACTERS = 8_000
 MAX_ID_CHARACTERS = 200
 PAGE = "askpagePage"
@@ -97,15 +100,17 @@ class Account(Part):
 
 
 class Mention(Part):
-    """Somebody who is named in a text, and the piece of text that names them; or what client it came from.
+    """Somebody who is named in a text, and the piece of text that names them.
 
-    A `clientInfo` has the language of the client, which an activity itself may lack.
+    Or what the writer's client tells of itself (type `clientInfo`): its language, which an activity itself
+    may lack, and its time zone.
     """
 
     type: Text = ""
     text: Text = ""
     locale: Text = ""
     mentioned: Account = Field(default_factory=lambda: Account.model_validate({}))
+    timezone: Text = ""
 
 
 class Reaction(Part):
@@ -163,6 +168,7 @@ class _Activity(Part):
     name: Text = ""
     text: Text = ""
     locale: Text = ""
+    local_timezone: Text = Field("", alias="localTimezone")
     action: Text = ""
     timestamp: Text = ""
     channel_id: Text = Field("", alias="channelId")
@@ -280,7 +286,7 @@ class Reference:
     @property
     def personal(self) -> bool:
         """Whether this is a chat of one person with the bot, the only place where Teams streams."""
-        return self.conversation.get("conversationType") == "personal"
+        return is_personal(self.conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +331,7 @@ class Incoming:
     @property
     def personal(self) -> bool:
         """Whether this is a chat of one person with the bot."""
-        return self.conversation.get("conversationType") == "personal"
+        return is_personal(self.conversation)
 
     @property
     def is_bots(self) -> bool:
@@ -415,7 +421,7 @@ def parse_activity(raw: Mapping[str, Any]) -> Incoming:
     conversation["serviceUrl"] = activity.service_url
     tenant = to_object(activity.channel_data.get("tenant"))
     conversation["tenantId"] = to_text(account.get("tenantId")) or to_text(tenant.get("id"))
-    conversation |= _read_team(activity)
+    conversation |= _read_team(activity) | _read_zone(activity)
     if not (activity.type and conversation["id"] and conversation["channelId"]):
         raise MalformedError("an activity needs type, channelId and conversation.id")
     user, bot = activity.sender, activity.recipient
@@ -461,6 +467,16 @@ def _read_team(activity: _Activity) -> Json:
         return {}
     first = to_text(channel.get("id")) == to_text(team.get("id")) != ""
     return {GROUP: group, KIND: "standard" if first else to_text(channel.get("type")).lower()}
+
+
+def _read_zone(activity: _Activity) -> Json:
+    """Return the IANA name of the writer's time zone, as Bot Framework and Teams' clients tell it.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/conversations/conversation-messages
+    """
+    told = [activity.local_timezone, *(one.timezone for one in activity.entities if one.type == "clientInfo")]
+    zone = next((name for name in told if find_zone(name) is not None), "")
+    return {ZONE: zone} if zone else {}
 
 
 def _names_others(activity: _Activity) -> bool:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 ABOUT_THE_PAGE = "What is this page about?"
 
-_NOT_IN_ADDRESSES = r"\s<>\"'`|\\^{}“”„‟‘«»‹›「」『』【】《》〈〉（）。、，；：！？…"
-"""What ends an address in a text; an apostrophe does where no letter follows."""
-_ADDRESS = rf"(?:[^{_NOT_IN_ADDRESSES}’]|’(?=\w))+"
-_URL = re.compile(rf"https?://{_ADDRESS}|(?<![\w@/.-])www\.[\w-]+\.{_ADDRESS}", re.IGNORECASE)
+_QUOTES = "“”„‟‘‚‛«»‹›「」『』｢｣＂＇″"
+_BRACKETS = "（）［］｛｝〔〕【】〖〗〘〙《》〈〉⟨⟩⟦⟧❨❩｟｠"
+_STOPS = "。、，；：！？…．｡､‥⋯—؟؛،۔।॥"
+_UNSEEN = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffc"
+_NOT_IN_ADDRESSES = rf"\s<>\"'`|\\^{{}}{_QUOTES}{_BRACKETS}{_STOPS}{_UNSEEN}"
+"""What ends an address in a text; an apostrophe does where no letter follows, or only the s of a genitive."""
+_ADDRESS = rf"(?:[^{_NOT_IN_ADDRESSES}’]|’(?=\w)(?!s(?![\w-])))+"
+_ENDINGS = (
+    "com|org|net|edu|gov|info|int|io|dev|app|cloud|eu|de|fr|es|it|nl|be|at|ch|uk|us|ca|au|nz|jp|cn|br|mx|ie"
+    "|pt|pl|se|no|dk|fi"
+)
+"""Of hosts that are taken for one where nothing else says so: no ending of files is among them."""
+_HOST = rf"(?:[a-z][a-z0-9-]{{0,62}}\.){{1,5}}(?:{_ENDINGS})"
+_URL = re.compile(
+    rf"https?://{_ADDRESS}|(?<![\w@/.-])(?:www\.[\w-]+\.{_ADDRESS}|{_HOST}/(?=[\w~]){_ADDRESS})",
+    re.IGNORECASE,
+)
 _TITLE = re.compile(r"\[([^][]{0,300})\]\($")
 _WORDS = re.compile(r"\w")
 _MOST_WRAPPERS = 4
@@ -45,10 +59,18 @@ def find_address(text: str) -> tuple[int, int] | None:
     found = _URL.search(text)
     if found is None:
         return None
-    url = found.group().rstrip(".,;:!?*_~]")
+    url = _drop_stops(found.group()).rstrip(".,;:!?*_~]")
     while url.endswith(")") and url.count("(") < url.count(")"):
-        url = url[:-1].rstrip(".,;:!?")
+        url = _drop_stops(url[:-1]).rstrip(".,;:!?")
     return found.start(), found.start() + len(url)
+
+
+def _drop_stops(url: str) -> str:
+    """Return an address without what no script ends a word with, such as a dash or a middle dot."""
+    end = len(url)
+    while end and not url[end - 1].isascii() and unicodedata.category(url[end - 1])[0] in "PZC":
+        end -= 1
+    return url[:end]
 
 
 def list_addresses(text: str, most: int = 5) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from bot.cards.adaptive import CARD_TYPE, render_card, render_form
 from bot.cards.answer import feedback_form
+from bot.cards.dates import write_dates
 from bot.cards.elements import Card, Element
 from bot.cards.help import talk_card
 from bot.channel import TalkReply
@@ -28,12 +29,16 @@ SUMMARY_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """What [position] in a message's text stands for; `url` is "" where it cannot be opened."""
+    """What [position] in a message's text stands for; `url` is "" where it cannot be opened.
+
+    `label` says how sensitive its page is, "" where nobody does.
+    """
 
     position: int
     name: str
     quote: str
     url: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def plain_message(text: str) -> Message:
 
 def card_message(card: Card) -> Message:
     """Return a message that is one card."""
-    return Message(card=card, summary=clip_text(card.fallback, SUMMARY_CHARACTERS))
+    return Message(card=card, summary=clip_text(write_dates(card.fallback), SUMMARY_CHARACTERS))
 
 
 def talk_message(said: TalkReply, site_url: str, brief: Sequence[Element] = ()) -> Message:

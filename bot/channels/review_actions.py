@@ -1,19 +1,24 @@
 """What reviewers do with the buttons of review cards: read from a press, done now or when the store is back.
 
 A press that cannot be done yet is kept on disk (`DeferredActions`), and whoever pressed hears if it cannot be
-done then.
+done then. While the store is away nobody can tell which pages an answer stands on, so whether they may read
+those is asked when it is done; for that the press keeps who they are, encrypted.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from bot.cards.near_quote import find_near_quote
 from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
+from bot.channels.asides.one_person import SealedWays
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
 from bot.dialogs.privacy import WISH
@@ -47,10 +52,23 @@ _CHANGES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Presser:
+    """Whose eyes a press counts for: their chat or room, and the directory's id where their channel vouches.
+
+    On a page of the web nothing shows that stands on a file which was sent to the bot.
+    """
+
+    conversation: Mapping[str, Any]
+    directory_id: str
+    sees_files: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewAction:
     """What a reviewer who may do so wants done, and `place`, a Reference as JSON, where they hear of it.
 
-    `at` is ISO text; `source` names the press, so that the same one twice is one.
+    `at` is ISO text; `source` names the press, so that the same one twice is one. `presser` is the `Presser`,
+    encrypted, once it is kept for later.
     """
 
     verb: str
@@ -65,6 +83,7 @@ class ReviewAction:
     span: str = ""
     note: str = ""
     channel: str = ""
+    presser: str = ""
 
 
 class ReviewActions:
@@ -77,6 +96,7 @@ class ReviewActions:
         card_sync: CardSync,
         later: DeferredActions,
         queue: ReviewQueue,
+        ways: SealedWays,
     ) -> None:
         self.store = store
         self.queue = queue
@@ -84,12 +104,14 @@ class ReviewActions:
         self._taking_back = taking_back
         self.card_sync = card_sync
         self._later = later
+        self._ways = ways
         later.register(WISH, self._do_later)
 
-    async def perform(self, wish: ReviewAction) -> Review | None:
+    async def perform(self, wish: ReviewAction, presser: Presser) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
         if wish.verb != "review.claim":
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(wish))
+            kept = replace(wish, presser=self._ways.seal(json.dumps(asdict(presser))))
+            return await self._later.attempt(partial(self._do, wish), WISH, asdict(kept))
         try:
             return await self._do(wish)
         except StoreUnavailable as error:
@@ -154,20 +176,40 @@ class ReviewActions:
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""
         wish = ReviewAction(**entry)
+        answer, about = await self.store.answer(wish.answer_id), ""
         try:
+            if answer is not None:
+                await self._check_visible(wish, answer)
+                about = answer.question.text[:MAX_QUOTED]
             await self._do(wish)
         except (Refused, BadAction) as refused:
-            question = await self.store.answer(wish.answer_id)
             place = Reference.load(wish.place)
             set_language(place.language if place else "")
             said = say("What you decided could not be taken up: {reason}", reason=refused)
-            if question is not None:
+            if about:
                 said = say(
                     "What you decided on “{question}” could not be taken up: {reason}",
-                    question=question.question.text[:MAX_QUOTED],
+                    question=about,
                     reason=refused,
                 )
             await self.card_sync.say(wish.place, said)
+
+    async def _check_visible(self, wish: ReviewAction, answer: Answer) -> None:
+        """Refuse what whoever pressed may not read by now, as if it were not there. Raises Refused.
+
+        A press of which nobody knows any more who it was counts for pages that everyone may read.
+        """
+        audiences, review = self.card_sync.audiences, await self.reviewing.desk.review(answer.id)
+        presser = self._open_presser(wish)
+        audience = await audiences.find(presser.conversation, presser.directory_id)
+        hidden = answer.from_file and not presser.sees_files
+        if hidden or not audiences.access.may_see(audience, answer, review):
+            log.warning("a kept press is not done: whoever pressed may not read what it is about")
+            raise Refused(GONE)
+
+    def _open_presser(self, wish: ReviewAction) -> Presser:
+        kept = self._ways.open(wish.presser)
+        return Presser(**json.loads(kept)) if kept else Presser({}, "", sees_files=False)
 
 
 def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:

@@ -31,7 +31,7 @@ from bot.cards.verified import NO_MORE
 from bot.channels.asides.my_overview import read_changes
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
-from bot.channels.review_actions import ReviewActions, read_press
+from bot.channels.review_actions import Presser, ReviewActions, read_press
 from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
 from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
@@ -162,11 +162,12 @@ class ReviewHandler:
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a review card says. Raises BadAction."""
+        if action.verb == "review.refresh":
+            return await self._show_own_view(incoming, action, person)
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal, refused=True)
-        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+        self._check_seal(incoming, action)
         await self._check_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person)
@@ -175,7 +176,7 @@ class ReviewHandler:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
                 return asking(await self._draw(incoming, action, person, doubt=doubt))
-            review = await self._actions.perform(wish)
+            review = await self._actions.perform(wish, _name_presser(incoming))
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
@@ -184,6 +185,20 @@ class ReviewHandler:
             if review
             else saying(say(COUNTS_LATER))
         )
+
+    async def _show_own_view(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+        """Return a review as whoever looks at it may see it: only a reviewer gets something to press."""
+        self._check_seal(incoming, action)
+        await self._check_visible(incoming, action.answer_id)
+        answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
+        if answer is None or review is None:
+            raise BadAction(say(GONE))
+        decides = not await self._refusal(incoming)
+        words = await self._store.feedback_on(answer.id)
+        view = self._card_sync.view_review(review, answer, words, action.seal)
+        people = self._card_sync.own_views.find_people(incoming.conversation)
+        view = replace(view, reader=person, decides=decides, people=people)
+        return showing(review_card(view, self._card_sync.site_url))
 
     async def _answer_press(
         self, incoming: Incoming, action: CardAction, person: str, review: Review
@@ -216,8 +231,7 @@ class ReviewHandler:
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer opened %s", action.verb)
             raise BadAction(refusal)
-        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+        self._check_seal(incoming, action)
         await self._check_visible(incoming, action.answer_id)
         return await self._draw(incoming, action, "")
 
@@ -257,11 +271,20 @@ class ReviewHandler:
                 return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
-        view = replace(view, reader=person if incoming.personal else "", doubt=doubt)
+        people = self._card_sync.own_views.find_people(incoming.conversation)
+        view = replace(view, reader=person if incoming.personal else "", doubt=doubt, people=people)
         return review_card(view, self._card_sync.site_url)
 
+    def _check_seal(self, incoming: Incoming, action: CardAction) -> None:
+        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
+            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+
     async def _refusal(self, incoming: Incoming) -> str:
-        return await self._reviewers.refusal(incoming.directory_id)
+        """Return why somebody may not do what reviewers do, "" for a reviewer, whose room is remembered."""
+        refusal = await self._reviewers.refusal(incoming.directory_id)
+        if not refusal:
+            self._card_sync.own_views.note_reviewer(incoming.conversation, str(incoming.user["id"]))
+        return refusal
 
     # Words
 
@@ -324,3 +347,7 @@ class ReviewHandler:
         """
         access = self._card_sync.audiences.access
         return await read_changes(self._store, self._desk, access, person, audience)
+
+
+def _name_presser(incoming: Incoming) -> Presser:
+    return Presser(incoming.conversation, incoming.directory_id)

@@ -18,7 +18,7 @@ from pathlib import Path
 from bot.cards.model import ModelView, choices, who_did
 from bot.dialogs.review import Refused
 from core.records import Comparison
-from core.translation import mark, say
+from core.translation import format_ago, mark, say
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
@@ -204,4 +204,8 @@ def _faster(decisions: Sequence[ModelDecision]) -> str:
     """Say who decided before somebody else could."""
     if not decisions:  # it was decided, and then it could not be done
         return say("This card has changed meanwhile. Please look at it again; nothing was changed.")
-    return say("{decision}: that was before you. Nothing was changed.", decision=who_did(decisions[-1]))
+    latest = decisions[-1]
+    return say(
+        "{decision}: that was before you. Nothing was changed.",
+        decision=who_did(latest, format_ago(latest.decided_at)),
+    )

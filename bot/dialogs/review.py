@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
 
-from bot.cards.rulings import format_clock, say_already_ruled, say_card_is_old
+from bot.cards.rulings import say_already_ruled, say_card_is_old
 from bot.dialogs import events
 from bot.dialogs.review_queue import ReviewOrder
 from bot.dialogs.similar_questions import KnowsParaphrases
@@ -40,7 +40,7 @@ from core.records import (
     Verdict,
     VerifiedAnswer,
 )
-from core.translation import mark, say
+from core.translation import format_ago, format_span, mark, say
 from feedback.analytics.events import review_ruled
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
@@ -516,12 +516,14 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
         raise Refused(say("You have ruled on this already; now a second reviewer is asked."))
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
-        until = format_clock(review.claimed_until or now)
-        raise Refused(say("{name} has claimed this until {time}.", name=review.claimed_name, time=until))
+        rest = format_span((review.claimed_until or now) - now)
+        raise Refused(
+            say("{name} has claimed this; that ends in {span}.", name=review.claimed_name, span=rest)
+        )
     if deciding and review.claimed_by == reviewer and not held:
         raise Refused(
             say(
-                "Your claim ran out at {time}. Claim it again, then decide: a colleague may be at it.",
-                time=format_clock(review.claimed_until or now),
+                "Your claim ran out {ago}. Claim it again, then decide: a colleague may be at it.",
+                ago=format_ago(review.claimed_until or now),
             )
         )

@@ -9,6 +9,9 @@ text. Nothing that a page, a model or a person wrote becomes a mention, a link o
 is rich text, whose runs Slack shows letter by letter. Where Slack takes nothing but markup, the three letters
 that begin and end it are escaped; where it takes Markdown, they are replaced by lookalikes.
 https://docs.slack.dev/reference/block-kit/blocks
+
+Slack writes dates itself, in each reader's zone.
+https://docs.slack.dev/reference/block-kit/block-elements/date-element
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.cards.dates import Date, has_dates, split_dates, write_dates
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -65,6 +69,7 @@ CALLBACK = "form"
 AI_LABEL = mark("Written by AI from your pages. Please check what matters.")
 QUOTE_LABEL = mark("Found by AI, in the words of your pages. Please check what matters.")
 _LABELS = {"written": AI_LABEL, "quoted": QUOTE_LABEL}
+_DAY, _TIME = "{date_short}", "{date_short} {time}"
 _STYLES = {"positive": "primary", "destructive": "danger"}
 _MARKER = re.compile(r"\[(\d{1,2})\]")
 _STAR_NAMES = (
@@ -91,7 +96,7 @@ def escape_markup(text: str) -> str:
 
 def render_notification(text: str) -> str:
     """Return what a notification shows of a message."""
-    cut = clip_text(text, NOTE_CHARACTERS // 2)
+    cut = clip_text(write_dates(text), NOTE_CHARACTERS // 2)
     while len(escape_markup(cut)) > NOTE_CHARACTERS:
         cut = clip_text(cut, len(cut) // 2)
     return escape_markup(cut) or "…"
@@ -104,7 +109,11 @@ def render_draft(text: str) -> str:
 
 def plain_text(text: str, characters: int = PLAIN_CHARACTERS) -> Json:
     """Return a text object that is shown as it stands; Slack takes no empty one."""
-    return {"type": "plain_text", "text": clip_text(text, characters).strip() or "…", "emoji": False}
+    return {
+        "type": "plain_text",
+        "text": clip_text(write_dates(text), characters).strip() or "…",
+        "emoji": False,
+    }
 
 
 def text_run(text: str, *, bold: bool = False, url: str = "") -> Json:
@@ -113,6 +122,20 @@ def text_run(text: str, *, bold: bool = False, url: str = "") -> Json:
     link = url and len(url) <= URL_CHARACTERS
     piece: Json = {"type": "link", "url": url, "text": shown} if link else {"type": "text", "text": shown}
     return piece | {"style": {"bold": True}} if bold else piece
+
+
+def text_runs(text: str, *, bold: bool = False, url: str = "") -> list[Json]:
+    """Return the pieces of a text that may name dates."""
+    return [
+        _date_run(one, bold=bold) if isinstance(one, Date) else text_run(one, bold=bold, url=url)
+        for one in split_dates(text)
+    ] or [text_run("")]
+
+
+def _date_run(date: Date, *, bold: bool) -> Json:
+    wanted = _TIME if date.is_timed else _DAY
+    piece = {"type": "date", "timestamp": date.second, "format": wanted, "fallback": str(date)}
+    return piece | ({"style": {"bold": True}} if bold else {})
 
 
 def section(*runs: Json) -> Json:
@@ -206,18 +229,18 @@ def _render_element(element: Element) -> list[Json]:
 
 
 def _paragraph(shown: Paragraph) -> Json:
-    if shown.subtle:
+    if shown.subtle and not has_dates(shown.text):  # plain text is no place for dates, and markup for nothing
         return {"type": "context", "elements": [plain_text(shown.text)]}
-    return rich_text(section(*map(_run, shown.runs)))
+    return rich_text(section(*_runs(shown.runs)))
 
 
-def _run(run: TextRun) -> Json:
-    return text_run(run.text, bold=run.bold, url=run.url)
+def _runs(runs: Sequence[TextRun]) -> list[Json]:
+    return [piece for run in runs for piece in text_runs(run.text, bold=run.bold, url=run.url)]
 
 
 def _on_lines(lines: Sequence[Sequence[TextRun]]) -> list[Json]:
     """Return the pieces of several lines in one part."""
-    pieces = [[*map(_run, line), text_run("\n")] for line in lines]
+    pieces = [[*_runs(line), text_run("\n")] for line in lines]
     return [piece for line in pieces for piece in line][:-1]
 
 
@@ -226,7 +249,7 @@ def _rows(rows: Sequence[Sequence[str]]) -> Iterator[Json]:
     head, *others = rows
     for first, *cells in others:
         said = [f"{name}: {cell}" for name, cell in zip(head[1:], cells, strict=False)]
-        yield rich_text(section(text_run(f"{first}  ", bold=True), text_run("; ".join(said))))
+        yield rich_text(section(*text_runs(f"{first}  ", bold=True), *text_runs("; ".join(said))))
 
 
 def _join_texts(blocks: Sequence[Json]) -> list[Json]:

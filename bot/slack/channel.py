@@ -9,13 +9,14 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from aiohttp import web
 
 from bot.card_tokens import parse_home_id
 from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
+from bot.channels.asides.my_overview import PageList
 from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
 from bot.channels.incoming import Reference
 from bot.channels.review_handler import Reviewers
@@ -49,6 +50,19 @@ PLACE_EVERY_S = 300.0
 """Time between two checks of the reviewers' channel: it loses its cards while the bot is not in it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SlackSurroundings:
+    """What a bot knows that Slack shows.
+
+    `examples` are questions for newcomers, `list_pages` returns (URL, title) of the pages that sources named.
+    `files` fetches what people send; None: files are not read.
+    """
+
+    examples: Sequence[str] = ()
+    list_pages: PageList = tuple
+    files: Fetcher | None = None
+
+
 class SlackChannel:
     """Slack as a bot meets it that listens: a `bot.services.OpenChannel`."""
 
@@ -58,10 +72,11 @@ class SlackChannel:
         asking: Asking,
         store: WholeStore,
         services: Services,
-        examples: Sequence[str] = (),
-        files: Fetcher | None = None,
+        around: SlackSurroundings | None = None,
     ) -> None:
-        """`files` fetches what people send, None: files are not read. Raises BadSlackConfig."""
+        """Raises BadSlackConfig."""
+        around = around or SlackSurroundings()
+        examples, files = around.examples, around.files
         check_config(config)
         self._config = config
         self._desk = services.desk
@@ -78,7 +93,8 @@ class SlackChannel:
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)
         services.audiences.add(Channel.SLACK, SlackPeople(self.api))
-        home = SlackHome(self.api, store, handlers.reviews)
+        overviews = services.make_overviews(around.list_pages)
+        home = SlackHome(self.api, overviews, services.view.site_url)
         inbox = InboxParts(
             self.installations,
             self.connector,
@@ -190,7 +206,8 @@ def open_channel(context: ChannelContext) -> SlackChannel:
     """Open Slack for a bot that listens. Raises BadSlackConfig."""
     config = _to_config(context.settings)
     files = Fetcher(replace(FetchLimits(**context.settings.fetch.values()), allowed_sites=HOSTS))
-    return SlackChannel(config, context.asking, context.store, context.services, context.examples, files)
+    around = SlackSurroundings(context.examples, context.pages, files)
+    return SlackChannel(config, context.asking, context.store, context.services, around)
 
 
 async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:

@@ -383,11 +383,11 @@ class SlackInbox:
         user = an_id(event.get("user"))
         if user and event.get("tab", "home") == "home":
             person = self._pseudonym(to_person_id(by.where.team, user))
-            self._begin(self._show_home(by.where, user, person))
+            self._begin(self._show_home(by.where, event, person))
 
-    async def _show_home(self, where: Workspace, user: str, person: str) -> None:
-        set_language(await self._parts.locales.find(where, user))
-        await self._parts.home.show(where, user, person)
+    async def _show_home(self, where: Workspace, event: Mapping[str, Any], person: str) -> None:
+        set_language(await self._parts.locales.find(where, an_id(event.get("user"))))
+        await self._parts.home.show(where, event, person)
 
     async def _unfurl(self, event: Mapping[str, Any], by: Arrived) -> None:
         """Show what the links of a message lead to, as far as the pages are known."""

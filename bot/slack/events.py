@@ -24,7 +24,7 @@ from bot.card_tokens import parse_home_id
 from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
 from bot.slack.client import Workspace
 from bot.slack.files.attachments import to_attachments
-from bot.slack.rich_text import read_blocks
+from bot.slack.rich_text import read_blocks, read_shared
 from core.records import Channel
 from core.text import Json
 
@@ -164,6 +164,8 @@ def _write_out(markup: str, bot_user: str) -> str:
         return f"#{label}" if label else " "
     if what.startswith("!"):
         return f" {label} " if label else " "
+    if what.startswith(("mailto:", "tel:")):
+        return label or what.partition(":")[2]
     return what
 
 
@@ -188,6 +190,7 @@ def _build_question(event: Mapping[str, Any], by: Arrived, *, personal: bool) ->
     if event.get("files"):
         made["attachments"] = to_attachments(event.get("files"))
     words = to_text(event.get("text")) or read_blocks(event.get("blocks"))
+    words = words or read_shared(event.get("attachments"))
     return spoken(made, strip_markup(words, by.bot_user))
 
 

@@ -1,7 +1,8 @@
 // The operators' page: what there is is read every few seconds, and every change names what the page had seen.
 
 import { element } from "./element.js";
-import { attempt as tryTo, day, enter, get, many, nameOfPress, post, say, when } from "./entry.js";
+import { day, when } from "./dates.js";
+import { attempt as tryTo, enter, get, many, nameOfPress, post, say } from "./entry.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 5_000;

@@ -272,7 +272,7 @@ function showWorst(body) {
         {},
         element("p", { class: "asked" }, one.answer_id ? element("a", { href: `/reviews#review=${encodeURIComponent(one.answer_id)}` }, one.question) : one.question),
         element("p", { class: "answered" }, one.answer),
-        element("p", { class: "where" }, [`${one.n} ${one.n === 1 ? "person" : "people"}`, new Date(one.at).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" }), CHANNELS[one.channel] ?? one.channel, one.site, one.version, `review: ${RULINGS[one.review] ?? "none"}`].join(" · ")),
+        element("p", { class: "where" }, [`${one.n} ${one.n === 1 ? "person" : "people"}`, new Date(one.at).toLocaleDateString("en-GB", { day: "numeric", month: "short" }), CHANNELS[one.channel] ?? one.channel, one.site, one.version, `review: ${RULINGS[one.review] ?? "none"}`].join(" · ")),
       ),
     ),
   );

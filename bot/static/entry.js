@@ -67,8 +67,6 @@ export function say(sentence, kind = "problem") {
   place.replaceChildren(sentence ? element("span", {}, sentence) : "");
 }
 
-export const when = (at) => new Date(at).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-export const day = (at) => new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 export const many = (count, one, several = `${one}s`) => `${count.toLocaleString("en-GB")} ${count === 1 ? one : several}`;
 
 export function ago(at) {

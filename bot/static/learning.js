@@ -5,9 +5,10 @@ import { exportButtons } from "./export.js";
 import { UNITS, duration, said } from "./figures.js";
 
 const CHANGED = { approved: "approved", corrected: "corrected", not_on_page: "not on the page" };
+const when = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const TABLES = [
   ["top", "Verified answers that served most", ["Served", "Same words", "Other words", "Rated down", "Found wrong"], ({ served, same, other, down, wrong }) => [served, same, other, down, wrong]],
-  ["idle", "Corrections that served nobody", ["Settled (UTC)"], ({ at }) => [at.slice(0, 16).replace("T", " ")]],
+  ["idle", "Corrections that served nobody", ["Settled"], ({ at }) => [when.format(new Date(at))]],
 ];
 
 /** Show it; `channels` names channels for people. What stands open stays open. */

@@ -1,7 +1,8 @@
 // A review and a verified answer, drawn: what was asked and said, where it stands, what can be done, the history.
 
 import { element } from "./element.js";
-import { day, many, when } from "./entry.js";
+import { day, when, withDates } from "./dates.js";
+import { many } from "./entry.js";
 
 /** Draw what waits for a review; `on` has press(action, fields), pressAll(action, fields, others) and open(id). */
 export function drawReview(review, on) {
@@ -10,7 +11,7 @@ export function drawReview(review, on) {
     "article",
     {},
     element("p", { class: "why" }, `Why: ${review.why.join("; ")}`),
-    ...review.state.map((sentence) => element("p", { class: "state" }, sentence)),
+    ...review.state.map((sentence) => element("p", { class: "state" }, withDates(sentence))),
     review.doubt && element("div", { class: "doubt" }, element("p", {}, element("strong", {}, "This stands on the page. Does it answer the question?")), place(review.doubt)),
     element("h3", {}, "Question"),
     element("p", { class: "question" }, review.question),
@@ -20,14 +21,14 @@ export function drawReview(review, on) {
     ...(review.places.length ? [element("h3", {}, review.kind === "answered" ? "It stands on" : "Where it stands, and where else to look"), ...review.places.map(place)] : []),
     ...(review.served.length ? [element("h3", {}, "Served to the same question already"), ...review.served.map((one) => rival(one, on))] : []),
     ...(review.feedback.length ? [element("h3", {}, "What people said"), ...review.feedback.map((sentence) => element("p", {}, sentence))] : []),
-    ...review.skips.map((sentence) => element("p", { class: "basis" }, `Skipped: ${sentence}`)),
+    ...review.skips.map((sentence) => element("p", { class: "basis" }, `Skipped: ${withDates(sentence)}`)),
     review.alike.length ? alike(review.alike) : null,
     actions(review.actions, (action, fields) => {
       const others = ticked();
       return others.length && RULINGS.includes(action.verb) ? on.pressAll(action, fields, others) : on.press(action, fields);
     }),
     review.passages.length ? element("details", { class: "more" }, element("summary", {}, "What the pages say"), ...review.passages.map((one) => element("section", {}, element("h4", {}, one.name), element("p", { class: "passage" }, one.text)))) : null,
-    element("details", { class: "more" }, element("summary", {}, "Details"), element("p", { class: "basis" }, review.details.replace(/^Details: /, ""))),
+    element("details", { class: "more" }, element("summary", {}, "Details"), element("p", { class: "basis" }, withDates(review.details.replace(/^Details: /, "")))),
   );
   return node;
 }

@@ -1,7 +1,8 @@
 // The reviewers' page: which list is shown, what is chosen in it, and the keyboard. Drawing is in review-parts.js.
 
 import { element } from "./element.js";
-import { ago, attempt as tryTo, day, enter, get, many, nameOfPress, post, say } from "./entry.js";
+import { day } from "./dates.js";
+import { ago, attempt as tryTo, enter, get, many, nameOfPress, post, say } from "./entry.js";
 import { RULINGS, drawReview, drawVerified } from "./review-parts.js";
 
 const $ = (id) => document.getElementById(id);

@@ -1,4 +1,4 @@
-"""What somebody wrote in Teams, as they wrote it: characters, links with a title, mentions, reactions.
+"""What somebody wrote in Teams, as they wrote it: characters, links by title, quotes, mentions, reactions.
 
 Teams sends text with HTML entities, the addresses behind link titles in an attachment only, and reactions by
 names such as `1f44d_thumbsup` or `1f44b_wavinghand-tone4`
@@ -21,13 +21,19 @@ from core.text import Json
 _EMOJI = re.compile(r"([0-9a-f]{4,5}(?:-[0-9a-f]{4,5}){0,6})_")
 _TONES = range(0x1F3FB, 0x1F400)
 _MOST_HTML = 100_000
+_QUOTE = "http://schema.skype.com/Reply"
+"""What a message that is quoted in another one is called in its HTML."""
+_FIRST_SIX = {"❤": "heart", "😆": "laugh", "😮": "surprised", "😢": "sad", "😠": "angry"}
+"""Teams' first reactions have names of their own, and newer clients send their emoji; 👍 has both."""
+_VARIANT = 0xFE0F
 
 
 def read_as_written(activity: Json) -> Json:
     """Return an activity of Teams with its text and reactions as the person sees them."""
     changed: Json = {}
     if text := to_text(activity.get("text")):
-        changed["text"] = _add_linked_page(html.unescape(text), activity)
+        read = _read_html(to_objects(activity.get("attachments")))
+        changed["text"] = _add_linked_page(_drop_quote(html.unescape(text), read), read)
     for key in ("reactionsAdded", "reactionsRemoved"):
         if activity.get(key):
             changed[key] = [
@@ -54,7 +60,7 @@ def mark_heard(activity: Json) -> Json:
 
 
 def name_reaction(name: str) -> str:
-    """Return a reaction as its emoji, in any colour of skin; Teams' first six keep their names ("like").
+    """Return a reaction as its emoji, in any colour of skin; Teams' first six have names ("like").
 
     >>> name_reaction("1f44d_thumbsup"), name_reaction("like")
     ('👍', 'like')
@@ -63,34 +69,69 @@ def name_reaction(name: str) -> str:
     codes = [int(code, 16) for code in found[1].split("-")] if found else [0]
     if codes[0] > sys.maxunicode or unicodedata.category(chr(codes[0])) != "So":
         return name
-    return "".join(chr(code) for code in codes if code not in _TONES)
+    shown = "".join(chr(code) for code in codes if code not in _TONES and code != _VARIANT)
+    return _FIRST_SIX.get(shown, shown)
 
 
-def _add_linked_page(text: str, activity: Json) -> str:
-    """Return the text, with the address of its first link behind it where it shows the link's title only."""
-    if find_address(text):
+def _drop_quote(text: str, read: _MessageReader) -> str:
+    """Return a text without the message that it quotes, with or without the name of who wrote that."""
+    for words in (read.quoted, read.preview):
+        is_short = 0 < sum(map(len, words)) < MAX_QUESTION_CHARACTERS
+        found = re.match(r"\s*".join(map(re.escape, words)), text.lstrip()) if is_short else None
+        rest = text.lstrip()[found.end() :].lstrip() if found else ""
+        if rest:
+            return rest
+    return text
+
+
+def _add_linked_page(text: str, read: _MessageReader) -> str:
+    """Return the text, with the address of its first link behind it where it shows the link's title only.
+
+    A link of its own comes before one of what it quotes.
+    """
+    links = [*read.links, *read.quoted_links]
+    if find_address(text) or not links:
         return text
-    links = _find_links(to_objects(activity.get("attachments")))
-    return f"{text[: MAX_QUESTION_CHARACTERS - len(links[0]) - 1]} {links[0]}" if links else text
+    return f"{text[: MAX_QUESTION_CHARACTERS - len(links[0]) - 1]} {links[0]}"
 
 
-def _find_links(attachments: Sequence[Json]) -> list[str]:
-    reader = _LinkReader()
+def _read_html(attachments: Sequence[Json]) -> _MessageReader:
+    reader = _MessageReader()
     for one in attachments:
         if one.get("contentType") == "text/html":
             reader.feed(to_text(one.get("content"))[:_MOST_HTML])
-    return reader.links
+    return reader
 
 
-class _LinkReader(HTMLParser):
-    """Collects the web addresses that links of a message lead to."""
+class _MessageReader(HTMLParser):
+    """Collects where the links of a message lead, and what it quotes: all words, and those of the message."""
 
     def __init__(self) -> None:
         super().__init__()
         self.links: list[str] = []
+        self.quoted_links: list[str] = []
+        self.quoted: list[str] = []
+        self.preview: list[str] = []
+        self._depth = 0
+        self._in_preview = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        address = (dict(attrs).get("href") or "").strip()
+        said = dict(attrs)
+        if tag == "blockquote" and (self._depth or said.get("itemtype") == _QUOTE):
+            self._depth += 1
+        elif tag == "p" and self._depth:
+            self._in_preview = said.get("itemprop") == "preview"
+        address = (said.get("href") or "").strip()
         found = find_address(address)
         if tag == "a" and found and found[0] == 0:
-            self.links.append(address)
+            (self.quoted_links if self._depth else self.links).append(address)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "blockquote" and self._depth:
+            self._depth -= 1
+        self._in_preview = self._in_preview and bool(self._depth) and tag != "p"
+
+    def handle_data(self, data: str) -> None:
+        if self._depth:
+            self.quoted += data.split()
+            self.preview += data.split() if self._in_preview else []

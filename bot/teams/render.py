@@ -7,12 +7,18 @@ https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-
 
 from __future__ import annotations
 
+import hashlib
+
 from bot.cards.adaptive import attach_card
 from bot.cards.elements import Card
-from bot.channels.incoming import Reference
+from bot.channels.incoming import ZONE, Reference
 from bot.channels.message import Message, Outgoing, StreamPart, Typing
 from core.text import Json, utf16_bytes
+from core.translation import mark, say
 
+CLASSES = ("public", "general", "internal", "confidential", "restricted", "secret")
+"""What labels are called where nobody has named them otherwise, the strictest last."""
+USAGE = mark("The page has this label: please mind it before you pass the answer on.")
 MAX_MESSAGE_BYTES = 80_000
 """Teams refuses a message of about 100 KB, counted as UTF-16."""
 
@@ -30,7 +36,9 @@ def render_activity(reference: Reference, message: Outgoing) -> Json:
 
 def _address(reference: Reference, kind: str) -> Json:
     """Return an activity that is addressed and empty."""
-    conversation = {key: value for key, value in reference.conversation.items() if key != "serviceUrl"}
+    conversation = {
+        key: value for key, value in reference.conversation.items() if key not in {"serviceUrl", ZONE}
+    }
     channel_id = conversation.pop("channelId", "")
     activity: Json = {
         "type": kind,
@@ -60,7 +68,7 @@ def _render_message(reference: Reference, message: Message) -> Json:
     activity = _address(reference, "message")
     if message.text or message.card is None:
         activity |= {"textFormat": "markdown", "text": message.text}
-    if message.label:
+    if message.label or message.citations:
         activity = _add_label(activity, message)
     if message.thumbs:
         loop = "custom" if message.thumbs.asks_why else "default"
@@ -102,7 +110,8 @@ def _label(message: Message, *, urls: bool = True) -> Json:
             "@type": "Claim",
             "position": cited.position,
             "appearance": {"@type": "DigitalDocument", "name": cited.name, "abstract": cited.quote}
-            | ({"url": cited.url} if cited.url and urls else {}),
+            | ({"url": cited.url} if cited.url and urls else {})
+            | ({"usageInfo": _usage(cited.label)} if cited.label else {}),
         }
         for cited in message.citations
     ]
@@ -111,6 +120,21 @@ def _label(message: Message, *, urls: bool = True) -> Json:
         "@type": "Message",
         "@context": "https://schema.org",
         "@id": "",
-        "additionalType": ["AIGeneratedContent"],
     }
-    return label | ({"citation": claims} if claims else {})
+    label |= {"additionalType": ["AIGeneratedContent"]} if message.label else {}
+    labels = [cited.label for cited in message.citations if cited.label]
+    usage = {"usageInfo": _usage(max(labels, key=_rank_label))} if labels else {}
+    return label | usage | ({"citation": claims} if claims else {})
+
+
+def _usage(label: str) -> Json:
+    """Draw a sensitivity label; what a message has as a whole is named like one of its citations."""
+    name = hashlib.sha256(label.encode()).hexdigest()[:16]
+    return {"@type": "CreativeWork", "@id": name, "name": label, "description": say(USAGE)}
+
+
+def _rank_label(label: str) -> int:
+    """Return how strict a label is, by its usual name; one of a company's own counts as the strictest."""
+    words = label.casefold().split()
+    known = [number for number, name in enumerate(CLASSES) if name in words]
+    return max(known) + bool({"highly", "strictly"} & {*words}) if known else len(CLASSES) + 1

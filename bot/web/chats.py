@@ -77,7 +77,7 @@ def _render_source(cited: CitedSource) -> Shown:
     url = openable(cited.url)
     return {
         "position": cited.position,
-        "name": cited.name,
+        "name": " · ".join(filter(None, (cited.name, cited.label))),
         "text": cited.quote,
         "url": with_quote(url, cited.quote) if url else "",
     }

@@ -42,6 +42,7 @@ class PageEntry:
     source: str | None
     etag: str | None = None
     readers: Readers = EVERYONE
+    label: str = ""
 
 
 class Indexes(Protocol):

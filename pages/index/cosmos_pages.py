@@ -127,6 +127,7 @@ class Pages:
             fetched_at=entry.fetched_at,
             etag=entry.etag,
             readers=entry.readers,
+            label=entry.label,
         )
 
     async def add(self, page: Page, source: str | None) -> bool:
@@ -137,10 +138,9 @@ class Pages:
             if attempt and kept.page is not None and kept.page.entry.fetched_at > page.fetched_at:
                 return False
             if kept.page is not None and self._is_kept(kept.page, page.page_hash, source):
-                readers = page.readers if source is not None else kept.page.entry.readers
-                await self._note(
-                    kept, kept.page.like(fetched_at=page.fetched_at, etag=page.etag, readers=readers)
-                )
+                own = page if source is not None else kept.page.entry
+                now = kept.page.like(fetched_at=page.fetched_at, etag=page.etag, readers=own.readers)
+                await self._note(kept, now.like(label=own.label))
                 return False
             if await self._replace(page, source, kept, vectors):
                 return kept.page is None or kept.page.entry.page_hash != page.page_hash
@@ -205,7 +205,7 @@ class Pages:
         before = kept.page
         assert before is not None  # noqa: S101
         moment = abs(row.entry.fetched_at - before.entry.fetched_at) < _MOMENT
-        same = (row.entry.etag, row.entry.readers) == (before.entry.etag, before.entry.readers)
+        same = _list_facts(row.entry) == _list_facts(before.entry)
         if not (moment and same):
             await self._put(kept, row)  # who was faster has looked at the page just now, too
 
@@ -230,9 +230,9 @@ class Pages:
         blocks = await self._embed(passages, before, vectors)
         named = source is not None
         source = source if named or before is None else before.entry.source
-        readers = page.readers if named or kept.row is None else kept.row.entry.readers  # also if removed
+        own = page if named or kept.row is None else kept.row.entry  # also if removed
         facts = (page.url, page.title, page.page_hash, page.fetched_at, len(passages), source, page.etag)
-        entry = PageEntry(*facts, readers)
+        entry = PageEntry(*facts, own.readers, own.label)
         row = Row(entry, f"{compute_page_key(page.page_hash)[:16]}-{secrets.token_hex(4)}", self._recipe, 0)
         began = time.monotonic()
         mine = await self._leave(row.key, row.generation, self._pace.abandoned_s)
@@ -349,3 +349,8 @@ def _build_item_base(row: Row, kind: str, number: int) -> Item:
 
 def _too_many(url: str) -> IndexUnavailable:
     return IndexUnavailable(f"The page {url} is being changed by others all the time.")
+
+
+def _list_facts(entry: PageEntry) -> tuple[object, ...]:
+    """Return what may change of a page whose text does not."""
+    return entry.etag, entry.readers, entry.label

@@ -251,6 +251,7 @@ def to_row(item: Item) -> Row:
         source=item["source"],
         etag=item["page_etag"],
         readers=EVERYONE if item.get("readers") is None else Readers(frozenset(item["readers"])),
+        label=item.get("label", ""),
     )
     return Row(entry, item["generation"], item["recipe"], item["written"])
 
@@ -270,6 +271,7 @@ def to_item(row: Row, *, pk: str, ttl: int) -> Item:
         "source": entry.source,
         "page_etag": entry.etag,
         "readers": None if entry.readers.principals is None else sorted(entry.readers.principals),
+        "label": entry.label,
         "generation": row.generation,
         "recipe": row.recipe,
         "written": row.written,

@@ -67,7 +67,7 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
     sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT,
-    readers TEXT);
+    readers TEXT, label TEXT NOT NULL DEFAULT '');
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
     url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL,
@@ -76,7 +76,7 @@ CREATE INDEX passages_page ON passages (page_id);
 {_CLOSED};
 """
 _ENTRIES = (
-    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag, p.readers,"
+    "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag, p.readers, p.label,"
     " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p"
 )
 
@@ -159,6 +159,9 @@ class FileIndex:
         known = self._find_row(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
             self._note_unchanged(known, source, page.fetched_at, page.etag, page.readers)
+            if source is not None and page.label != known["label"]:
+                with self._transaction() as connection:
+                    connection.execute("UPDATE pages SET label = ? WHERE url = ?", (page.label, page.url))
             return False
         self._write(page, source)
         return True
@@ -352,8 +355,8 @@ class FileIndex:
             known = self._find_row(page.url)
             connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
             page_id = connection.execute(
-                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source, readers)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO pages (url, title, sections, page_hash, fetched_at, etag, source, readers,"
+                " label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     page.url,
                     page.title,
@@ -363,6 +366,7 @@ class FileIndex:
                     page.etag,
                     source if known is None or source is not None else known["source"],
                     _dump_readers(page.readers) if known is None or source is not None else known["readers"],
+                    page.label if known is None or source is not None else known["label"],
                 ),
             ).lastrowid
             connection.execute("DELETE FROM closed WHERE url = ? AND ? IS NOT NULL", (page.url, source))
@@ -560,6 +564,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         if "readers" not in columns:  # before some pages had readers: everyone may read these
             connection.execute("ALTER TABLE pages ADD COLUMN readers TEXT")
             connection.execute(_CLOSED)
+        if "label" not in columns:
+            connection.execute("ALTER TABLE pages ADD COLUMN label TEXT NOT NULL DEFAULT ''")
         if version < SCHEMA:
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         connection.execute("COMMIT")
@@ -590,6 +596,7 @@ def _parse_page(row: sqlite3.Row) -> Page:
         fetched_at=datetime.fromisoformat(row["fetched_at"]),
         etag=row["etag"],
         readers=_load_readers(row["readers"]),
+        label=row["label"],
     )
 
 
@@ -610,4 +617,5 @@ def _parse_entry(row: sqlite3.Row) -> PageEntry:
         passages=row["passages"],
         source=row["source"],
         etag=row["etag"],
+        label=row["label"],
     )

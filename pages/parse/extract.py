@@ -27,8 +27,9 @@ from pages.parse.elements.plain_elements import write_plain_elements
 from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
-from pages.parse.markdown import read_readers, to_html
+from pages.parse.markdown import front_matter, read_readers, to_html
 from pages.parse.plain_text import looks_like_markdown, read_plain
+from pages.parse.sensitivity import find_label, read_file_label
 from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, refuse_frames
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
@@ -75,6 +76,7 @@ def extract(
     """
     if is_document(content_type):
         found = read_document(body, content_type)
+        found = replace(found, label=read_file_label(body, content_type))
     elif content_type == kinds.MAIL:
         found = _from_mail(body, url)
     elif content_type == kinds.CSV:
@@ -104,14 +106,16 @@ def extract(
         left_out=found.left_out,
         unread=found.unread,
         readers=found.readers,
+        label=found.label,
     )
 
 
 def _with_readers(found: Extracted, text: str, content_type: str) -> Extracted:
-    """Add who may read it, which a text with front matter says, whatever it is sent as."""
+    """Add who may read it and its label, which a text with front matter says, whatever it is sent as."""
     if content_type in _HTML:
         return found
     readers, problem = read_readers(text)
+    found = replace(found, label=find_label(front_matter(text)[0]))
     return replace(found, readers=readers, unread=(*found.unread, *([problem] if problem else ())))
 
 

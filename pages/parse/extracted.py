@@ -19,7 +19,7 @@ class Extracted:
 
     `doubtful` are pieces of text that readers may not see, `left_out` is what else was left out and why,
     `unread` what readers see and could not be read, such as scanned pages; both in sentences. `readers` are
-    those that the file itself names.
+    those that the file itself names, `label` is its sensitivity label.
     """
 
     title: str
@@ -28,3 +28,4 @@ class Extracted:
     left_out: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     readers: Readers = EVERYONE
+    label: str = ""

@@ -222,6 +222,7 @@ def _build_page(found: dict[str, Any], fetched: Fetched, fetched_at: datetime) -
         left_out=tuple(found["left_out"]),
         unread=tuple(found["unread"]),
         readers=Readers(None if found["readers"] is None else frozenset(found["readers"])),
+        label=found["label"],
     )
 
 

@@ -56,6 +56,7 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         "left_out": page.left_out,
         "unread": page.unread,
         "readers": None if page.readers.principals is None else sorted(page.readers.principals),
+        "label": page.label,
     }
 
 

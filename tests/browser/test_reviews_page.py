@@ -37,6 +37,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         page = await open_page(seen, world, url)
         assert "#" not in page.url, "the link is gone from the address"
         await expect(page.locator("article")).to_contain_text("<img src=x onerror=alert(1)>")
+        await expect(page.locator("article")).to_contain_text("answered 23 Nov, 00:00 · ")  # in its own zone
         await page.keyboard.press("a")
         await expect(page.locator("#said")).to_contain_text("Done.")
         await expect(page.locator("#waiting")).to_have_text("4")

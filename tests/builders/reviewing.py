@@ -16,7 +16,7 @@ from core.records import Answer, Question
 from feedback.reviews.ruling_changes import read_standing
 from tests.builders.world import NO_SAMPLE, World, a_world, an_answer
 from tests.doubles.teams_connector import Call
-from tests.doubles.teams_limits import nodes_of
+from tests.doubles.teams_limits import broken_by_reply, nodes_of
 
 Json = dict[str, Any]
 
@@ -37,9 +37,10 @@ def card_of(call: Call) -> Json:
     return call.activity["attachments"][0]["content"]
 
 
-def actions_of(card: Json) -> dict[str, Json]:
-    """Return the data of every Action.Execute in a card, by its verb."""
-    return {node["verb"]: node["data"] for node in nodes_of(card) if node.get("type") == "Action.Execute"}
+def actions_of(card: Any) -> dict[str, Json]:
+    """Return the data of every button of a card (or cards) that is an Action.Execute, by its verb."""
+    pressed = [node for node in nodes_of(card) if node.get("type") == "Action.Execute"]
+    return {node["verb"]: node["data"] for node in pressed if node["verb"] != "review.refresh"}
 
 
 def text_of(card: Json) -> str:
@@ -67,7 +68,9 @@ async def press_data(world: World, call: Call, data: Json, person: Json = ROBIN)
     )
     status, body = await world.post(activity)
     assert status == 200, body
-    return json.loads(body)
+    answered = json.loads(body)
+    assert not list(broken_by_reply(answered))
+    return answered
 
 
 async def subscribe(world: World, person: Json = ROBIN) -> None:

@@ -27,7 +27,7 @@ from bot.dialogs.rate import DOWN, UP, RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
-from bot.slack.channel import CAPABILITIES, SlackChannel
+from bot.slack.channel import CAPABILITIES, SlackChannel, SlackSurroundings
 from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import compute_signature
 from core.records import Answer, Channel, Question
@@ -301,7 +301,8 @@ async def a_slack_world(
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
         files = a_fetcher(slack_url) if file_pages else None
         world.slack_url = slack_url
-        world.bot = SlackChannel(config, world.asking, world.store, world.parts, ("Who am I?",), files)
+        known = SlackSurroundings(("Who am I?",), lambda: LISTED, files)
+        world.bot = SlackChannel(config, world.asking, world.store, world.parts, known)
         await world.bot.learn_who_we_are()
         if config.review_channel:
             await world.bot.keep_review_place()

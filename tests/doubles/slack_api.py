@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -477,13 +478,27 @@ def _check_rich(block: Json) -> None:
         if part["type"] not in {"rich_text_section", "rich_text_quote"} or not part["elements"]:
             raise Rule(f"invalid_blocks {part}")
         for piece in part["elements"]:
-            if piece["type"] not in {"text", "link"} or not piece["text"]:
-                raise Rule(f"invalid_blocks {piece}")
-            if piece["type"] == "link" and not piece["url"].startswith(("https://", "http://")):
-                raise Rule(f"invalid_blocks a link to {piece['url'][:40]}")
-            letters += len(piece["text"])
+            _check_piece(piece)
+            letters += len(piece.get("text", ""))
     if letters > 12_000:
         raise Rule("invalid_blocks too much text")
+
+
+def _check_piece(piece: Json) -> None:
+    """Hold a piece of a rich text to what Slack takes.
+
+    Source of dates: https://docs.slack.dev/reference/block-kit/block-elements/date-element
+    """
+    if piece["type"] == "date":
+        if type(piece["timestamp"]) is not int or not piece["fallback"]:
+            raise Rule("invalid_blocks a date is a number of seconds, and has words for who cannot draw it")
+        if not re.fullmatch(r"(?:[^{}]|\{(?:date_short|time)\})+", piece["format"]):
+            raise Rule(f"invalid_blocks a date as {piece['format']}")
+        return
+    if piece["type"] not in {"text", "link"} or not piece["text"]:
+        raise Rule(f"invalid_blocks {piece}")
+    if piece["type"] == "link" and not piece["url"].startswith(("https://", "http://")):
+        raise Rule(f"invalid_blocks a link to {piece['url'][:40]}")
 
 
 def _check_actions(block: Json) -> None:

@@ -34,6 +34,7 @@ MAX_REFRESHED = 60
 MAX_OFFERS = 6
 LABEL = "https://schema.org/Message"
 CARD = "application/vnd.microsoft.card.adaptive"
+MESSAGE, ERROR = "application/vnd.microsoft.activity.message", "application/vnd.microsoft.error"
 
 TEST_STREAM = StreamPace(interval_s=STREAM_INTERVAL_S * SCALE)
 
@@ -129,12 +130,30 @@ def _broken_by_labels(labels: Sequence[Json]) -> Iterator[str]:
             yield f"{len(claims)} citations"
         if len({claim["position"] for claim in claims}) < len(claims):
             yield "two citations with one position"
+        yield from _broken_by_usage(label, claims)
         for claim in claims:
             name, abstract = claim["appearance"].get("name", ""), claim["appearance"].get("abstract", "")
             if not 1 <= len(name) <= NAME_CHARACTERS:
                 yield f"a citation's name of {len(name)} characters"
             if not 1 <= len(abstract) <= ABSTRACT_CHARACTERS:
                 yield f"a citation's abstract of {len(abstract)} characters"
+
+
+def _broken_by_usage(label: Json, claims: Sequence[Json]) -> Iterator[str]:
+    """Yield what sensitivity labels break: one of a message is one of its citations' by its id.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/bot-messages-ai-generated-content
+    """
+    told = [claim["appearance"]["usageInfo"] for claim in claims if "usageInfo" in claim["appearance"]]
+    differ = {json.dumps(one, sort_keys=True) for one in told}
+    if any(not one.get("@id") for one in told) or len({one.get("@id") for one in told}) < len(differ):
+        yield "sensitivity labels of one id that differ"
+    whole = label.get("usageInfo")
+    if told and (whole is None or whole.get("@id") not in {one.get("@id") for one in told}):
+        yield "a citation's sensitivity label that the message does not have"
+    shown = told if whole is None else [*told, whole]
+    if any(one.get("@type") != "CreativeWork" or not one.get("name") for one in shown):
+        yield "a sensitivity label without a name"
 
 
 def _broken_by_offers(activity: Json) -> Iterator[str]:
@@ -154,14 +173,50 @@ def broken_by_card(card: Json) -> Iterator[str]:
     """Yield what an Adaptive Card breaks."""
     if card.get("version") not in {"1.2", "1.3", "1.4", "1.5"} or not card.get("fallbackText"):
         yield "a card of another version than 1.5, or without words for a client that cannot draw it"
-    if len(card.get("refresh", {}).get("userIds", [])) > MAX_REFRESHED:
-        yield "a card that refreshes for more than 60 people"
-    for node in nodes_of(card):
+    yield from _broken_by_refresh(card)
+    for node in nodes_of({name: part for name, part in card.items() if name != "refresh"}):
         fallback = node.get("fallback")
         if node.get("type") == "Action.Execute" and (fallback or {}).get("type") != "Action.Submit":
             yield "an Action.Execute without an Action.Submit for older clients"
         if node.get("type") == "Input.Rating" and not fallback:
             yield "stars without a list for older clients"
+
+
+def _broken_by_refresh(card: Json) -> Iterator[str]:
+    """Yield what the refresh of a card breaks; its action is drawn nowhere, so older clients need none.
+
+    Source: https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/universal-actions-for-adaptive-cards/work-with-universal-actions-for-adaptive-cards
+    """
+    refresh = card.get("refresh")
+    if refresh is None:
+        return
+    if card.get("version") not in {"1.4", "1.5"}:
+        yield "a refresh before version 1.4"
+    action, people = refresh.get("action", {}), refresh.get("userIds", [])
+    if action.get("type") != "Action.Execute" or not action.get("verb"):
+        yield "a refresh that is no Action.Execute"
+    if len(people) > MAX_REFRESHED:
+        yield "a card that refreshes for more than 60 people"
+    if any(not one.startswith("29:") for one in people) or len(set(people)) < len(people):
+        yield "a refresh for somebody who has no id of Teams, or twice for one"
+
+
+def broken_by_reply(reply: Json) -> Iterator[str]:
+    """Yield what the answer to an `adaptiveCard/action` breaks: its three fields, and what the value is.
+
+    Source: https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model#response-format
+    """
+    kind, value = reply.get("type"), reply.get("value")
+    if set(reply) != {"statusCode", "type", "value"} or type(reply["statusCode"]) is not int:
+        yield f"an answer of the fields {sorted(reply)}"
+    if kind == CARD and isinstance(value, dict) and reply["statusCode"] == 200:
+        yield from broken_by_card(cast("Json", value))
+    elif kind == MESSAGE and (reply.get("statusCode") != 200 or not value or not isinstance(value, str)):
+        yield "a sentence that says nothing"
+    elif kind == ERROR and (reply.get("statusCode") == 200 or not isinstance(value, dict)):
+        yield "an error that is none"
+    elif kind not in {CARD, MESSAGE, ERROR}:
+        yield f"an answer of type {kind}"
 
 
 def nodes_of(node: Any) -> Iterator[Json]:

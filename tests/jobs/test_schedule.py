@@ -61,6 +61,7 @@ ZONES = [
     "Africa/Cairo",
     "America/Havana",
     "America/New_York",
+    "America/Nuuk",
     "America/Santiago",
     "Asia/Beirut",
     "Atlantic/Azores",

@@ -1,6 +1,7 @@
 """What the tab shows, as JSON: somebody's overview in the words of the bot's cards.
 
-A card's paragraphs, facts and sources become {kind, …} objects, which the page draws as text, never as HTML.
+A card's paragraphs, facts and sources become {kind, …} objects, which the page draws as text, never as HTML;
+their dates stay marked (bot/cards/dates.py), and the browser writes them in its own zone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cards.answer_text import render_words
-from bot.cards.elements import Card, Element, Facts, Paragraph, Source, day, source
+from bot.cards.dates import day
+from bot.cards.elements import Card, Element, Facts, Paragraph, Source, source
 from bot.cards.notice import changes_card
 from bot.cards.privacy import Buttons, privacy_card
 from bot.channel import TalkReply

@@ -48,6 +48,7 @@ _FILES = {
     "tab.js": (HERE, "text/javascript"),
     "tab.css": (HERE, "text/css"),
     "palette.css": (SHARED, "text/css"),
+    "dates.js": (SHARED, "text/javascript"),
     "element.js": (SHARED, "text/javascript"),
     "logo.svg": (SHARED, "image/svg+xml"),
 }

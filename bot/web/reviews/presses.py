@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, spans, to_reviewed
 from bot.channels.incoming import BadAction
-from bot.channels.review_actions import ReviewAction, ReviewActions
+from bot.channels.review_actions import Presser, ReviewAction, ReviewActions
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
@@ -100,10 +100,13 @@ class Presses:
         if press.verb == "review.skip" and not press.note:
             raise RefusedError(400, "Please say why you skip it.", "bad_request")
         await self._check_visible(press.answer_id)
-        wish = _build_wish(press, visitor)
+        wish, presser = (
+            _build_wish(press, visitor),
+            Presser(visitor.chat, visitor.directory_id, sees_files=False),
+        )
         try:
             doubt = None if press.sure else await self._actions.find_doubt(wish)
-            return (None, doubt) if doubt else (await self._actions.perform(wish), None)
+            return (None, doubt) if doubt else (await self._actions.perform(wish, presser), None)
         except Refused as refused:
             self._actions.reviewing.wake()
             raise RefusedError(409, str(refused), "refused") from refused

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cards.answer_text import say_nothing_found
-from bot.cards.elements import Action, ActionButton, ChoiceInput, Form, Input, TextInput, day, name_place
+from bot.cards.dates import day
+from bot.cards.elements import Action, ActionButton, ChoiceInput, Form, Input, TextInput, name_place
 from bot.cards.review import (
     SAID,
     WHY,

@@ -13,20 +13,31 @@ PAGE = "https://wiki.example.com/leave"
 
 
 @pytest.mark.parametrize(
-    "behind", ["。", "、", "！", "？", "）", "”", "’", "»", "…", "」", "』", ".", "?!", "**", ";"]
+    "behind",
+    [
+        *("。", "、", "！", "？", "）", "”", "’", "»", "…", "」", "』", ".", "?!", "**", ";"),
+        *("．", "｡", "؟", "؛", "۔", "।", "‥", "⋯", "—", "–", "—how", "〜", "・", "″", "⟩", "〕", "］", "｝"),
+        *("\u200b", "\u202c", "\ufeff", "\ufffc", "’s rule", "؟ ما", "）。"),
+    ],
 )
 def test_no_stop_of_any_script_belongs_to_an_address(behind: str) -> None:
     assert split_page(f"How long? {PAGE}{behind}")[1] == PAGE
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("“", "”"), ("„", "“"), ("‘", "’"), ("«", "»"), ("「", "」"), ("<", ">")]
+    ("before", "after"),
+    [
+        *(("“", "”"), ("„", "“"), ("‘", "’"), ("«", "»"), ("「", "」"), ("<", ">")),
+        *(("＂", "＂"), ("＇", "＇"), ("⟨", "⟩"), ("〔", "〕"), ("［", "］"), ("\u2060", "\u2060")),
+    ],
 )
 def test_an_address_in_quotes_is_the_address(before: str, after: str) -> None:
     assert split_page(f"What does {before}{PAGE}{after} say?")[1] == PAGE
 
 
-@pytest.mark.parametrize("path", ["Hobson’s_choice", "東京", "a_(b)", "x?y=1&z=2#c", "Übung"])
+@pytest.mark.parametrize(
+    "path", ["Hobson’s_choice", "東京", "a_(b)", "x?y=1&z=2#c", "Übung", "ア・イ", "Foo–Bar", "l·l"]
+)
 def test_what_addresses_may_hold_stays(path: str) -> None:
     assert split_page(f"{PAGE}/{path} how long?") == ("how long?", f"{PAGE}/{path}")
 
@@ -54,6 +65,11 @@ def test_the_title_of_a_link_stays_where_the_sentence_needs_it(text: str, questi
         ("How long is leave on WWW.example.co.uk?", "https://WWW.example.co.uk"),
         ("mail me at joe@www.example.com", None),
         ("is it in the www or not", None),
+        ("How long is leave on intranet.example.com/leave?", "https://intranet.example.com/leave"),
+        ("Is example.co.uk/a-b/c#d right?", "https://example.co.uk/a-b/c#d"),
+        ("Is node.js/express what README.md/docs or v2.in/out mean, e.g./i.e.?", None),
+        ("who is ann@example.com/team", None),
+        ("example.com how long", None),
     ],
 )
 def test_an_address_may_come_without_its_scheme(text: str, page: str | None) -> None:

@@ -108,7 +108,7 @@ async def test_two_reviewers_see_the_same_card_and_the_second_hears_of_the_first
         "type": "application/vnd.microsoft.activity.message",
         "value": body["value"],
     }
-    assert body["value"].startswith("Robin has claimed this until")
+    assert body["value"].startswith("Robin has claimed this; that ends in 1")
     await press(world, asked, "review.approve")
     body = await press(world, asked, "review.approve", KIM)
     assert body["value"].startswith("Robin has already approved the answer")

@@ -143,11 +143,11 @@ async def test_the_same_activity_twice_is_one_verdict(bench: Bench) -> None:
 async def test_a_claim_holds_others_off_until_it_runs_out(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.reviewing.claim(given.id, 1, ROBIN, "Robin")
-    with pytest.raises(Refused, match="Robin has claimed this until"):
+    with pytest.raises(Refused, match="Robin has claimed this; that ends in"):
         await bench.rule(given, reviewer=KIM)
-    with pytest.raises(Refused, match="Robin has claimed this until"):
+    with pytest.raises(Refused, match="Robin has claimed this; that ends in"):
         await bench.reviewing.claim(given.id, 1, KIM, "Kim")
-    with pytest.raises(Refused, match="Robin has claimed this until"):
+    with pytest.raises(Refused, match="Robin has claimed this; that ends in"):
         await bench.reviewing.skip(given.id, 1, Skip(KIM, "unclear", NOON))
     review = await bench.desk.review(given.id)
     assert review is not None

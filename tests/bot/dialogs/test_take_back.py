@@ -83,7 +83,7 @@ async def test_the_same_press_twice_changes_a_ruling_once(desk: Desk) -> None:
     given = await desk.flagged()
     await desk.rule(given)
     assert await desk.undo(given) == await desk.undo(given)
-    with pytest.raises(Refused, match=r"Kim has already taken the ruling back, \d\d:\d\d UTC"):
+    with pytest.raises(Refused, match=r"Kim has already taken the ruling back, .+ ago\."):
         await desk.undo(given, reviewer=LEE)
     with pytest.raises(Refused, match="You have already taken the ruling back"):
         await desk.undo(given, source="another press")

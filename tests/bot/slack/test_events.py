@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bot.slack.rich_text import read_blocks
+from bot.slack.events import strip_markup
+from bot.slack.rich_text import read_blocks, read_shared
 from tests.builders.slack_world import SlackWorld, a_slack_world
 
 Json = dict[str, Any]
@@ -260,6 +261,12 @@ async def test_of_a_file_it_is_said_that_nobody_reads_it(world: SlackWorld) -> N
             {"type": "rich_text_section", "elements": [{"type": "text", "text": "one"}]},
             {"type": "rich_text_section", "elements": [{"type": "link", "url": "https://example.org"}]},
         ]}]}], "one\n<https://example.org>"),
+        ([{"type": "section", "fields": [{"type": "mrkdwn", "text": "a"}, {"text": "b"}, 7]}], "a\nb"),
+        ([{"type": "context", "elements": [{"type": "image"}, {"type": "mrkdwn", "text": "how?"}]}], "how?"),
+        ([{"type": "markdown", "text": "How **long** is <5?"}], "How **long** is &lt;5?"),
+        ([{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
+            {"type": "text", "text": "on "}, {"type": "date", "timestamp": 1, "fallback": "1 May"},
+        ]}]}], "on 1 May"),
         ([{"type": "image", "alt_text": "x"}, {"type": "rich_text", "elements": "no"}, 7, None], ""),
         ("no blocks", ""),
         (None, ""),
@@ -267,6 +274,27 @@ async def test_of_a_file_it_is_said_that_nobody_reads_it(world: SlackWorld) -> N
 )  # fmt: skip
 def test_blocks_are_read_as_slack_would_write_them(blocks: Any, text: str) -> None:
     assert read_blocks(blocks) == text
+
+
+@pytest.mark.parametrize(
+    ("shared", "text"),
+    [
+        ([{"is_share": True, "text": " How long? "}, {"is_share": True, "text": "Who?"}], "How long?"),
+        ([{"text": "a preview of a link"}, {"is_share": "true", "text": "x"}], ""),
+        ([{"is_share": True, "text": 7}, None], ""),
+        ("none", ""),
+    ],
+)
+def test_a_message_that_is_shared_without_a_word_is_the_question(shared: Any, text: str) -> None:
+    assert read_shared(shared) == text
+
+
+@pytest.mark.parametrize(
+    ("written_as", "said"),
+    [("<mailto:ann@example.org|ann@example.org>", "ann@example.org"), ("<tel:+4930>", "+4930")],
+)
+def test_addresses_that_are_no_pages_are_said_as_they_are_shown(written_as: str, said: str) -> None:
+    assert strip_markup(f"Who is {written_as}?", "UBOT") == f"Who is {said}?"
 
 
 def test_blocks_in_blocks_are_read_to_a_depth_that_slack_never_reaches() -> None:

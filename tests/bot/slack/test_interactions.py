@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -273,6 +274,36 @@ async def test_the_home_page_has_my_questions_and_what_changed_because_of_me(wor
     assert "How much leave?" in shown
     assert "it is not on the page" in shown
     assert "Somebody else" not in shown
+
+
+async def test_the_home_page_has_what_holds_now_the_pages_and_whether_i_am_learned_from(
+    world: SlackWorld,
+) -> None:
+    await doubted(world)
+    assert "16 weeks" in json.dumps(await home(world))
+    (answer,) = world.store.answers.values()
+    review = await world.parts.desk.review(answer.id)
+    assert review is not None
+    corrected = Verdict("robin", "Robin", Ruling.CORRECTED, NOW, "Parents get 18 weeks.", source="page")
+    await world.parts.desk.change_review(replace(review, verdicts=(corrected,), settled_at=NOW))
+    view = await home(world)
+    shown = json.dumps(view)
+    assert "Corrected by a reviewer: Parents get 18 weeks." in shown
+    assert "16 weeks" not in shown  # what was corrected holds no more
+    links = {urlsplit(piece["url"]).path for piece in pieces_of(view) if piece["type"] == "link"}
+    assert links >= {"/site/leave", "/travel"}
+    assert [piece for piece in pieces_of(view) if piece["type"] == "date"]  # in the reader's own zone
+    assert "I learn from what you rate and ask." in shown
+    assert (await world.interact(pressed_at_home(world, view, "stop learning from me")))[0] == 200
+    await world.settled()
+    view = await home(world)
+    assert "I do not learn from you." in json.dumps(view)
+    assert pressed_at_home(world, view, "learn from me again")
+
+
+def pieces_of(view: dict[str, Any]) -> list[dict[str, Any]]:
+    texts = [block for block in view["blocks"] if block["type"] == "rich_text"]
+    return [piece for block in texts for part in block["elements"] for piece in part["elements"]]
 
 
 async def test_buttons_of_the_home_page_speak_in_the_persons_own_chat(world: SlackWorld) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.channels.incoming import Incoming, parse_activity
+from bot.channels.incoming import ZONE, Incoming, parse_activity
+from bot.channels.message import plain_message
 from bot.teams.message_text import name_reaction, read_as_written
+from bot.teams.render import render_activity
 from core.settings import Settings
 
 
@@ -15,6 +17,23 @@ def arrive(**activity: Any) -> Incoming:
     base = {"type": "message", "id": "1", "channelId": "msteams", "serviceUrl": "https://smba.example/"}
     people = {"conversation": {"id": "a:1"}, "from": {"id": "29:ann"}, "recipient": {"id": "28:bot"}}
     return parse_activity(read_as_written(base | people | activity))
+
+
+@pytest.mark.parametrize(
+    ("told", "zone"),
+    [
+        ({"localTimezone": "Europe/Berlin"}, "Europe/Berlin"),
+        ({"entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo", "platform": "Web"}]}, "Asia/Tokyo"),
+        ({"entities": [{"type": "mention", "timezone": "Asia/Tokyo"}]}, ""),
+        ({"localTimezone": "../../etc", "entities": [{"type": "clientInfo", "timezone": 7}]}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_zone_of_who_writes_is_known_and_does_not_leave_again(told: dict[str, Any], zone: str) -> None:
+    said = arrive(text="How long?", **told)
+    assert said.conversation.get(ZONE, "") == zone
+    sent = render_activity(said.reference, plain_message("30 days"))
+    assert ZONE not in sent["conversation"]
 
 
 def mention(id_: str, name: str, text: str) -> dict[str, Any]:
@@ -67,6 +86,39 @@ def test_an_address_in_the_text_wins_over_the_attachment() -> None:
     )
 
 
+QUOTING = (
+    '<blockquote itemscope itemtype="http://schema.skype.com/Reply" itemid="1"><strong itemprop="mri">Ann Lee'
+    '</strong><span itemprop="time" itemid="1"></span><p itemprop="preview">See the <a href="https://old.example/'
+    'plan">old (2019) plan</a> &amp; ask?</p></blockquote>'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "question"),
+    [
+        ("Ann Lee\r\nSee the old (2019) plan & ask?\r\nHow long?", "<p>How long?</p>", "How long?"),
+        ("See the old (2019) plan &amp; ask? How long?", "<p>How long?</p>", "How long?"),
+        ("Ann LeeSee the old (2019) plan &amp; ask?How long?", "<p>How long?</p>", "How long?"),
+        ("How long?", "<p>How long?</p>", "How long?"),
+        (
+            "How long? Ann Lee See the old (2019) plan & ask?",
+            "",
+            "How long? Ann Lee See the old (2019) plan & ask?",
+        ),
+        ("Ann Lee See the old (2019) plan & ask?", "", "Ann Lee See the old (2019) plan & ask?"),
+    ],
+)
+def test_what_a_message_quotes_is_no_part_of_the_question(text: str, own: str, question: str) -> None:
+    said = arrive(text=text, attachments=html_part(QUOTING + own))
+    assert said.question == (question, "https://old.example/plan")  # the page that it is about, all the same
+
+
+def test_a_link_of_ones_own_comes_before_one_that_is_quoted() -> None:
+    content = QUOTING + '<p>How long in <a href="https://example.com/new">the new one</a>?</p>'
+    said = arrive(text="How long in the new one?", attachments=html_part(content))
+    assert said.question[1] == "https://example.com/new"
+
+
 @pytest.mark.parametrize(
     "attachments",
     [
@@ -94,6 +146,12 @@ def test_what_is_no_link_of_a_page_adds_nothing(attachments: Any) -> None:
         ("1f44d-1f3fd_yes", "up"),
         ("2705_whiteheavycheckmark", "up"),
         ("1f389_partypopper", "up"),
+        ("2764_heart", "up"),
+        ("2764-fe0f_redheart", "up"),
+        ("1f606_laugh", "up"),
+        ("1f622_cry", "down"),
+        ("1f620_angry", "down"),
+        ("1f62e_surprised", ""),
         ("angry", "down"),
         ("1f44e_thumbsdown", "down"),
         ("274c_crossmark", "down"),

@@ -1,5 +1,6 @@
 // The tab in Teams: Teams says who looks (a token of Entra), the bot says what there is of them.
 
+import { withDates } from "./dates.js";
 import { element } from "./element.js";
 
 const PATH = "/teams/tab";
@@ -37,9 +38,9 @@ const link = (url, text) => (/^https?:/.test(url) ? element("a", { href: url, ta
 function drawCard(drawn) {
   return drawn.map((one) => {
     if (one.kind === "title") return null;
-    if (one.kind === "heading") return element("h3", {}, one.text);
+    if (one.kind === "heading") return element("h3", {}, withDates(one.text));
     if (one.kind === "source") return element("p", { class: "small" }, link(one.url, one.name), one.quote ? ` ${one.quote}` : "");
-    if (one.kind !== "facts") return element("p", { class: one.small ? "small" : null }, one.text);
+    if (one.kind !== "facts") return element("p", { class: one.small ? "small" : null }, withDates(one.text));
     return element("dl", { class: "facts" }, ...one.pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
   }).filter(Boolean);
 }
@@ -48,7 +49,7 @@ function drawQuestion(one) {
   const sources = one.sources.map((source) => element("li", {}, link(source.url, source.name)));
   return element("li", {},
     element("h3", {}, one.text),
-    element("p", { class: "state" }, element("span", {}, one.day), one.state ? element("span", {}, one.state) : null),
+    element("p", { class: "state" }, element("span", {}, withDates(one.day)), one.state ? element("span", {}, one.state) : null),
     element("p", { class: "answer" }, one.answer),
     sources.length ? element("ul", { class: "sources", "aria-label": "Sources" }, ...sources) : null,
   );
