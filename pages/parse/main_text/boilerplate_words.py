@@ -12,6 +12,7 @@ class Bounds:
 
     `most`: characters. `share`: of the characters of the page. `linked`: least share of them in links.
     `controls`: it has a form, field or button. `repeated`: it has a control, or several parts that are alike.
+    `named`: names in it say that it has comments, or it has a field to write in.
     """
 
     most: int = 1_000_000
@@ -19,6 +20,7 @@ class Bounds:
     linked: float = 0.0
     controls: bool = False
     repeated: bool = False
+    named: bool = False
 
 
 _COMMENTS = Bounds(share=0.97)
@@ -131,22 +133,33 @@ def _said(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{words})[\s:.!\u2026»>→]{{0,4}}", re.IGNORECASE)
 
 
+COMMENTED = re.compile(r"\b(?:comment|disqus|livefyre|respond|repl(?:y|ies)|discuss)")
+"""Names of what has comments in it; a heading alone may be a page's own word ("Responses" of an API)."""
+
 LONGEST_LABEL = 80
 ABOVE: tuple[tuple[re.Pattern[str], Bounds], ...] = (
     (
         _said(
-            r"(?:\d{1,5} )?(?:comments?|responses?|replies|reader comments)(?: ?\(\d{1,5}\))?|"
-            r"(?:\d{1,5}|one|no) (?:comments?|responses?|thoughts?) (?:on|to)\b.{0,70}"
+            r"\d{1,5} (?:comments?|responses?|replies|reader comments)|(?:comments?|responses?|replies|"
+            r"reader comments) ?\(\d{1,5}\)"
+            r"|(?:\d{1,5}|one|no) (?:comments?|responses?|thoughts?) (?:on|to)\b.{0,70}"
             r"|(?:leave|post|write|add) (?:a|your) (?:reply|comment)|join the (?:discussion|"
             r"conversation)|what do you think"
-            r"|(?:\d{1,5} )?kommentare?(?: ?\(\d{1,5}\))?|(?:schreibe? (?:einen|deinen) |"
-            r"einen )?kommentar(?: schreiben| hinterlassen| verfassen)?"
-            r"|(?:\d{1,5} )?commentaires?|(?:laisser|ajouter|\u00e9crire) un commentaire|"
-            r"(?:\d{1,5} )?comentarios?|deja(?:r)? (?:un|tu) comentario"
-            r"|(?:\d{1,5} )?commenti|lascia un commento|(?:\d{1,5} )?reacties?|"
-            r"(?:\d{1,5} )?comentários?|комментари[ия](?: ?\(\d{1,5}\))?|コメント|评论|評論|komentarze?"
+            r"|\d{1,5} kommentare?|kommentare? ?\(\d{1,5}\)|(?:schreibe? (?:einen|deinen) |"
+            r"einen )kommentar|kommentar (?:schreiben|hinterlassen|verfassen)"
+            r"|\d{1,5} commentaires?|(?:laisser|ajouter|\u00e9crire) un commentaire|"
+            r"\d{1,5} comentarios?|deja(?:r)? (?:un|tu) comentario"
+            r"|\d{1,5} commenti|lascia un commento|\d{1,5} reacties?|"
+            r"\d{1,5} comentários?|комментари[ия] ?\(\d{1,5}\)"
         ),
         Bounds(share=0.97, repeated=True),
+    ),
+    (
+        _said(
+            r"comments?|responses?|replies|reader comments|kommentare?|commentaires?|comentarios?|commenti|"
+            r"reacties?|comentários?|комментари[ия]|コメント|评论|評論|komentarze?"
+        ),
+        Bounds(share=0.97, named=True),
     ),
     (
         _said(
