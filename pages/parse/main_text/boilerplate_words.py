@@ -234,9 +234,12 @@ LEADS_AWAY = _said(
 """What a line begins with that is else a link to another page."""
 
 ALONE = _said(
+    r"(?:advertisements?|ad)? ?[-–—]? ?(?:story|article) continues (?:below|after)\b.{0,30}|"
+    r"\d{1,5} (?:replies|comments|kommentare|commentaires|comentarios)|"
+    r"(?:leave|post|add) a (?:reply|comment)|"
     r"advertisements?|advertising|sponsored(?: content)?|anzeige|werbung|publicit[ée]|publicidad|"
     r"pubblicit[àa]|реклама|広告"
-    r"|(?:story|article) continues (?:below|after)\b.{0,30}|continue reading(?: below)?\b.{0,30}|"
+    r"|continue reading(?: below)?\b.{0,30}|"
     r"scroll to continue\b.{0,30}|skip to (?:main )?content|skip (?:ad|advertisement|navigation)|"
     r"back to top|nach oben|zum inhalt springen"
     r"|(?:tweet|share|pin|like|print|e-?mail|save|whatsapp|facebook|twitter|linkedin|reddit|pinterest|"
@@ -255,8 +258,9 @@ BYLINE = re.compile(
     r"van|von|de|der|den|del|la|le|al|and|und|et|y|&)){1,6}(?:\s*[,|•·–-]\s*[\w ,.:/|•·–-]{0,80})?"
     r"|(?:posted|published|written|veröffentlicht|publié|publicado|pubblicato|erstellt)(?: (?:on|by|at|"
     r"am|von|le|par|el|il|in))?\b[\w ,.:/|•·–-]{0,80}"
+    r"|(?:©|copyright\b)[\w ,.©&'’|-]{0,80}"
     r"|\d{1,3}\s?(?:min(?:ute)?s?\.?)\s?(?:read|lesezeit|de lecture|de lectura)|(?:lesezeit|"
     r"reading time|temps de lecture)[:\s]{1,3}(?:ca\. )?\d{1,3}\s?min\w{0,5}\.?",
     re.IGNORECASE,
 )
-"""Who wrote a page, and when. When it was last changed, or holds from, is text."""
+"""Who wrote a page, when, and whose it is. When it was last changed, or holds from, is text."""

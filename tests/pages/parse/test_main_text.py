@@ -64,6 +64,9 @@ AROUND = {
     "a byline": "<p>By Ada PLANTED | 4 May 2026</p>",
     "tags": "<div class='post-tags'><a href=/a>PLANTED</a> <a href=/b>ferries</a></div>",
     "an advertisement": "<div class='ad-container'><p>PLANTED shoes, half price.</p></div>",
+    "whose it is": "<p>Copyright © 2026, PLANTED Harbour News</p>",
+    "a line of an advertisement": "<p>Advertisement - story continues below PLANTED</p>",
+    "a file's name for an image": "<p><img alt='img-0412-old-pier' src=/a><img alt='PLANTED.jpg' src=/b></p>",
     "a list of links at the end": f"<ul>{LINKS}<li><a href=/p>PLANTED</a></li></ul>",
 }
 
@@ -123,6 +126,20 @@ ABOUT_IT = {
 @pytest.mark.parametrize("kind", ABOUT_IT)
 def test_a_page_about_such_things_keeps_its_text(kind: str) -> None:
     assert "KEPT" in words(read(f"<main><h1>Harbour</h1>{STORY}{ABOUT_IT[kind]}</main>"))
+
+
+def test_a_text_with_links_in_its_sentences_is_found_between_the_columns_of_a_wide_page() -> None:
+    linked = STORY.replace("the fish hall", "<a href=/f>the fish hall</a> (<em>north</em>)")
+    menu = "".join(f"<td><a href=/m{n}>Matter {n} of the port</a></td>" for n in range(60))
+    side = "".join(f"<div>PLANTED offer {n}, <a href=/o{n}>on board</a></div>" for n in range(9))
+    text = words(
+        read(
+            f"<div id=all><div id=head><table><tr>{menu}</tr></table></div><div id=middle>"
+            f"<div id=c1>{linked}</div><div id=c2>{side}</div></div></div>"
+        )
+    )
+    assert "PLANTED" not in text
+    assert "The last ferry" in text
 
 
 @pytest.mark.parametrize(
