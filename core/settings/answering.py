@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.settings.group import Group, Words, make_prefixer
+from core.settings.group import Group, Languages, Words, make_prefixer
 
 
 class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
@@ -23,6 +23,12 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
         description="Hosts of your own, comma-separated, whose robots.txt is not asked when their sitemap or "
         "feed is read.",
         alias="own_sites",
+    )
+    page_languages: Languages = Field(
+        default=[],
+        description="Languages in which pages are asked for where a site has several, comma-separated, the "
+        "best one first: de,en-GB; empty: the site decides.",
+        alias="page_languages",
     )
     timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     extract_timeout_s: float = Field(
