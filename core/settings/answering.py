@@ -37,6 +37,18 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
         description="Longest time to read one pasted page once it has arrived, seconds.",
         alias="extract_timeout_s",
     )
+    ocr_languages: Words = Field(
+        default=[],
+        description="Languages of the text in scanned pages, comma-separated, as Tesseract names them: "
+        "eng,deu; empty: it is not read.",
+        alias="ocr_languages",
+    )
+    ocr_pages: int = Field(
+        20,
+        ge=1,
+        description="Most scanned pages of one file whose text is read, if ocr_languages is set.",
+        alias="ocr_pages",
+    )
     max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")
 

@@ -56,6 +56,7 @@ from pages.fetched import (
     refuse_too_large,
 )
 from pages.kinds import DOCUMENTS, READABLE, choose_kind, refine_type
+from pages.parse.ocr import OcrRules
 from pages.parse.sandbox import Sandbox
 
 __all__ = [
@@ -115,7 +116,7 @@ class FetchLimits:
     asked for in `page_languages`, the best one first; without any, the site decides. `timeout_s` is
     for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
     `extract_timeout_s` is for reading what came, in a process of its own
-    (`pages.parse.sandbox`).
+    (`pages.parse.sandbox`); `ocr_languages` and `ocr_pages` are for the text in pictures (`pages.parse.ocr`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
@@ -125,6 +126,8 @@ class FetchLimits:
     max_bytes: int = 5_000_000
     max_redirects: int = 5
     extract_timeout_s: float = 10.0
+    ocr_languages: tuple[str, ...] = ()
+    ocr_pages: int = 20
 
 
 Validator = Callable[[str], str | None]
@@ -161,7 +164,10 @@ class Fetcher:
         )
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
-        self.sandbox = Sandbox(self.limits.extract_timeout_s)
+        self.sandbox = Sandbox(
+            self.limits.extract_timeout_s,
+            ocr=OcrRules(tuple(self.limits.ocr_languages), self.limits.ocr_pages),
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -108,7 +108,8 @@ async def fetch_new(fetcher: Fetcher, url: str, known: Known) -> Fetched | NotMo
 
 def _recipe(fetcher: Fetcher) -> str:
     """Return the name of how pages are asked for and read now."""
-    return ",".join((str(RECIPE), *fetcher.limits.page_languages))
+    limits = fetcher.limits
+    return ",".join((str(RECIPE), *limits.page_languages, *(f"ocr:{one}" for one in limits.ocr_languages)))
 
 
 def _validator(entry: PageEntry | None, recipe: str) -> str | None:

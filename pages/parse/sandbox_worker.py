@@ -29,6 +29,7 @@ from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageRefused
 from pages.parse.extract import extract
 from pages.parse.landing import FEW_WORDS, read_signs
 from pages.parse.markdown import front_matter
+from pages.parse.ocr import RULES, OcrRules
 from pages.parse.sitemaps import read_sitemap
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
@@ -123,6 +124,8 @@ def main() -> None:
 def _reply(head: dict[str, Any], body: bytes) -> dict[str, Any]:
     """Return what is told of a body. Raises any Exception, after which this process is of no use."""
     signal.setitimer(signal.ITIMER_REAL, head["timeout_s"] + _GRACE_S)
+    languages, most_pages, seconds = head["ocr"]
+    RULES.set(OcrRules(tuple(languages), most_pages, seconds))
     try:
         return TASKS[head["task"]](head, body)
     except PageRefused as refused:
