@@ -24,6 +24,7 @@ from pages.parse.documents import is_document, read_document
 from pages.parse.elements.anchors import mark_anchors
 from pages.parse.elements.code_blocks import prepare_code
 from pages.parse.elements.plain_elements import write_plain_elements
+from pages.parse.elements.roles import write_roles
 from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
@@ -202,6 +203,7 @@ def _read_html(text: str, url: str, *, bare: bool) -> _Text:
     write_plain_elements(root)
     doubtful = drop_unseen(root)
     title = title or _first_heading(root)
+    write_roles(root)
     prepare_code(root)
     mark_anchors(root)
     return title, (*split_sections(main_part(root)), *told), doubtful
