@@ -265,7 +265,8 @@ def test_cells_that_claim_to_span_thousands_cost_nothing() -> None:
     [
         (
             "<div role=table><div role=row><span role=columnheader>Tool</span>"
-            "<span role=columnheader>Fee</span></div><div role=row><span role=cell>Drill</span><span role=cell>14</span></div></div>",
+            "<span role=columnheader>Fee</span></div><div role=row><span role=cell>Drill</span>"
+            "<span role=cell>14</span></div></div>",
             "Tool | Fee\nDrill | 14",
         ),
         (
