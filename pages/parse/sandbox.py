@@ -83,7 +83,7 @@ class Sandbox:
 
         `ocr` says what is read of pictures; nothing without it. Its seconds follow from `timeout_s`.
         """
-        self._ocr = ocr or OcrRules()
+        self._ocr = ocr if ocr and ocr.languages else None
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._slots = asyncio.Semaphore(workers)
@@ -155,7 +155,7 @@ class Sandbox:
             "content_type": fetched.content_type,
             "charset": fetched.charset,
             "timeout_s": timeout_s,
-            "ocr": [self._ocr.languages, self._ocr.pages, _OCR_SHARE * timeout_s],
+            "ocr": [self._ocr.languages, self._ocr.pages, _OCR_SHARE * timeout_s] if self._ocr else [],
             **more,
         }
         try:
