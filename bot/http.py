@@ -21,13 +21,13 @@ import random
 import socket
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from yarl import URL
+
+from core.retries import read_retry_after
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +41,10 @@ def retry_wait_s(attempt: int, retry_after: str | None) -> float:
 
     `attempt` counts from 0. `retry_after` is seconds or a date, as HTTP has it. Never more than MAX_WAIT_S.
     """
-    asked_s = _parse_retry_after(retry_after or "")
-    wait_s = 0.5 * 2**attempt if asked_s is None else max(asked_s, 0.0)
+    asked_s = read_retry_after(retry_after or "")
+    wait_s = 0.5 * 2**attempt if asked_s is None else asked_s
     jitter = 1 + random.random() / 4  # noqa: S311 - spreads retries, protects nothing
     return min(wait_s * jitter, MAX_WAIT_S)
-
-
-def _parse_retry_after(retry_after: str) -> float | None:
-    try:
-        return float(retry_after)
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
 
 
 MAX_WAIT_S = 30.0

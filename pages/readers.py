@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 from urllib.parse import unquote
 
 from core.readers import EVERYONE, NOBODY, Readers, UnreadableReaders, parse_readers
@@ -33,12 +34,26 @@ class ReaderRule:
 
     pattern: str
     readers: Readers
-    compiled: re.Pattern[str]
 
     def fits(self, url: str, source: str | None) -> bool:
-        """Tell whether it is about a page; capital letters and escapes make no difference."""
-        spelled = {url, unquote(url), source or ""}
-        return any(self.compiled.match(one.casefold()) is not None for one in spelled if one)
+        """Tell whether it is about a page."""
+        return fits_pattern(self.pattern, url, source)
+
+
+def fits_pattern(pattern: str, url: str, source: str | None) -> bool:
+    """Tell whether a pattern of a setting is about a page, by its address or its source's word.
+
+    `*` is anything, and a slash at the end has all that lies below it; capital letters and escapes make no
+    difference.
+    """
+    compiled = _compile(pattern)
+    return any(compiled.match(one.casefold()) is not None for one in {url, unquote(url), source or ""} if one)
+
+
+@lru_cache(maxsize=4096)
+def _compile(pattern: str) -> re.Pattern[str]:
+    whole = f"{pattern}*" if pattern.endswith("/") else pattern
+    return re.compile(translate(whole.casefold()))
 
 
 def parse_rule(written: str) -> ReaderRule:
@@ -50,8 +65,7 @@ def parse_rule(written: str) -> ReaderRule:
     pattern = pattern.strip()
     if not equals or not pattern:
         raise UnreadableReaders(f"“{written[:80]}” is no rule: write PATTERN=READERS.")
-    whole = f"{pattern}*" if pattern.endswith("/") else pattern
-    return ReaderRule(pattern, parse_readers(names), re.compile(translate(whole.casefold())))
+    return ReaderRule(pattern, parse_readers(names))
 
 
 class ReaderRules:

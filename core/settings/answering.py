@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.settings.group import Group, Words, make_prefixer
+from core.settings.group import Group, Languages, Words, make_prefixer
 
 
 class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
@@ -24,12 +24,30 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
         "feed is read.",
         alias="own_sites",
     )
+    page_languages: Languages = Field(
+        default=[],
+        description="Languages in which pages are asked for where a site has several, comma-separated, the "
+        "best one first: de,en-GB; empty: the site decides.",
+        alias="page_languages",
+    )
     timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     extract_timeout_s: float = Field(
         10.0,
         gt=0,
         description="Longest time to read one pasted page once it has arrived, seconds.",
         alias="extract_timeout_s",
+    )
+    ocr_languages: Words = Field(
+        default=[],
+        description="Languages of the text in scanned pages, comma-separated, as Tesseract names them: "
+        "eng,deu; empty: it is not read.",
+        alias="ocr_languages",
+    )
+    ocr_pages: int = Field(
+        20,
+        ge=1,
+        description="Most scanned pages of one file whose text is read, if ocr_languages is set.",
+        alias="ocr_pages",
     )
     max_bytes: int = Field(5_000_000, gt=0, description="Largest page that is read, bytes.")
     max_redirects: int = Field(5, ge=0, description="Most redirects that are followed.")

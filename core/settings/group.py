@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 
@@ -10,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from core.readers import parse_readers
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _TOKEN_LENGTH = 24
 """Shorter tokens could be found by trying."""
 
@@ -70,10 +72,19 @@ def _check_owners(rules: list[str]) -> list[str]:
     return rules
 
 
+def _check_languages(names: list[str]) -> list[str]:
+    for name in names:
+        if not _LANGUAGE.fullmatch(name):
+            raise ValueError(f"{name!r} is no language; write codes such as de, en-GB or zh-Hant")
+    return names
+
+
 Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 """A list that is written as words with commas between them."""
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 """A secret that people are let in by."""
+Languages = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_languages)]
+"""Languages as HTTP and HTML name them (RFC 5646): "de", "pt-BR", "zh-Hant"."""
 ReaderWords = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_readers)]
 """Rules of who may read which pages."""
 OwnerWords = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_check_owners)]

@@ -19,7 +19,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Self
@@ -56,6 +56,7 @@ from pages.fetched import (
     refuse_too_large,
 )
 from pages.kinds import DOCUMENTS, READABLE, choose_kind, refine_type
+from pages.parse.ocr import OcrRules
 from pages.parse.sandbox import Sandbox
 
 __all__ = [
@@ -98,6 +99,7 @@ _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} 
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 32 * 1024
+_LANGUAGES = 8
 _WEB = frozenset({"text/html", "application/xhtml+xml"})
 _PACKED = frozenset({"application/gzip", "application/x-gzip", "application/pdf"})
 """Kinds whose bytes are not text: they stay as they are."""
@@ -110,18 +112,22 @@ class FetchLimits:
     `allowed_sites`: "*" is any public host, ".example.com" that domain and everything below it,
     "handbook.example.com" that host alone, "handbook.example.com:9000" that host on that port. Without a port
     the usual ones (80, 443, 8080, 8443) are meant. Only a host that is named exactly may lie in a private
-    network. `own_sites`, written in the same way, are crawled without asking their robots.txt. `timeout_s` is
+    network. `own_sites`, written in the same way, are crawled without asking their robots.txt. Pages are
+    asked for in `page_languages`, the best one first; without any, the site decides. `timeout_s` is
     for everything together, redirects and names included; `max_bytes` holds on the wire and unpacked.
     `extract_timeout_s` is for reading what came, in a process of its own
-    (`pages.parse.sandbox`).
+    (`pages.parse.sandbox`); `ocr_languages` and `ocr_pages` are for the text in pictures (`pages.parse.ocr`).
     """
 
     allowed_sites: tuple[str, ...] = ("*",)
     own_sites: tuple[str, ...] = ()
+    page_languages: tuple[str, ...] = ()
     timeout_s: float = 10.0
     max_bytes: int = 5_000_000
     max_redirects: int = 5
     extract_timeout_s: float = 10.0
+    ocr_languages: tuple[str, ...] = ()
+    ocr_pages: int = 20
 
 
 Validator = Callable[[str], str | None]
@@ -158,7 +164,10 @@ class Fetcher:
         )
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
-        self.sandbox = Sandbox(self.limits.extract_timeout_s)
+        self.sandbox = Sandbox(
+            self.limits.extract_timeout_s,
+            ocr=OcrRules(tuple(self.limits.ocr_languages), self.limits.ocr_pages),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -258,12 +267,13 @@ class Fetcher:
         self._check_site(address)
         if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
-        headers = _condition(etag or "")
+        condition = _condition(etag or "")
+        headers = condition | _name_languages(self.limits.page_languages)
         url = URL(address.url, encoded=True)
         async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
                 return _redirect(address, response)
-            if response.status == 304 and headers:  # noqa: PLR2004 - Not Modified
+            if response.status == 304 and condition:  # noqa: PLR2004 - Not Modified
                 return NotModified(address.url)
             _check_status(address, response.status)
             content_type = _content_type(address, response)
@@ -376,6 +386,14 @@ def _condition(validator: str) -> dict[str, str]:
     if _ETAG.fullmatch(validator):
         return {"If-None-Match": validator}
     return {"If-Modified-Since": validator} if _DATE.fullmatch(validator) else {}
+
+
+def _name_languages(languages: Sequence[str]) -> dict[str, str]:
+    """Return the header that asks for languages, each worth a tenth less than the one before (RFC 9110)."""
+    if not languages:
+        return {}
+    worth = (f"{name};q=0.{10 - rank}" if rank else name for rank, name in enumerate(languages[:_LANGUAGES]))
+    return {"Accept-Language": ", ".join((*worth, "*;q=0.1"))}
 
 
 def _validator(response: aiohttp.ClientResponse) -> str | None:

@@ -8,7 +8,8 @@
 - The address that a page calls its own becomes its address, so that two addresses are one page: on the same
   site only, never the home page for another one, and only while what is known there is the same text.
 - What did not change is not read again: the server says so by the validator that it sent, else the bytes do.
-  What an older version of `pages.parse` read is read again; its number stands before the validator.
+  What an older version of `pages.parse` read is read again, and what was asked for in other languages: a
+  site has a version of the page for each. The number and the languages stand before the validator.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ async def read_page(
         found = await fetch_new(fetcher, start, known) if isinstance(start, str) else start
         if isinstance(found, NotModified):
             return found
-        kept = replace(found, etag=await asyncio.to_thread(_name_version, found))
+        kept = replace(found, etag=await asyncio.to_thread(_name_version, found, _recipe(fetcher)))
         if found.etag is None and await _is_as_before(kept, known):
             return NotModified(found.url)
         if found.content_type not in _HTML:
@@ -101,18 +102,25 @@ def refuse_route(url: str) -> None:
 
 async def fetch_new(fetcher: Fetcher, url: str, known: Known) -> Fetched | NotModified:
     """Fetch what is new at an address, or where its redirects end. Raises PageRefused."""
-    return await fetcher.follow(url, lambda at: _validator(known(at)))
+    recipe = _recipe(fetcher)
+    return await fetcher.follow(url, lambda at: _validator(known(at), recipe))
 
 
-def _validator(entry: PageEntry | None) -> str | None:
-    """Return what to ask the server with, if what is known was read as pages are read now."""
-    recipe, _, validator = (entry.etag or "" if entry else "").partition(" ")
-    return validator if recipe == str(RECIPE) else None
+def _recipe(fetcher: Fetcher) -> str:
+    """Return the name of how pages are asked for and read now."""
+    limits = fetcher.limits
+    return ",".join((str(RECIPE), *limits.page_languages, *(f"ocr:{one}" for one in limits.ocr_languages)))
 
 
-def _name_version(found: Fetched) -> str:
+def _validator(entry: PageEntry | None, recipe: str) -> str | None:
+    """Return what to ask the server with, if what is known was asked for and read as pages are now."""
+    read_by, _, validator = (entry.etag or "" if entry else "").partition(" ")
+    return validator if read_by == recipe else None
+
+
+def _name_version(found: Fetched, recipe: str) -> str:
     """Return what is kept of a page's version: the server's validator, else the digest of its bytes."""
-    return f"{RECIPE} {found.etag or hashlib.sha256(found.body).hexdigest()}"
+    return f"{recipe} {found.etag or hashlib.sha256(found.body).hexdigest()}"
 
 
 async def _is_as_before(found: Fetched, known: Known) -> bool:

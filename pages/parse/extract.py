@@ -24,6 +24,7 @@ from pages.parse.documents import is_document, read_document
 from pages.parse.elements.anchors import mark_anchors
 from pages.parse.elements.code_blocks import prepare_code
 from pages.parse.elements.plain_elements import write_plain_elements
+from pages.parse.elements.roles import write_roles
 from pages.parse.extracted import Extracted
 from pages.parse.html_sections import split_sections
 from pages.parse.main_text.main_part import main_part
@@ -34,7 +35,7 @@ from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, 
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
 
-RECIPE = 6
+RECIPE = 7
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000
@@ -206,6 +207,7 @@ def _read_html(text: str, url: str, *, bare: bool) -> _Text:
     write_plain_elements(root)
     doubtful = drop_unseen(root)
     title = title or _first_heading(root)
+    write_roles(root)
     prepare_code(root)
     mark_anchors(root)
     return title, (*split_sections(main_part(root)), *told), doubtful

@@ -29,6 +29,8 @@ _TABLE_PARTS = frozenset({"td", "th", "tr", "thead"})
 _LISTS = frozenset({"ul", "ol"})
 _CODE_LINES = frozenset({"div", "li", "p", "tr", "ol", "ul", "table", "tbody"})
 _PERMALINK_SIGN = re.compile(r"(?:(?<!\s)\s+)?[¶#§🔗]\s*$")
+_FILE_NAME = re.compile(r"\w+\.(?:png|jpe?g|gif|webp|svg|bmp)|[a-z0-9]+(?:-[a-z0-9]+){2,}(?:\.[a-z]{3,4})?")
+"""What stands for an image where nobody has said what it shows."""
 _LONGEST_TERM = 80
 """Characters of a term that stands in one line with what it means."""
 _ENDS_TERM = tuple("?!.:")
@@ -119,7 +121,8 @@ class _Writer:
     def _write_whole(self, element: Element, tag: str) -> bool:
         """Write what is more than its text; what is in it is then left out."""
         if tag == "img":
-            self._text.add(to_one_line(element.get("alt") or ""))
+            said = to_one_line(element.get("alt") or "")
+            self._text.add("" if _FILE_NAME.fullmatch(said) else said)
         elif tag == "abbr":
             self._abbreviations.note(element)
         elif is_way_back(element):

@@ -31,6 +31,7 @@ from core.readers import Readers
 from core.records import Page, Section
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
 from pages.parse.landing import PageSigns
+from pages.parse.ocr import OcrRules
 from pages.parse.sitemaps import Sitemap
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ SOURCE_TIMEOUT_S = 60.0
 """Longest time to read a page that the operator named and nobody waits for, seconds: a PDF of 500 pages takes
 20."""
 
+_OCR_SHARE = 0.6
+"""Share of a page's time in which pictures may be read; what it takes must not cost the rest of the file."""
 _START_S = 60.0
 _MOST_TASKS = 1000  # pages that one process reads: what leaks leaks for so long
 _MOST_REPLY = 64_000_000  # bytes; the longest page's text takes 12 MB
@@ -69,9 +72,18 @@ class Sandbox:
     """The processes that read; of one event loop. Close it."""
 
     def __init__(
-        self, timeout_s: float = 10.0, *, workers: int = WORKERS, memory_bytes: int = MEMORY_BYTES
+        self,
+        timeout_s: float = 10.0,
+        *,
+        workers: int = WORKERS,
+        memory_bytes: int = MEMORY_BYTES,
+        ocr: OcrRules | None = None,
     ) -> None:
-        """`timeout_s` is the longest time for one page, from the moment that a process has it."""
+        """`timeout_s` is the longest time for one page, from the moment that a process has it.
+
+        `ocr` says what is read of pictures; nothing without it. Its seconds follow from `timeout_s`.
+        """
+        self._ocr = ocr if ocr and ocr.languages else None
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._slots = asyncio.Semaphore(workers)
@@ -143,6 +155,7 @@ class Sandbox:
             "content_type": fetched.content_type,
             "charset": fetched.charset,
             "timeout_s": timeout_s,
+            "ocr": [self._ocr.languages, self._ocr.pages, _OCR_SHARE * timeout_s] if self._ocr else [],
             **more,
         }
         try:

@@ -125,11 +125,19 @@ def _reply(head: dict[str, Any], body: bytes) -> dict[str, Any]:
     """Return what is told of a body. Raises any Exception, after which this process is of no use."""
     signal.setitimer(signal.ITIMER_REAL, head["timeout_s"] + _GRACE_S)
     try:
+        if head["ocr"]:
+            _set_ocr_rules(*head["ocr"])
         return TASKS[head["task"]](head, body)
     except PageRefused as refused:
         return {"refused": str(refused)}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _set_ocr_rules(languages: list[str], most_pages: int, seconds: float) -> None:
+    from pages.parse.ocr import RULES, OcrRules  # noqa: PLC0415 - memory that other pages need not pay
+
+    RULES.set(OcrRules(tuple(languages), most_pages, seconds))
 
 
 def _describe_end(error: Exception, too_much: bytes) -> bytes:

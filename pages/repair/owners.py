@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
-from urllib.parse import unquote
 
+from pages.readers import fits_pattern
 from pages.repair.files import PageFile
 
 _PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
@@ -37,12 +37,9 @@ def find_owner(url: str, source: str, file: PageFile | None, rules: Sequence[str
 
 def find_in_rules(url: str, source: str, rules: Sequence[str]) -> str:
     """Return whom the last rule names that fits an address, or its source's own word."""
-    spelled = {one.casefold() for one in (url, unquote(url), source) if one}
     for rule in reversed(rules):
         pattern, _, who = rule.rpartition("=")
-        pattern = pattern.strip().casefold()
-        whole = f"{pattern}*" if pattern.endswith("/") else pattern
-        if any(fnmatchcase(one, whole) for one in spelled):
+        if fits_pattern(pattern.strip(), url, source):
             return who.strip()
     return ""
 

@@ -37,15 +37,22 @@ class Ledger:
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
     refused: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     expect: Expect = _nobody
+    _written: bytes = b""
+    """Digest of what the file has."""
 
     async def keep(self) -> None:
-        """Write it down; whatever happens to this process, it is there at the next look."""
+        """Write it down if it has changed; whatever happens to this process, it is there at the next look."""
         kept = {"format": _FORMAT, "notes": self.notes, "refused": self.refused}
         await asyncio.to_thread(self._write, kept)
 
     def _write(self, kept: dict[str, Any]) -> None:
+        text = json.dumps(kept, ensure_ascii=False)
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+        if digest == self._written and self.path.exists():
+            return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_durably(self.path, json.dumps(kept, ensure_ascii=False))
+        write_durably(self.path, text)
+        self._written = digest
 
 
 def open_ledger(folder: Path, source: str, expect: Expect = _nobody) -> Ledger:

@@ -13,10 +13,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from core.retries import read_retry_after
 from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
@@ -186,12 +185,6 @@ def read_error_code(body: bytes) -> str:
 
 
 def read_delay(header: str) -> float:
-    """Return the seconds of a Retry-After, which may be a date (RFC 9110, 10.2.3)."""
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return _USUAL_WAIT_S
+    """Return the seconds of a Retry-After, those that are usual where it says none."""
+    asked_s = read_retry_after(header)
+    return _USUAL_WAIT_S if asked_s is None else asked_s

@@ -41,6 +41,19 @@ class Content:
 
 
 @dataclass
+class File:
+    """A file that is attached to a page."""
+
+    id: str
+    page: str
+    title: str
+    body: bytes
+    media_type: str = "application/octet-stream"
+    version: int = 1
+    download: str = ""
+
+
+@dataclass
 class Confluence:
     """See the module. `subjects` are who may see the space: (type, name or id)."""
 
@@ -48,6 +61,7 @@ class Confluence:
     authorization: str
     context: str = "/wiki"
     contents: dict[str, Content] = field(default_factory=dict[str, Content])
+    files: dict[str, File] = field(default_factory=dict[str, File])
     subjects: list[tuple[str, str]] = field(default_factory=lambda: [("group", "staff")])
     at_a_time: int = 2
     busy: list[str] = field(default_factory=list[str])
@@ -66,18 +80,57 @@ class Confluence:
     async def answer(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix(self.context)
         self.asked.append(f"{request.method} {path}")
+        if path.startswith("/signed/"):  # another service, which wants no token and must get none
+            assert "Authorization" not in request.headers
+            return web.Response(body=self.files[path.removeprefix("/signed/")].body)
         if request.headers.get("Authorization") != self.authorization:
             return web.json_response({"message": "Unauthorized"}, status=401)
         if self.busy:
             return web.json_response({}, status=429, headers={"Retry-After": self.busy.pop(0)})
         if any(path.startswith(one) for one in self.forbidden):
             return web.json_response({"message": "Forbidden"}, status=403)
+        if sent := self._answer_about_files(request, path):
+            return sent
         found = self._cloud(request, path) if self.cloud else await self._data_center(request, path)
         return (
             web.json_response({"message": "Not found"}, status=404)
             if found is None
             else web.json_response(found)
         )
+
+    def _answer_about_files(self, request: web.Request, path: str) -> web.Response | None:
+        parts = path.strip("/").split("/")
+        if request.query.get("cql") == f'space = "{SPACE}" and type = attachment':
+            return web.json_response(self._list_files(request))
+        if parts[-1] in self.files and parts[:-1] in (
+            ["api", "v2", "attachments"],
+            ["rest", "api", "content"],
+        ):
+            return web.json_response({"id": parts[-1], "status": "current"})
+        if self.cloud and parts[:3] == ["rest", "api", "content"] and parts[4:] and parts[-1] == "download":
+            place = f"http://media.example.com:{self.port}/signed/{parts[-2]}"
+            return web.Response(status=302, headers={"Location": place})
+        if not self.cloud and parts[0] == "download":
+            found = [one for one in self.files.values() if one.title == parts[-1]]
+            return web.Response(body=found[0].body) if found else None
+        return None
+
+    def _list_files(self, request: web.Request) -> Any:
+        assert request.query["expand"] == "version,container"
+        return self._page(request, [self._describe_file(one) for one in self.files.values()], "start")
+
+    def _describe_file(self, one: File) -> dict[str, Any]:
+        link = f"/download/attachments/{one.page}/{one.title}?version={one.version}&api=v2"
+        return {
+            "id": one.id,
+            "type": "attachment",
+            "status": "current",
+            "title": one.title,
+            "version": {"number": one.version},
+            "container": {"id": one.page, "type": "page"},
+            "extensions": {"mediaType": one.media_type, "fileSize": len(one.body)},
+            "_links": {"download": one.download or link},
+        }
 
     def _cloud(self, request: web.Request, path: str) -> Any:  # noqa: PLR0911 - a path each
         match path.strip("/").split("/"):

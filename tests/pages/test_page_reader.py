@@ -39,6 +39,7 @@ class Site:
     pages: dict[str, web.Response | str | bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
 
     def url(self, path: str, host: str = "site.test") -> str:
         return f"http://{host}:{self.port}{path}"
@@ -46,6 +47,7 @@ class Site:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.path != "/robots.txt":
             self.asked.append(f"{request.host.partition(':')[0]}{request.path_qs}")
+        self.languages.append(request.headers.get("Accept-Language", ""))
         page = self.pages.get(request.path)
         if page is None:
             return web.Response(status=404)
@@ -224,6 +226,28 @@ async def crawl(
 
 def paths(site: Site, items: list[Item]) -> list[str]:
     return sorted(item.url.removeprefix(site.url("")) for item in items if isinstance(item, Page))
+
+
+async def test_a_page_is_asked_for_in_the_languages_of_the_setting_and_again_when_they_change(
+    site: Site,
+) -> None:
+    site.pages["/leave"] = web.Response(
+        text=TEXT, content_type="text/html", headers={"ETag": '"v1"', "Vary": "Accept-Language"}
+    )
+    known: dict[str, PageEntry] = {}
+    steps: list[tuple[tuple[str, ...], str, str]] = [
+        ((), "", ""),
+        (("de", "en-GB"), "de, en-GB;q=0.9, *;q=0.1", ""),
+        (("de", "en-GB"), "de, en-GB;q=0.9, *;q=0.1", '"v1"'),
+        (("fr",), "fr, *;q=0.1", ""),
+    ]
+    for languages, header, condition in steps:
+        async with site.fetcher(page_languages=languages) as fetcher:
+            page = await read_page(fetcher, site.url("/leave"), known.get, NOW)
+        assert (site.languages[-1], site.conditions[-1]) == (header, condition)
+        assert isinstance(page, NotModified if condition else Page)
+        if isinstance(page, Page):
+            known[page.url] = entry(page)
 
 
 async def test_robots_txt_is_kept_to_and_ones_own_site_is_not_asked(

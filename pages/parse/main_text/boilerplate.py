@@ -17,6 +17,7 @@ from pages.parse.main_text.boilerplate_words import (
     ABOVE,
     ALONE,
     BYLINE,
+    COMMENTED,
     LEADS_AWAY,
     LONGEST_LABEL,
     NAMES,
@@ -42,6 +43,9 @@ _UNKEPT_LINKED = 0.8
 """Share of links from which what trafilatura does not keep is none of the text."""
 _TEXTS = 12
 _LONGEST_LINE = 160
+_BEGINNING, _MUCH = 0.3, 0.3
+"""Shares of a page's prose: less than the one before an element and more than the other in it make it the
+article, whatever stands above."""
 _MOST_SIBLINGS = 300
 _SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -156,18 +160,51 @@ def _find_labelled(body: Element, page: _Page) -> Iterator[Element]:
 
 def _below(label: Element, bounds: Bounds, page: _Page) -> list[Element]:
     """Return what a label stands above: the box that begins with it, else what follows up to a heading."""
-    box = label
-    while (above := box.getparent()) is not None and above.tag not in {"body", "main", "html"}:
-        if _text_before(box) or not _fits(above, bounds, page, size_only=True):
+    boxes = [label]
+    while (above := boxes[-1].getparent()) is not None and above.tag not in {"body", "main", "html"}:
+        if _text_before(boxes[-1]) or not _fits(above, bounds, page, size_only=True):
             break
-        box = above
-    if box is not label and _fits(box, bounds, page):
-        return [box]
-    following = list(_siblings_below(label if box is label else box))
-    inside = [one for one in following if page.measures[one].characters]
-    if not inside or not _fit_together(inside, bounds, page):
-        return []
-    return [label if box is label else box, *following]
+        boxes.append(above)
+    for box in reversed(boxes[1:]):
+        if _fits(box, bounds, page) and _may_go([box], bounds, page):
+            return [box]
+    only_label = page.measures[label].characters
+    for box in boxes:
+        if page.measures[box].characters > only_label:
+            break
+        following = list(_siblings_below(box, label))
+        if any(page.measures[one].characters for one in following):
+            fits = _fit_together(following, bounds, page) and _may_go(following, bounds, page)
+            return [box, *following] if fits else []
+    return []
+
+
+def _may_go(elements: list[Element], bounds: Bounds, page: _Page) -> bool:
+    """Tell whether what a label stands above may be none of the text: it is not the article itself.
+
+    That is what has most of the prose with hardly any before it. Comments are often longer than what they
+    are about: they are known as such by their names, or by a field to write in.
+    """
+    for one in elements:
+        found = page.measures[one]
+        if found.prose > _MUCH * page.prose and found.before < _BEGINNING * page.prose:
+            return _is_for_comments(one)
+    return not bounds.named or any(_is_for_comments(one) for one in elements)
+
+
+def _is_for_comments(element: Element) -> bool:
+    """Tell whether names in an element say that it has comments, or somebody can write into it."""
+    return any(
+        one.tag == "textarea" or COMMENTED.search(_names(one)) for one in islice(element.iter("*"), 200)
+    )
+
+
+def _names(element: Element) -> str:
+    """Return the classes of an element, and its id where that was not made of a heading."""
+    name = element.get("id") or ""
+    if element.tag in HEADINGS or (name and _is_id_of_heading(element, name)):
+        name = ""
+    return f"{element.get('class') or ''} {name}".lower()
 
 
 def _text_before(element: Element) -> bool:
@@ -184,9 +221,9 @@ def _text_before(element: Element) -> bool:
     return True
 
 
-def _siblings_below(label: Element) -> Iterator[Element]:
+def _siblings_below(box: Element, label: Element) -> Iterator[Element]:
     level = str(label.tag) if label.tag in HEADINGS else "h9"
-    after = label.getnext()
+    after = box.getnext()
     for _ in range(_MOST_SIBLINGS):
         if after is None or (after.tag in HEADINGS and str(after.tag) <= level):
             return

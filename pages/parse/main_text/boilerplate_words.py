@@ -12,6 +12,7 @@ class Bounds:
 
     `most`: characters. `share`: of the characters of the page. `linked`: least share of them in links.
     `controls`: it has a form, field or button. `repeated`: it has a control, or several parts that are alike.
+    `named`: names in it say that it has comments, or it has a field to write in.
     """
 
     most: int = 1_000_000
@@ -19,6 +20,7 @@ class Bounds:
     linked: float = 0.0
     controls: bool = False
     repeated: bool = False
+    named: bool = False
 
 
 _COMMENTS = Bounds(share=0.97)
@@ -131,22 +133,33 @@ def _said(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{words})[\s:.!\u2026»>→]{{0,4}}", re.IGNORECASE)
 
 
+COMMENTED = re.compile(r"\b(?:comment|disqus|livefyre|respond|repl(?:y|ies)|discuss)")
+"""Names of what has comments in it; a heading alone may be a page's own word ("Responses" of an API)."""
+
 LONGEST_LABEL = 80
 ABOVE: tuple[tuple[re.Pattern[str], Bounds], ...] = (
     (
         _said(
-            r"(?:\d{1,5} )?(?:comments?|responses?|replies|reader comments)(?: ?\(\d{1,5}\))?|"
-            r"(?:\d{1,5}|one|no) (?:comments?|responses?|thoughts?) (?:on|to)\b.{0,70}"
+            r"\d{1,5} (?:comments?|responses?|replies|reader comments)|(?:comments?|responses?|replies|"
+            r"reader comments) ?\(\d{1,5}\)"
+            r"|(?:\d{1,5}|one|no) (?:comments?|responses?|thoughts?) (?:on|to)\b.{0,70}"
             r"|(?:leave|post|write|add) (?:a|your) (?:reply|comment)|join the (?:discussion|"
             r"conversation)|what do you think"
-            r"|(?:\d{1,5} )?kommentare?(?: ?\(\d{1,5}\))?|(?:schreibe? (?:einen|deinen) |"
-            r"einen )?kommentar(?: schreiben| hinterlassen| verfassen)?"
-            r"|(?:\d{1,5} )?commentaires?|(?:laisser|ajouter|\u00e9crire) un commentaire|"
-            r"(?:\d{1,5} )?comentarios?|deja(?:r)? (?:un|tu) comentario"
-            r"|(?:\d{1,5} )?commenti|lascia un commento|(?:\d{1,5} )?reacties?|"
-            r"(?:\d{1,5} )?comentários?|комментари[ия](?: ?\(\d{1,5}\))?|コメント|评论|評論|komentarze?"
+            r"|\d{1,5} kommentare?|kommentare? ?\(\d{1,5}\)|(?:schreibe? (?:einen|deinen) |"
+            r"einen )kommentar|kommentar (?:schreiben|hinterlassen|verfassen)"
+            r"|\d{1,5} commentaires?|(?:laisser|ajouter|\u00e9crire) un commentaire|"
+            r"\d{1,5} comentarios?|deja(?:r)? (?:un|tu) comentario"
+            r"|\d{1,5} commenti|lascia un commento|\d{1,5} reacties?|"
+            r"\d{1,5} comentários?|комментари[ия] ?\(\d{1,5}\)"
         ),
         Bounds(share=0.97, repeated=True),
+    ),
+    (
+        _said(
+            r"comments?|responses?|replies|reader comments|kommentare?|commentaires?|comentarios?|commenti|"
+            r"reacties?|comentários?|комментари[ия]|コメント|评论|評論|komentarze?"
+        ),
+        Bounds(share=0.97, named=True),
     ),
     (
         _said(
@@ -221,9 +234,12 @@ LEADS_AWAY = _said(
 """What a line begins with that is else a link to another page."""
 
 ALONE = _said(
+    r"(?:advertisements?|ad)? ?[-–—]? ?(?:story|article) continues (?:below|after)\b.{0,30}|"
+    r"\d{1,5} (?:replies|comments|kommentare|commentaires|comentarios)|"
+    r"(?:leave|post|add) a (?:reply|comment)|"
     r"advertisements?|advertising|sponsored(?: content)?|anzeige|werbung|publicit[ée]|publicidad|"
     r"pubblicit[àa]|реклама|広告"
-    r"|(?:story|article) continues (?:below|after)\b.{0,30}|continue reading(?: below)?\b.{0,30}|"
+    r"|continue reading(?: below)?\b.{0,30}|"
     r"scroll to continue\b.{0,30}|skip to (?:main )?content|skip (?:ad|advertisement|navigation)|"
     r"back to top|nach oben|zum inhalt springen"
     r"|(?:tweet|share|pin|like|print|e-?mail|save|whatsapp|facebook|twitter|linkedin|reddit|pinterest|"
@@ -242,8 +258,9 @@ BYLINE = re.compile(
     r"van|von|de|der|den|del|la|le|al|and|und|et|y|&)){1,6}(?:\s*[,|•·–-]\s*[\w ,.:/|•·–-]{0,80})?"
     r"|(?:posted|published|written|veröffentlicht|publié|publicado|pubblicato|erstellt)(?: (?:on|by|at|"
     r"am|von|le|par|el|il|in))?\b[\w ,.:/|•·–-]{0,80}"
+    r"|(?:©|copyright\b)[\w ,.©&'’|-]{0,80}"
     r"|\d{1,3}\s?(?:min(?:ute)?s?\.?)\s?(?:read|lesezeit|de lecture|de lectura)|(?:lesezeit|"
     r"reading time|temps de lecture)[:\s]{1,3}(?:ca\. )?\d{1,3}\s?min\w{0,5}\.?",
     re.IGNORECASE,
 )
-"""Who wrote a page, and when. When it was last changed, or holds from, is text."""
+"""Who wrote a page, when, and whose it is. When it was last changed, or holds from, is text."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import dataclass
+from itertools import islice
 
 import trafilatura
 
 from pages.parse.elements.anchors import HEADINGS
 from pages.parse.main_text.boilerplate import drop_boilerplate, drop_links
 from pages.parse.main_text.measures import Measures, measure
-from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, walk
+from pages.visibility.html_tree import Element, empty, parse_html, to_one_line, visible, walk
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +26,37 @@ _FURNITURE_ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "
 _MOST_ELEMENTS = 30_000
 """Beyond this trafilatura's heuristics take longer than anybody waits."""
 _DEEPEST = 250
-_Weights = dict[Element, list[int]]
+_LONGEST_BLOCK = 3_000
+"""Characters of an element up to which it is compared as a whole: inline markup parts its text otherwise."""
 _CONTAINERS = frozenset(
     {"article", "body", "center", "div", "form", "main", "section", "table", "tbody", "td", "tr"}
 )
-_NEARLY_ALL = 0.9
+_BLOCKS = frozenset({"p", "li", "dd", "dt", "td", "th", "blockquote", "figcaption", "div", *HEADINGS})
+_MOST_TEXTS = 200
+_NEARLY_ALL = 0.95
+_MOST_PROSE = 0.7
 _TOO_LITTLE = 0.2
 _TEASER = 0.3
 """Prose in a <main> or <article> for each character of it outside, up to which it is not the page."""
 _FIRST_AMONG = 0.6
 """Share of the prose of all articles from which one of them is the page, and the others are around it."""
+
+
+@dataclass(slots=True)
+class _Weight:
+    """Characters of an element: those that trafilatura keeps, linked ones included; of the others, all."""
+
+    kept: int = 0
+    kept_prose: int = 0
+    prose: int = 0
+
+    def add(self, other: _Weight) -> None:
+        self.kept += other.kept
+        self.kept_prose += other.kept_prose
+        self.prose += other.prose
+
+
+_Weights = dict[Element, _Weight]
 
 
 def main_part(root: Element) -> Element:
@@ -42,11 +65,11 @@ def main_part(root: Element) -> Element:
     part = _own_word(root, measures)
     kept = _words_kept(part)
     weights = _weigh_all(part, kept)
-    part = _smallest_with(part, weights)
+    part = _smallest_with(part, weights, measures)
     for element in list(part.iter("*")):
         if element is not part and _is_furniture(element):
             empty(element)
-    drop_links(part, measures, {element for element, weight in weights.items() if weight[0]})
+    drop_links(part, measures, {element for element, weight in weights.items() if weight.kept})
     return part
 
 
@@ -121,7 +144,7 @@ def _words_kept(part: Element) -> frozenset[str]:
         log.warning("trafilatura gave up on a page", exc_info=True)
         return frozenset()
     body: Element | None = getattr(document, "body", None)
-    return frozenset() if body is None else frozenset(to_one_line(text) for text in body.itertext())
+    return frozenset() if body is None else frozenset(_squeeze(text) for text in body.itertext())
 
 
 def _is_too_much(part: Element) -> bool:
@@ -135,29 +158,53 @@ def _is_too_much(part: Element) -> bool:
     return False
 
 
+def _squeeze(text: str) -> str:
+    return "".join(visible(text).split())
+
+
 def _weigh_all(part: Element, kept: frozenset[str]) -> _Weights:
-    """Return of every element the characters that are kept, and all of them; nothing where none are kept."""
-    weights: list[list[int]] = [[0, 0]]  # of every open element
+    """Return what every element weighs; nothing where nothing is kept."""
+    open_ones = [_Weight()]
     done: _Weights = {}
+    links = 0
     for event, element in walk(part) if kept else ():
+        links += (element.tag == "a") * (1 if event == "start" else -1)
         if event == "start":
-            weights.append([0, 0])
-            _weigh(weights[-1], element.text, kept)
+            open_ones.append(_Weight())
+            _weigh(open_ones[-1], element.text, kept, links)
         else:
-            done[element] = weights.pop()
-            weights[-1][0] += done[element][0]
-            weights[-1][1] += done[element][1]
-            _weigh(weights[-1], element.tail if element is not part else None, kept)
+            done[element] = one = open_ones.pop()
+            if one.kept_prose < one.prose <= _LONGEST_BLOCK and _is_kept_whole(element, kept):
+                one.kept = one.kept_prose = one.prose
+            open_ones[-1].add(one)
+            _weigh(open_ones[-1], element.tail if element is not part else None, kept, links)
     return done
 
 
-def _smallest_with(part: Element, done: _Weights) -> Element:
-    """Return the smallest element with nearly all kept text of `part`; `part` if there is little."""
-    whole, everything = done.get(part, (0, 0))
-    if whole < _TOO_LITTLE * everything or not whole:
+def _is_kept_whole(element: Element, kept: frozenset[str]) -> bool:
+    if element.tag not in _BLOCKS:
+        return False
+    return _squeeze("".join(islice(element.itertext(), _MOST_TEXTS))) in kept
+
+
+def _smallest_with(part: Element, done: _Weights, measures: Measures) -> Element:
+    """Return the smallest element with nearly all of the text that is kept, and most of all prose.
+
+    `part` if little is kept: trafilatura may have found one of several parts of the text only.
+    """
+    weight = done.get(part, _Weight())
+    if not weight.kept_prose or weight.kept_prose < _TOO_LITTLE * weight.prose:
         return part
+    kept, prose = _NEARLY_ALL * weight.kept_prose, _MOST_PROSE * measures[part].prose
     while True:
-        inner = next((child for child in part.iterchildren() if done[child][0] >= _NEARLY_ALL * whole), None)
+        inner = next(
+            (
+                child
+                for child in part.iterchildren()
+                if done[child].kept_prose >= kept and measures[child].prose >= prose
+            ),
+            None,
+        )
         if inner is None or inner.tag not in _CONTAINERS or _has_heading_before(inner):
             return part
         part = inner
@@ -174,7 +221,12 @@ def _has_heading_before(element: Element) -> bool:
     return False
 
 
-def _weigh(weight: list[int], text: str | None, kept: frozenset[str]) -> None:
-    words = to_one_line(text or "")
-    weight[0] += len(words) if words in kept else 0
-    weight[1] += len(words)
+def _weigh(weight: _Weight, text: str | None, kept: frozenset[str], links: int) -> None:
+    words = _squeeze(text or "")
+    if not words:
+        return
+    is_kept = words in kept
+    weight.kept += len(words) if is_kept else 0
+    if not links:
+        weight.kept_prose += len(words) if is_kept else 0
+        weight.prose += len(words)

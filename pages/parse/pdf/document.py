@@ -23,6 +23,7 @@ import pypdfium2.raw as pdfium
 from core.records import Section
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
+from pages.parse.ocr import DOTS, MOST_PIXELS, OcrReader, OcrText, describe, open_reader
 from pages.parse.pdf.drawing import Box, read_drawing
 from pages.parse.pdf.form_fields import align_fields, open_page
 from pages.parse.pdf.glyphs import read_letters
@@ -105,16 +106,80 @@ def _read(document: Any, check_clock: Callable[[], None]) -> Extracted:
         check_clock()
         reader.read(document, number)
     sections, title = reader.finish()
+    pictures = _Pictures(reader.pictures)
+    sections = pictures.add_to(sections, document)
     if not sections:
         raise PageUnreadable(
             "That PDF has no text in it, only pictures: it was scanned. Please send one whose text can be "
-            "selected."
-            if reader.pictures
+            f"selected.{pictures.problem}"
+            if pictures.unread
             else "That PDF has no text in it; please send one whose text can be selected."
         )
     return Extracted(
-        _own_title(document) or title, sections, reader.unseen, reader.left_out(), tuple(reader.unread())
+        _own_title(document) or title,
+        sections,
+        reader.unseen,
+        (*reader.left_out(), *pictures.left_out()),
+        (*pictures.say_unread(), *reader.unread()),
     )
+
+
+class _Pictures:
+    """The pages of a file that are only pictures, by their numbers; `unread` are those without text."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self.unread = list(numbers)
+        self.problem = ""
+        self._read: dict[int, OcrText] = {}
+
+    def add_to(self, sections: Sequence[Section], document: Any) -> tuple[Section, ...]:
+        """Return the sections of a file with the text of its pictures among them, where that is read."""
+        try:
+            reader = open_reader() if self.unread else None
+        except PageUnreadable as problem:
+            self.problem = f" {problem}"
+            return tuple(sections)
+        if reader is None:
+            return tuple(sections)
+        try:
+            for number in list(self.unread):
+                found = _read_picture(document, number, reader) if reader.has_time() else None
+                if found is not None:
+                    self._read[number] = found
+                    self.unread.remove(number)
+        finally:
+            reader.close()
+        more = [Section(f"Page {number}", f"page={number}", one.text) for number, one in self._read.items()]
+        return tuple(sorted((*sections, *more), key=_page_of))
+
+    def left_out(self) -> Iterator[str]:
+        """Yield which text was recognised in pictures, in a sentence."""
+        if self._read:
+            yield describe(list(self._read), min(one.sure for one in self._read.values()))
+
+    def say_unread(self) -> Iterator[str]:
+        """Yield which pages could not be read, in a sentence."""
+        if self.unread:
+            yield (
+                f"{_name_pages(self.unread)} only a picture, such as a scan: its text was not read."
+                f"{self.problem}"
+            )
+
+
+def _page_of(section: Section) -> int:
+    return int(section.anchor.removeprefix("page="))
+
+
+def _read_picture(document: Any, number: int, reader: OcrReader) -> OcrText | None:
+    """Return what stands on a page that is a picture, drawn as large as it may be."""
+    page = document[number - 1]
+    inches = max(1.0, page.get_width() * page.get_height()) / 72**2
+    dots = min(float(DOTS), (MOST_PIXELS / inches) ** 0.5)
+    bitmap = page.render(scale=dots / 72, grayscale=True)
+    page.close()
+    rows = bytes(bitmap.buffer)
+    pixels = b"".join(rows[at : at + bitmap.width] for at in range(0, len(rows), bitmap.stride))
+    return reader.read(pixels, bitmap.width, bitmap.height)
 
 
 class _PageReader:
@@ -184,8 +249,6 @@ class _PageReader:
 
     def unread(self) -> Iterator[str]:
         """Yield what could not be read, in sentences."""
-        if self.pictures:
-            yield f"{_name_pages(self.pictures)} only a picture, such as a scan: its text was not read."
         if self.damaged:
             yield f"{_name_pages(self.damaged)} damaged and was not read."
 

@@ -3,6 +3,8 @@
 | | Cloud | Data Center |
 |---|---|---|
 | list, with restrictions | v1 `content/search` by CQL, pages by a cursor | v1 `content`, pages by start |
+| files, with their pages | v1 `content/search` by CQL | the same |
+| bytes of a file | v1 `content/ID/child/attachment/ID/download`, a redirect | `_links.download` |
 | text | v2 `pages/ID`, `blogposts/ID` | v1 `content/ID` |
 | restrictions of one page | v1 `content/ID/restriction` | the same |
 | who may see a space | v2 `spaces/ID/permissions` | v1 `space/KEY/permissions` from 9.1 on, else JSON-RPC |
@@ -18,9 +20,12 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from pages.fetch.calls import ApiCall
 from pages.fetch.client import Fetcher
-from pages.fetched import PageUnreadable
+from pages.fetch.ssrf import join_url
+from pages.fetched import PageUnreachable, PageUnreadable, refuse_too_large
 from pages.sources.confluence.address import SpaceAddress
+from pages.sources.confluence.attachments import ATTACHMENT, Attachment
 from pages.sources.credentials import Credential
 from pages.sources.foreign import find_object, find_objects, find_text
 from pages.sources.rest import ApiRefused, RestClient
@@ -28,6 +33,8 @@ from pages.sources.rest import ApiRefused, RestClient
 AT_A_TIME = 100
 """Pages that are asked for in one call; where restrictions are read along, a service may give fewer."""
 _WITH = "version,ancestors,restrictions.read.restrictions.user,restrictions.read.restrictions.group"
+_OK = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 
@@ -38,6 +45,7 @@ class ConfluenceApi:
     def __init__(self, address: SpaceAddress, credential: Credential, fetcher: Fetcher) -> None:
         self.address = address
         self._credential = credential
+        self._fetcher = fetcher
         self._rest = RestClient(fetcher, address.base, self._authorize, self._explain)
 
     async def check_space(self) -> str:
@@ -68,6 +76,36 @@ class ConfluenceApi:
             for kind in ("page", "blogpost")
         ]
 
+    async def list_attachments(self) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the files of the space's pages, with the pages that they are attached to."""
+        cql = f'space = "{self.address.space}" and type = {ATTACHMENT}'
+        given = {"cql": cql, "expand": "version,container", "limit": str(AT_A_TIME)}
+        async with aclosing(
+            self._rest.pages(f"/rest/api/content/search?{urlencode(given)}", _next_link)
+        ) as found:
+            async for page in found:
+                yield find_objects(page, "results")
+
+    async def download(self, attachment: Attachment) -> bytes:
+        """Return the bytes of a file. Raises PageRefused.
+
+        The Cloud says where they are, for whoever has that address: no token goes there.
+        """
+        link = attachment.link
+        if self.address.is_cloud:
+            page, number = quote(attachment.page, safe=""), quote(attachment.id, safe="")
+            link = f"/rest/api/content/{page}/child/attachment/{number}/download"
+        limit, site = self._fetcher.limits.max_bytes, self.address.site.site
+        reply = await self._rest.get(link)
+        if reply.status in _REDIRECTS:
+            place = join_url(self.address.base, reply.headers.get("location", ""))
+            reply = await self._fetcher.send(ApiCall(place, headers={"Accept": "*/*"}, most_bytes=limit))
+        if reply.status != _OK:
+            raise PageUnreachable(f"A file of {site} was not sent ({reply.status}); it is asked for again.")
+        if len(reply.body) > limit:
+            raise refuse_too_large(site, limit)
+        return reply.body
+
     async def read_html(self, content_id: str, kind: str) -> str:
         """Return the text of a page as HTML, with its macros carried out. Raises ApiRefused."""
         number = quote(content_id, safe="")
@@ -81,7 +119,7 @@ class ConfluenceApi:
     async def is_there(self, content_id: str, kind: str) -> bool:
         """Tell whether a page that was not listed exists all the same. Raises ApiRefused."""
         number = quote(content_id, safe="")
-        place = "blogposts" if kind == "blogpost" else "pages"
+        place = {"blogpost": "blogposts", ATTACHMENT: "attachments"}.get(kind, "pages")
         link = f"/api/v2/{place}/{number}" if self.address.is_cloud else f"/rest/api/content/{number}"
         try:
             return find_text(await self._rest.get_json(link), "status") == "current"

@@ -1,8 +1,8 @@
 """A space of Confluence as a source: its pages and blog posts, or a page and what stands below it.
 
 Every look lists the whole space with its restrictions, which change without a new version of the page; the
-text is fetched where the version is new. What is not listed any more is gone. Attachments, comments and
-drafts are not read.
+text is fetched where the version is new. What is not listed any more is gone. Files that are attached to a
+page are read by whoever may read the page; comments and drafts are not read.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from pages.fetch.ssrf import join_url, parse_address
 from pages.fetched import AddressRefused, Fetched, PageRefused, PageUnreachable, PageUnreadable
 from pages.sources.confluence.address import SpaceAddress, parse_space_address
 from pages.sources.confluence.api import ConfluenceApi
+from pages.sources.confluence.attachments import ATTACHMENT, Attachment, open_address, read_attachment
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
 from pages.sources.credentials import find_credential
 from pages.sources.foreign import find, find_object, find_objects, find_text
 from pages.sources.group_names import GroupNames, parse_group_names
+from pages.sources.items import Problem
 from pages.sources.ledger import Ledger
 from pages.sources.plug import Document, Listing, SourceAccess
 from pages.sources.plugged import MOST_DOCUMENTS
+from pages.sources.rest import ApiRefused
 from pages.sources.words import SourceWord
 
 MOST_CHECKED = 100
@@ -61,6 +64,7 @@ class _Contents:
     found: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     restrictions: dict[str, Readers] = field(default_factory=dict[str, Readers])
     unknown: set[str] = field(default_factory=set[str])
+    files: dict[str, Attachment] = field(default_factory=dict[str, Attachment])
 
 
 class ConfluenceSource:
@@ -71,6 +75,7 @@ class ConfluenceSource:
         self._names = names
         self._given = given
         self._kinds: dict[str, str] = {}
+        self._files: dict[str, Attachment] = {}
 
     async def list_documents(self, ledger: Ledger) -> Listing:
         """Return the space's pages, with their readers."""
@@ -88,14 +93,45 @@ class ConfluenceSource:
                     listing.failure = PageUnreadable(TOO_MANY)
                     break
         if listing.failure is None:
+            await self._list_files(contents, listing)
             await self._check_missing(contents, ledger, listing)
         space = await self._read_space(space_id, listing)
         for one in contents.found.values():
             if self._is_wanted(one):
                 readers = self._given or combine(space, await self._restrictions(one, contents))
                 listing.documents.append(self._describe(one, readers))
+        for file in contents.files.values():
+            await self._add_file(file, space, contents, listing)
         self._remark(contents, listing)
         return listing
+
+    async def _list_files(self, contents: _Contents, listing: Listing) -> None:
+        """Find the files of the pages that are read; where the service lists none, it is remarked."""
+        try:
+            async with aclosing(self._api.list_attachments()) as listed:
+                async for some in listed:
+                    for file in filter(None, map(read_attachment, some)):
+                        page = contents.found.get(file.page)
+                        if page is not None and self._is_wanted(page):
+                            contents.files[file.id] = file
+        except ApiRefused as refused:
+            listing.remarks.append(f"Files that are attached to its pages are not read: {refused}")
+
+    async def _add_file(
+        self, file: Attachment, space: Readers, contents: _Contents, listing: Listing
+    ) -> None:
+        """Add a file, for those who may read the page that it is attached to."""
+        page = contents.found[file.page]
+        readers = self._given or combine(space, await self._restrictions(page, contents))
+        try:
+            url = open_address(self._api.address, file)
+        except AddressRefused as refused:
+            listing.problems.append(Problem(_open_address(self._api.address, page), str(refused)))
+            return
+        self._files[file.id] = file
+        listing.documents.append(
+            Document(file.id, url, file.title, file.media_type, f"file {file.version}", readers, file.size)
+        )
 
     async def _check_missing(self, contents: _Contents, ledger: Ledger, listing: Listing) -> None:
         """Look at some pages that are not listed any more: lists leave out what moves meanwhile.
@@ -103,7 +139,7 @@ class ConfluenceSource:
         While one of them is there, nothing is taken for gone.
         """
         before: dict[str, str] = ledger.notes.setdefault("listed", {})
-        for number in list(before.keys() - contents.found.keys())[:MOST_CHECKED]:
+        for number in list(before.keys() - contents.found.keys() - contents.files.keys())[:MOST_CHECKED]:
             if await self._api.is_there(number, before[number]):
                 listing.failure = PageUnreachable(
                     f"The list of that space is not whole: the page {number} is there and not listed. What "
@@ -111,10 +147,16 @@ class ConfluenceSource:
                     f"missing is kept until the next refresh."
                 )
                 return
-        ledger.notes["listed"] = {number: find_text(one, "type") for number, one in contents.found.items()}
+        ledger.notes["listed"] = {
+            **{number: find_text(one, "type") for number, one in contents.found.items()},
+            **dict.fromkeys(contents.files, ATTACHMENT),
+        }
 
     async def read_document(self, document: Document) -> Fetched:
-        """Return the text of a page, as HTML."""
+        """Return the text of a page, as HTML, or a file as it is."""
+        file = self._files.get(document.id)
+        if file is not None:
+            return Fetched(document.url, await self._api.download(file), document.media_type)
         text = await self._api.read_html(document.id, self._kinds.get(document.id, "page"))
         title = escape(document.title)
         main = f"<main><h1>{title}</h1>{text}</main>"

@@ -144,7 +144,7 @@ class Drive:
             del kept[number]
         for first in _choose(files, kept, items):
             await self._ask(first, kept, items, names)
-            await self._ledger.keep()
+            await self._keep_at_times()
         return {one.id: _load(kept.get(one.id)) for one in files}
 
     async def _ask(

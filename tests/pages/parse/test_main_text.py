@@ -64,6 +64,9 @@ AROUND = {
     "a byline": "<p>By Ada PLANTED | 4 May 2026</p>",
     "tags": "<div class='post-tags'><a href=/a>PLANTED</a> <a href=/b>ferries</a></div>",
     "an advertisement": "<div class='ad-container'><p>PLANTED shoes, half price.</p></div>",
+    "whose it is": "<p>Copyright © 2026, PLANTED Harbour News</p>",
+    "a line of an advertisement": "<p>Advertisement - story continues below PLANTED</p>",
+    "a file's name for an image": "<p><img alt='img-0412-old-pier' src=/a><img alt='PLANTED.jpg' src=/b></p>",
     "a list of links at the end": f"<ul>{LINKS}<li><a href=/p>PLANTED</a></li></ul>",
 }
 
@@ -111,6 +114,11 @@ ABOUT_IT = {
     "when it was changed": "<p>Last updated: 3 May 2026, KEPT by the harbour office</p>",
     "a price share": "<div class='share-capital'><p>KEPT Each share is worth ten euros.</p></div>",
     "a box about authors": "<div><h3>Rights of authors</h3><p>KEPT They are the house's.</p></div>",
+    "a part named as comments are": (
+        "<h2>Responses</h2><p>KEPT The server answers with one of two of them.</p><ul><li>200: done</li>"
+        "<li>404: gone</li></ul><pre><code>GET /piers</code></pre><button>Copy</button>"
+    ),
+    "Kommentare in a rule of code": "<h3>Kommentare</h3><div><p>KEPT Sie sagen, warum.</p><p>Kurz.</p></div>",
     "a comment in code": "<pre><code><span class=comment># KEPT</span>\nrun</code></pre>",
 }
 
@@ -118,6 +126,39 @@ ABOUT_IT = {
 @pytest.mark.parametrize("kind", ABOUT_IT)
 def test_a_page_about_such_things_keeps_its_text(kind: str) -> None:
     assert "KEPT" in words(read(f"<main><h1>Harbour</h1>{STORY}{ABOUT_IT[kind]}</main>"))
+
+
+def test_a_text_with_links_in_its_sentences_is_found_between_the_columns_of_a_wide_page() -> None:
+    linked = STORY.replace("the fish hall", "<a href=/f>the fish hall</a> (<em>north</em>)")
+    menu = "".join(f"<td><a href=/m{n}>Matter {n} of the port</a></td>" for n in range(60))
+    side = "".join(f"<div>PLANTED offer {n}, <a href=/o{n}>on board</a></div>" for n in range(9))
+    text = words(
+        read(
+            f"<div id=all><div id=head><table><tr>{menu}</tr></table></div><div id=middle>"
+            f"<div id=c1>{linked}</div><div id=c2>{side}</div></div></div>"
+        )
+    )
+    assert "PLANTED" not in text
+    assert "The last ferry" in text
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "<div class=tools><span>comments</span></div><div><a href=#c class=comment-count>3</a></div>",
+        "<div class=head><h3>More from the harbour office</h3></div>",
+        "<div>Comments</div><p class=comment-link><a href=#c>Read them</a></p>",
+        "<h4>Related</h4>",
+        "<div><div>Share</div></div>",
+        "<p>What do you think?</p><button>Yes</button>",
+    ],
+)
+def test_a_label_above_an_article_does_not_take_it_along(above: str) -> None:
+    teasers = "".join(f"<p>Another matter of {n} boats is told on a page of its own.</p>" for n in range(20))
+    for after in ("", "<div><a href=/next>Next</a></div>", f"<div class=teasers>{teasers}</div>"):
+        text = words(read(f"<div>{above}<div class=text>{STORY}</div>{after}</div>"))
+        assert "The first ferry" in text
+        assert "The last ferry" in text
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pages.sources.confluence.address import parse_space_address
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
 from pages.sources.group_names import parse_group_names
 from tests.builders.source_reading import HERE, SourceReader
-from tests.doubles.confluence import Confluence, Content, serve_on_loopback
+from tests.doubles.confluence import Confluence, Content, File, serve_on_loopback
 
 CLOUD, SERVER = "example.atlassian.net", "wiki.example.com"
 TOKEN = "tok-SECRET"  # noqa: S105
@@ -49,8 +49,8 @@ def reader(tmp_path: Path, wiki: Confluence) -> SourceReader:
             confluence_tokens=f"other.example.com=x, {site}={user}{TOKEN}",
             confluence_groups=("Staff=entra:group:S-1", "confluence-users=everyone", "board=entra:group:b"),
         ),
-        names={CLOUD: [HERE], SERVER: [HERE]},
-        limits=FetchLimits(allowed_sites=("*", site)),
+        names={CLOUD: [HERE], SERVER: [HERE], "media.example.com": [HERE]},
+        limits=FetchLimits(allowed_sites=("*", site, f"media.example.com:{wiki.port}")),
     )
 
 
@@ -107,6 +107,47 @@ async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
     assert shelf.fetched == 0
     assert readers["4"] == readers["7"] == Readers(frozenset(board))
     assert readers["5"] == NOBODY
+
+
+async def test_files_of_pages_are_read_by_those_who_may_read_the_pages(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    wiki.add(Content("4", "Pay", "<p>What the board earns in a year.</p>", groups=("board",)))
+    csv = b"Grade,Days\nA,26\nB,28\n"
+    files = [
+        File("att1", "2", "days.csv", csv, "text/csv"),
+        File("att2", "4", "pay.md", b"# Pay\n\nThe board earns enough."),
+        File("att3", "2", "photo.png", b"\x89PNG", "image/png"),
+        File("att4", "99", "draft.md", b"Of a page that is not listed."),
+        File("att5", "2", "far.md", b"Elsewhere.", download="//evil.example.com/far.md"),
+    ]
+    wiki.files = {one.id: one for one in files}
+    shelf = await reader.read()
+    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
+    assert {name for name in readers if "." in name} == {"days.csv", "pay.md"}
+    assert readers["days.csv"] == readers["2"] == STAFF
+    assert readers["pay.md"] == readers["4"]
+    assert readers["4"] != STAFF
+    assert "Grade | Days" in shelf.texts["days.csv"]
+
+    assert ((await reader.read()).fetched, shelf.failure) == (0, "")
+    wiki.add(replace(wiki.contents["2"], groups=("board",)))  # its file follows it
+    wiki.files["att2"] = replace(files[1], version=2, body=b"# Pay\n\nThe board earns less.")
+    del wiki.files["att1"]
+    await reader.read()
+    assert "earns less" in shelf.texts["pay.md"]
+    assert "days.csv" not in shelf.texts
+
+
+async def test_where_no_files_can_be_listed_the_pages_are_read(
+    wiki: Confluence, reader: SourceReader
+) -> None:
+    if wiki.cloud:
+        return  # its pages are listed by the same call
+    wiki.forbidden.add("/rest/api/content/search")
+    shelf = await reader.read()
+    assert sorted(shelf.texts) == ["1", "2", "3"]
+    assert "Files that are attached to its pages are not read" in shelf.remarks[0]
 
 
 async def test_what_cannot_be_told_is_closed_and_said(wiki: Confluence, reader: SourceReader) -> None:
