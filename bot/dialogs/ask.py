@@ -42,6 +42,10 @@ _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 
 
+class AnsweredElsewhere(Exception):
+    """Another process answers the question, or has."""
+
+
 class StillReading(Exception):
     """Nothing was found in the pages that are read so far; the message says so, and how far that is."""
 
@@ -233,12 +237,17 @@ class Asking:
 
     async def _try_to_respond(self, work: _Work, answer: Answer | None) -> str | None:
         """Return the message that the asker has, "" where none is due; None to try again at a next start."""
-        question = work.question
+        question, message_id = work.question, ""
         try:
+            await self._check_held(question)
             with reading_as(await self.find_audience(question)):
                 if answer is None and await self._talk(work):
                     return ""  # what was said is no answer: neither to be judged, nor a question that failed
                 return await self._respond(work, answer)
+        except AnsweredElsewhere:
+            log.info("another process answers a question that was heard here, too")
+            await work.reply.abandon()
+            message_id = None
         except Stopped as stopped:
             log.info("the asker stopped an answer")
             await self._note_failed(question, "stopped")
@@ -250,13 +259,23 @@ class Asking:
         except OSError:
             log.exception("answer not delivered; it is kept and tried again at the next start")
             await self._note_failed(question, "not_delivered")
-            return None
+            message_id = None
         except Exception as error:
             log.exception("a question failed")
             telemetry.record_error(error)
             await self._note_failed(question, "error")
             return await _try_to_say(work.reply, WENT_WRONG)
-        return ""
+        return message_id
+
+    async def _check_held(self, question: Question) -> None:
+        """Raise AnsweredElsewhere where this question is another process's now."""
+        try:
+            held = await self._store.hold_question(question)
+        except StoreUnavailable as error:  # what is written next says so
+            log.info("it is not known who else answers a question: %s", error)
+            return
+        if not held:
+            raise AnsweredElsewhere
 
     async def _note_failed(self, question: Question, why: str) -> None:
         events.answer_failed(question, why)
@@ -297,6 +316,7 @@ class Asking:
             return await work.say(work.refusal.sentence)
         if answer is None:
             excuse = await self._write(work)
+            await self._check_held(work.question)
             if work.best is None:
                 why, sentence = excuse
                 await self._note_failed(work.question, why)
