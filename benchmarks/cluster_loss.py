@@ -295,6 +295,10 @@ def show(loads: Sequence[Load], console: Console) -> bool:
         counts = [str(one.count(kind)) for kind in KINDS]
         table.add_row(one.name, str(len(one.messages)), *counts, f"{median:.2f}", f"{one.p95_s:.2f}")
     console.print(table)
+    for one in loads:
+        for number, said in one.messages.items():
+            if judge(number, said) in {"lost", "doubled", "broken"}:
+                console.print(f"{one.name}: {number}: {[text[:60] for text in said]}", markup=False)
     bad = [one for one in loads if any(one.count(kind) for kind in ("lost", "doubled", "broken"))]
     return not bad and not any(one.count("sorry") for one in loads if "head" not in one.name)
 
