@@ -237,7 +237,8 @@ class Asking:
 
     async def _try_to_respond(self, work: _Work, answer: Answer | None) -> str | None:
         """Return the message that the asker has, "" where none is due; None to try again at a next start."""
-        question, message_id = work.question, ""
+        question = work.question
+        message_id: str | None = ""
         try:
             await self._check_held(question)
             with reading_as(await self.find_audience(question)):
@@ -245,8 +246,7 @@ class Asking:
                     return ""  # what was said is no answer: neither to be judged, nor a question that failed
                 return await self._respond(work, answer)
         except AnsweredElsewhere:
-            log.info("another process answers a question that was heard here, too")
-            await work.reply.abandon()
+            await _leave_to_others(work.reply)
             message_id = None
         except Stopped as stopped:
             log.info("the asker stopped an answer")
@@ -264,8 +264,20 @@ class Asking:
             log.exception("a question failed")
             telemetry.record_error(error)
             await self._note_failed(question, "error")
-            return await _try_to_say(work.reply, WENT_WRONG)
+            message_id = await self._apologise(work)
         return message_id
+
+    async def _apologise(self, work: _Work) -> str | None:
+        """Say that something went wrong, unless another process answers; return as `_try_to_respond`."""
+        try:
+            await self._check_held(work.question)
+            return await work.reply.say(WENT_WRONG)
+        except AnsweredElsewhere:
+            await _leave_to_others(work.reply)
+            return None
+        except Exception:
+            log.exception("the asker could not be told")
+            return ""
 
     async def _check_held(self, question: Question) -> None:
         """Raise AnsweredElsewhere where this question is another process's now."""
@@ -434,9 +446,7 @@ async def forget_question(store: FeedbackStore, question_id: str) -> str | None:
     return message_id
 
 
-async def _try_to_say(reply: Reply, text: str) -> str:
-    try:
-        return await reply.say(text)
-    except Exception:
-        log.exception("the asker could not be told")
-        return ""
+async def _leave_to_others(reply: Reply) -> None:
+    """End what is on screen of an answer that another process gives."""
+    log.info("another process answers a question that was heard here, too")
+    await reply.abandon()
