@@ -54,6 +54,8 @@ BOTS = 3
 WAIT_S = 90.0
 DEAD_S = 15.0
 """How long the head stays dead before the server is started anew."""
+THINK_S = 1.0
+"""How long an asker reads before asking again."""
 AGAIN_SHARE = 1 / 3
 SORRY = "Sorry"
 
@@ -214,6 +216,7 @@ class Cluster:
             turn = 0
             while turn < rounds or not over.is_set():
                 await self.ask(asker, load)
+                await asyncio.sleep(THINK_S)
                 turn += 1
 
         async def harm_soon() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -115,6 +115,8 @@ class Asking:
         self.on_failed: Callable[[Question, str], Awaitable[None]] = _tell_nobody
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._questions: dict[str, Question] = {}
+        self._arrivals: set[str] = set()
+        self._ended_meanwhile: set[str] = set()
         self.find_audience: FindAudience = find_nobody
         self.access = PageAccess()
 
@@ -124,26 +126,40 @@ class Asking:
         One that its asker may not ask now is kept, too, and closed with a sentence. Raises StoreUnavailable:
         then nothing was acknowledged.
         """
-        with telemetry.span("store"):
-            fresh = await self._store.add_question(question)
-        if fresh:
-            refusal, is_question = None, not self._is_small_talk(question)
-            if is_question:
-                events.question_asked(question)
-            if question.about_file or is_question:
-                refusal = self._askers.refuse(question)
-            self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
+        with self._arriving(question.id):
+            with telemetry.span("store"):
+                fresh = await self._store.add_question(question)
+            if fresh:
+                self._begin_fresh(question, reply)
         return fresh
+
+    def _begin_fresh(self, question: Question, reply: Reply) -> None:
+        refusal, is_question = None, not self._is_small_talk(question)
+        if is_question:
+            events.question_asked(question)
+        if question.about_file or is_question:
+            refusal = self._askers.refuse(question)
+        self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
+
+    @contextlib.contextmanager
+    def _arriving(self, question_id: str) -> Generator[None]:
+        """Keep a question from being taken for one that was left open, while it is being kept."""
+        self._arrivals.add(question_id)
+        try:
+            yield
+        finally:
+            self._arrivals.discard(question_id)
 
     async def deliver(self, question: Question, reply: Reply, answer: Answer) -> bool:
         """Keep a question with its answer, which is there already, and send it; False for a redelivery.
 
         Raises StoreUnavailable.
         """
-        if not await self._store.add_question(question):
-            return False
-        events.question_asked(question)
-        self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
+        with self._arriving(question.id):
+            if not await self._store.add_question(question):
+                return False
+            events.question_asked(question)
+            self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
         return True
 
     async def forget(self, question_id: str) -> str | None:
@@ -170,15 +186,25 @@ class Asking:
         """Answer what a crash left open; return how many questions that was.
 
         `restore_reply` returns None where a channel is not served now: its question stays for a later start.
+        What has ended here since the store was asked is left alone: it was open then, and may be answered.
         """
         resumed = 0
+        self._ended_meanwhile.clear()
         for open_question in await self._store.take_undelivered():
             question = open_question.question
             reply = restore_reply(question)
-            if reply is not None and question.id not in self._tasks:
+            if reply is not None and not self._is_known(question.id):
                 self._begin(_Work(question, reply, resumed=True), open_question.answer)
                 resumed += 1
         return resumed
+
+    def _is_known(self, question_id: str) -> bool:
+        """Tell whether a question that was open a moment ago is arriving, under way, or has ended since."""
+        return (
+            question_id in self._arrivals
+            or question_id in self._tasks
+            or question_id in self._ended_meanwhile
+        )
 
     async def drain(self, timeout_s: float) -> int:
         """Wait for the questions under way; leave unfinished ones to the next start, and count them."""
@@ -214,6 +240,7 @@ class Asking:
 
         def on_done(_: asyncio.Task[None]) -> None:
             self._tasks.pop(question.id, None)
+            self._ended_meanwhile.add(question.id)
             self._questions.pop(question.id, None)
             if work.place is not None:
                 work.place.leave()

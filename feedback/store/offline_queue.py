@@ -357,6 +357,7 @@ class OfflineStore:
         near, began = list(await self._near.take_undelivered()), time.monotonic()
         try:
             taken = await self._far.take_undelivered()
+            self._held_until = {id_: until for id_, until in self._held_until.items() if until > began}
             self._note_held(began, *(left.question.id for left in taken))
             far = [
                 left
