@@ -85,6 +85,17 @@ async def both_hear(two: Two) -> None:
     assert two[1].store.waiting.records == 1
 
 
+async def test_a_bot_that_holds_a_question_for_sure_asks_nobody(two: Two) -> None:
+    first, second = two
+    assert await first.hear(question())
+    await asyncio.wait_for(first.answerer.began.wait(), 20)
+    before = len(first.front.requests)
+    assert await first.store.hold_question(question())
+    assert len(first.front.requests) == before
+    assert not await second.store.hold_question(question())
+    assert await first.finish() == ["Ten."]
+
+
 async def test_a_bot_whose_one_call_was_lost_asks_again_before_anything_is_shown(two: Two) -> None:
     first, second = two
     second.front.faults.append(away_once())
