@@ -113,6 +113,7 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, *words], stderr=said, start_new_session=True, text=True
             )
+            text = ""
             for _ in range(240):
                 time.sleep(0.5)
                 said.seek(0)
