@@ -109,15 +109,14 @@ class Server:
             "--port",
             str(self.port),
         ]
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as said:
             self._process = subprocess.Popen(
                 [sys.executable, *words], stderr=said, start_new_session=True, text=True
             )
             text = ""
             for _ in range(240):
                 time.sleep(0.5)
-                said.seek(0)
-                text = said.read()
+                text = Path(said.name).read_text("utf-8")
                 if "replicas" in text and f":{self.port}/v1" in text:
                     return
                 if self._process.poll() is not None:
