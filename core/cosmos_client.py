@@ -161,6 +161,10 @@ class CosmosContainer:
         self._connected = None
         await self._closing.aclose()
 
+    def end_pause(self) -> None:
+        """Make the next call, whatever has failed a moment ago."""
+        self._paused_until = 0.0
+
     async def create(self, item: Item) -> bool:
         """Keep a new item; False when there is one with its id (nothing changes)."""
         item = item | {"mark": secrets.token_hex(8)}

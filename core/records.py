@@ -196,7 +196,9 @@ class Answer:
     for below it. `verified_by` and `verified_at` say which reviewer (a pseudonym) stands for it since when,
     `written_on` is the channel where a reviewer wrote its text ("": the model wrote it). `stopped`: the asker
     pressed stop, and `text` is what was written until then. `similar` are the answers whose verified forms
-    are offered below it, the likeliest first: a reviewer answered a similar question.
+    are offered below it, the likeliest first: a reviewer answered a similar question. `search_version` names
+    the head that ordered what was found ("": older, or nothing was searched), `reviewed` the answer whose
+    ruling a verified one has ("": none, or older).
     """
 
     id: str
@@ -217,6 +219,8 @@ class Answer:
     confidence: float | None = None
     marked: str = ""
     similar: tuple[str, ...] = ()
+    search_version: str = ""
+    reviewed: str = ""
 
     @property
     def abstained(self) -> bool:

@@ -103,6 +103,9 @@ class Ear:
     async def talk(self, said: TalkReply) -> str:
         return await self.say(said.text)
 
+    async def abandon(self) -> str:
+        return ""
+
 
 async def ask_once(store: FeedbackStore, asking: Asking, question: Question, patience_s: float) -> Answer:
     """Ask through the bot's dialogs; what was answered before is not asked again. Raises Unanswered."""

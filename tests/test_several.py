@@ -74,7 +74,7 @@ async def several(cosmos_url: str, folder: Path) -> AsyncGenerator[Several]:
         for number in range(BOTS):
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
-            bot = Bot(where, port)
+            bot = Bot(where, port, warm=True)
             closing.push_async_callback(ended, bot)
             url = f"http://127.0.0.1:{port}/api/messages"
             bots.append(bot)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bot.channel import CancellableReply
+from bot.channel import Reply
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import Incoming, Reference
 from bot.dialogs.ask import Asking, forget_question
@@ -71,18 +71,18 @@ class AskedMessages:
         self._later = later
         self._pseudonym = pseudonym
         self._hooks = hooks
-        self._replies: WeakValueDictionary[str, CancellableReply] = WeakValueDictionary()  # while they work
+        self._replies: WeakValueDictionary[str, Reply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
         later.register(CONTACT, lambda entry: desk.put_contact(**entry))
         for kind in (DELETE, *_DELETE_BEFORE):
             later.register(kind, lambda entry: self._forget_message(**entry))
 
-    def reply_to(self, question_id: str) -> CancellableReply | None:
+    def reply_to(self, question_id: str) -> Reply | None:
         """Return the reply that works on a question, if one does."""
         return self._replies.get(question_id)
 
-    def remember_reply(self, question_id: str, reply: CancellableReply) -> CancellableReply:
+    def remember_reply(self, question_id: str, reply: Reply) -> Reply:
         """Remember a reply for as long as it works on its question."""
         self._replies[question_id] = reply
         return reply

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from bot.cards.elements import Card
 from bot.cards.help import help_card
 from bot.cards.privacy import brief
-from bot.channel import CancellableReply, Offers, StreamPace, Undeliverable, nothing_more
+from bot.channel import Offers, Reply, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
 from bot.channels.asides.listening import Heard, Listening
 from bot.channels.asides.own_reactions import OwnReactions
@@ -79,7 +79,7 @@ class ReplyRequest:
     extras: ReplyExtras
 
 
-MakeReply = Callable[[ReplyRequest], CancellableReply]
+MakeReply = Callable[[ReplyRequest], Reply]
 Recognise = Callable[[str], Awaitable[None]]
 """Hears the id of everybody who shows up, before anything is done for them."""
 
@@ -221,7 +221,7 @@ class ActivityHandler:
         await self._ask(asked, connector, asked.question_id, replaces="")
         return True
 
-    def restore_reply(self, question: Question, connector: Connector) -> CancellableReply | None:
+    def restore_reply(self, question: Question, connector: Connector) -> Reply | None:
         """Make the way back to who asked from the stored question; None where it is not this channel's."""
         reference = Reference.load(question.reply_to)
         if question.channel is not self._config.channel or reference is None:
@@ -230,11 +230,11 @@ class ActivityHandler:
             question.id, self._reply(reference, connector, question.asker)
         )
 
-    def _reply(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
+    def _reply(self, reference: Reference, connector: Connector, person: str) -> Reply:
         """Return the way back to a person, with the bot's own reactions to what they asked."""
         return self._handlers.own_reactions.wrap(self._answer(reference, connector, person), reference)
 
-    def _answer(self, reference: Reference, connector: Connector, person: str) -> CancellableReply:
+    def _answer(self, reference: Reference, connector: Connector, person: str) -> Reply:
         """Return the way of an answer; in a personal chat the first one tells what is kept."""
         greeting = Greeting(self._handlers.privacy.privacy, person) if reference.personal else None
         keep_part = partial(self._messages.keep_part, reference)

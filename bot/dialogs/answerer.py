@@ -262,4 +262,5 @@ def _build_answer(verified: VerifiedAnswer, question: Question, took_s: float) -
         verified_by=verified.verified_by,
         verified_at=verified.verified_at,
         written_on=verified.written_on,
+        reviewed=verified.answer_id,
     )

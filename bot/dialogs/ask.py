@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,6 +42,10 @@ WENT_WRONG = mark(
 CLOSED = mark("What I had found for this may not be shown here any more. Please ask your question again.")
 _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
+
+
+class AnsweredElsewhere(Exception):
+    """Another process answers the question, or has."""
 
 
 class StillReading(Exception):
@@ -113,6 +117,8 @@ class Asking:
         self.on_failed: Callable[[Question, str], Awaitable[None]] = _tell_nobody
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._questions: dict[str, Question] = {}
+        self._arrivals: set[str] = set()
+        self._ended_meanwhile: set[str] = set()
         self.find_audience: FindAudience = find_nobody
         self.access = PageAccess()
 
@@ -122,26 +128,40 @@ class Asking:
         One that its asker may not ask now is kept, too, and closed with a sentence. Raises StoreUnavailable:
         then nothing was acknowledged.
         """
-        with telemetry.span("store"):
-            fresh = await self._store.add_question(question)
-        if fresh:
-            refusal, is_question = None, not self._is_small_talk(question)
-            if is_question:
-                events.question_asked(question)
-            if question.about_file or is_question:
-                refusal = self._askers.refuse(question)
-            self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
+        with self._arriving(question.id):
+            with telemetry.span("store"):
+                fresh = await self._store.add_question(question)
+            if fresh:
+                self._begin_fresh(question, reply)
         return fresh
+
+    def _begin_fresh(self, question: Question, reply: Reply) -> None:
+        refusal, is_question = None, not self._is_small_talk(question)
+        if is_question:
+            events.question_asked(question)
+        if question.about_file or is_question:
+            refusal = self._askers.refuse(question)
+        self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
+
+    @contextlib.contextmanager
+    def _arriving(self, question_id: str) -> Generator[None]:
+        """Keep a question from being taken for one that was left open, while it is being kept."""
+        self._arrivals.add(question_id)
+        try:
+            yield
+        finally:
+            self._arrivals.discard(question_id)
 
     async def deliver(self, question: Question, reply: Reply, answer: Answer) -> bool:
         """Keep a question with its answer, which is there already, and send it; False for a redelivery.
 
         Raises StoreUnavailable.
         """
-        if not await self._store.add_question(question):
-            return False
-        events.question_asked(question)
-        self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
+        with self._arriving(question.id):
+            if not await self._store.add_question(question):
+                return False
+            events.question_asked(question)
+            self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
         return True
 
     async def forget(self, question_id: str) -> str | None:
@@ -168,15 +188,25 @@ class Asking:
         """Answer what a crash left open; return how many questions that was.
 
         `restore_reply` returns None where a channel is not served now: its question stays for a later start.
+        What has ended here since the store was asked is left alone: it was open then, and may be answered.
         """
         resumed = 0
+        self._ended_meanwhile.clear()
         for open_question in await self._store.take_undelivered():
             question = open_question.question
             reply = restore_reply(question)
-            if reply is not None and question.id not in self._tasks:
+            if reply is not None and not self._is_known(question.id):
                 self._begin(_Work(question, reply, resumed=True), open_question.answer)
                 resumed += 1
         return resumed
+
+    def _is_known(self, question_id: str) -> bool:
+        """Tell whether a question that was open a moment ago is arriving, under way, or has ended since."""
+        return (
+            question_id in self._arrivals
+            or question_id in self._tasks
+            or question_id in self._ended_meanwhile
+        )
 
     async def drain(self, timeout_s: float) -> int:
         """Wait for the questions under way; leave unfinished ones to the next start, and count them."""
@@ -212,6 +242,7 @@ class Asking:
 
         def on_done(_: asyncio.Task[None]) -> None:
             self._tasks.pop(question.id, None)
+            self._ended_meanwhile.add(question.id)
             self._questions.pop(question.id, None)
             if work.place is not None:
                 work.place.leave()
@@ -237,11 +268,16 @@ class Asking:
     async def _try_to_respond(self, work: _Work, answer: Answer | None) -> str | None:
         """Return the message that the asker has, "" where none is due; None to try again at a next start."""
         question = work.question
+        message_id: str | None = ""
         try:
+            await self._check_held(question)
             with reading_as(await self.find_audience(question)):
                 if answer is None and await self._talk(work):
                     return ""  # what was said is no answer: neither to be judged, nor a question that failed
                 return await self._respond(work, answer)
+        except AnsweredElsewhere:
+            await _leave_to_others(work.reply)
+            message_id = None
         except Stopped as stopped:
             log.info("the asker stopped an answer")
             await self._note_failed(question, "stopped")
@@ -253,13 +289,35 @@ class Asking:
         except OSError:
             log.exception("answer not delivered; it is kept and tried again at the next start")
             await self._note_failed(question, "not_delivered")
-            return None
+            message_id = None
         except Exception as error:
             log.exception("a question failed")
             telemetry.record_error(error)
             await self._note_failed(question, "error")
-            return await _try_to_say(work.reply, say(WENT_WRONG))
-        return ""
+            message_id = await self._apologise(work)
+        return message_id
+
+    async def _apologise(self, work: _Work) -> str | None:
+        """Say that something went wrong, unless another process answers; return as `_try_to_respond`."""
+        try:
+            await self._check_held(work.question)
+            return await work.reply.say(say(WENT_WRONG))
+        except AnsweredElsewhere:
+            await _leave_to_others(work.reply)
+            return None
+        except Exception:
+            log.exception("the asker could not be told")
+            return ""
+
+    async def _check_held(self, question: Question) -> None:
+        """Raise AnsweredElsewhere where this question is another process's now."""
+        try:
+            held = await self._store.hold_question(question)
+        except StoreUnavailable as error:  # what is written next says so
+            log.info("it is not known who else answers a question: %s", error)
+            return
+        if not held:
+            raise AnsweredElsewhere
 
     async def _note_failed(self, question: Question, why: str) -> None:
         events.answer_failed(question, why)
@@ -300,6 +358,7 @@ class Asking:
             return await work.say(work.refusal.sentence)
         if answer is None:
             excuse = await self._write(work)
+            await self._check_held(work.question)
             if work.best is None:
                 why, sentence = excuse
                 await self._note_failed(work.question, why)
@@ -417,9 +476,7 @@ async def forget_question(store: FeedbackStore, question_id: str) -> str | None:
     return message_id
 
 
-async def _try_to_say(reply: Reply, text: str) -> str:
-    try:
-        return await reply.say(text)
-    except Exception:
-        log.exception("the asker could not be told")
-        return ""
+async def _leave_to_others(reply: Reply) -> None:
+    """End what is on screen of an answer that another process gives."""
+    log.info("another process answers a question that was heard here, too")
+    await reply.abandon()

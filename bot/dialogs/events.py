@@ -37,7 +37,7 @@ def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None
         support=answer.support,
         confidence=answer.confidence,
         resumed=resumed,
-        search_version=telemetry.read_search_version(),
+        search_version=answer.search_version or telemetry.read_search_version(),
     )
 
 

@@ -15,7 +15,7 @@ from typing import cast
 from aiohttp import web
 
 from bot.card_tokens import parse_home_id
-from bot.channel import CancellableReply, ChannelCapabilities, Undeliverable
+from bot.channel import ChannelCapabilities, Reply, Undeliverable
 from bot.channels.asides.my_overview import PageList
 from bot.channels.handler import ActivityHandler, ChannelConfig, ReplyRequest
 from bot.channels.incoming import Reference
@@ -110,7 +110,7 @@ class SlackChannel:
         """Return the routes that Slack and whoever installs the app need."""
         return [*self.inbox.routes(), *(self._installing.routes() if self._config.client_id else [])]
 
-    def restore_reply(self, question: Question) -> CancellableReply | None:
+    def restore_reply(self, question: Question) -> Reply | None:
         """Make the way back to who asked in Slack."""
         return self.handler.restore_reply(question, self.connector)
 

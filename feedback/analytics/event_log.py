@@ -259,7 +259,11 @@ async def _build_events(found: _Found) -> Sequence[Told]:
 
 async def _line_of_answer(answer: Answer, record: str) -> Sequence[str]:
     at = moment(answer.answered_at)
-    return [_line("answer_sent", at, record, at, events.answer_kept(answer))]
+    lines = [_line("answer_sent", at, record, at, events.answer_kept(answer))]
+    if answer.reviewed:
+        other = telemetry.hash_answer_id(f"served {answer.id}")
+        lines.append(_line("verified_served", at, other, at, events.verified_served(answer)))
+    return lines
 
 
 async def _lines_of_day(document: Document, revised: str) -> Sequence[str]:

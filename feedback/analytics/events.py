@@ -43,6 +43,21 @@ def answer_kept(answer: Answer) -> Properties:
         "search_seconds": answer.timings.search_s,
         "support": answer.support,
         "confidence": answer.confidence,
+        "search_version": answer.search_version or None,
+    }
+
+
+def verified_served(answer: Answer) -> Properties:
+    """Return `verified_served`, of an answer that has a ruling. Raises ValueError for one that has none.
+
+    The ruling is as old as it was when the answer was written.
+    """
+    if not answer.reviewed or answer.verified_at is None:
+        raise ValueError("the answer has no ruling")
+    return {
+        **of_answer(answer),
+        "reviewed": telemetry.hash_answer_id(answer.reviewed),
+        "age_seconds": max(0.0, (answer.answered_at - answer.verified_at).total_seconds()),
     }
 
 

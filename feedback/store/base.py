@@ -108,6 +108,14 @@ class FeedbackStore(Protocol):
         """
         ...
 
+    async def hold_question(self, question: Question) -> bool:
+        """Hold a question on, before its asker is shown anything; False where that is somebody else's now.
+
+        Another process holds it, or its asker has the answer. True where there is nobody to ask: people are
+        rather answered twice than never.
+        """
+        ...
+
     async def answer(self, answer_id: str) -> Answer | None:
         """Return the answer with this id, or None. How to reply is told by `take_undelivered` only."""
         ...

@@ -118,6 +118,22 @@ class CosmosStore:
         mine = [item for item, ours in zip(found, taken, strict=True) if ours]
         return [await self._read_undelivered(item) for item in mine]
 
+    async def hold_question(self, question: Question) -> bool:
+        """Hold a question on; False where another process holds it, or it is closed."""
+        self._must_be_open()
+        item = await self._items.read(derive_answer_id(question.id), as_item.QUESTION)
+        if item is None:  # forgotten meanwhile
+            return True
+        if item["state"] != as_item.OPEN:
+            return False
+        if item["held_until"] >= self._hold.now():
+            return item["holder"] == self._hold.holder
+        return await self._take(item)
+
+    def end_pause(self) -> None:
+        """Let the next call be made, though one has failed a moment ago."""
+        self._items.end_pause()
+
     async def answer(self, answer_id: str) -> Answer | None:
         """Return the answer with this id, or None."""
         self._must_be_open()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from core import telemetry
 from core.records import Answer, Feedback, Question
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 _ENTRY, _FAILED = "entry", "failed"
 DELIVERED = "delivered"
 """An entry that closes a question of the far store."""
+_JUST_S = 10.0
+"""A store that has been away for less is asked at once who answers a question, whatever failed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +254,27 @@ class OfflineQueue:
         ]
 
 
+class FarStore(WholeStore, Protocol):
+    """The store that may be away; it makes no calls for a while after one that failed."""
+
+    def end_pause(self) -> None:
+        """Make the next call all the same."""
+        ...
+
+
 class OfflineStore:
     """A FeedbackStore: the far store, and where that is away, the queue's own file.
 
     `documents` are the far ones.
+
+    A question that several processes hear is answered by the one that holds it in the far store. One that
+    could not ask there keeps the question here, asks again before anything is shown, and once more before
+    the answer is: only processes of which none reaches the store all that time answer the same question.
     """
 
-    def __init__(self, far: WholeStore, spool: OfflineQueue) -> None:
+    def __init__(self, far: FarStore, spool: OfflineQueue) -> None:
         self._far = far
+        self._held_until: dict[str, float] = {}
         self._near = spool.near
         self.spool = spool
         self.documents = far.documents
@@ -289,11 +304,15 @@ class OfflineStore:
     async def add_question(self, question: Question) -> bool:
         if self.spool.has(question.id):
             return False
+        began = time.monotonic()
         try:
-            return await self._far.add_question(question)
+            added = await self._far.add_question(question)
         except StoreUnavailable as error:
             self._note_away(error)
             return await self.spool.keep_question(question)
+        if added:
+            self._note_held(began, question.id)
+        return added
 
     async def add_answer(self, answer: Answer) -> Answer:
         if not self.spool.has(answer.question.id):
@@ -304,7 +323,26 @@ class OfflineStore:
                 await self.spool.keep_question(answer.question)
         return await self._near.add_answer(answer)
 
+    async def hold_question(self, question: Question) -> bool:
+        if time.monotonic() < self._held_until.get(question.id, 0.0):
+            return True
+        began, waits_here = time.monotonic(), self.spool.has(question.id)
+        try:
+            if waits_here and self._is_just_away():
+                self._far.end_pause()
+            held = waits_here and await self._far.add_question(question)
+            held = held or await self._far.hold_question(question)
+        except StoreUnavailable as error:
+            self._note_away(error)
+            return True
+        if held:
+            self._note_held(began, question.id)
+        elif waits_here:
+            await self.spool.drop_question(question.id)
+        return held
+
     async def mark_delivered(self, question_id: str, message_id: str) -> None:
+        self._held_until.pop(question_id, None)
         if self.spool.has(question_id):
             await self._near.mark_delivered(question_id, message_id)
             return
@@ -316,11 +354,14 @@ class OfflineStore:
             await self.spool.keep(DELIVERED, {"question_id": question_id, "message_id": message_id})
 
     async def take_undelivered(self) -> Sequence[Undelivered]:
-        near = list(await self._near.take_undelivered())
+        near, began = list(await self._near.take_undelivered()), time.monotonic()
         try:
+            taken = await self._far.take_undelivered()
+            self._held_until = {id_: until for id_, until in self._held_until.items() if until > began}
+            self._note_held(began, *(left.question.id for left in taken))
             far = [
                 left
-                for left in await self._far.take_undelivered()
+                for left in taken
                 if not self.spool.has(left.question.id) and left.question.id not in self.spool.closed
             ]
         except StoreUnavailable as error:
@@ -355,6 +396,7 @@ class OfflineStore:
         return await self._far.answers_after(after, limit)
 
     async def forget_question(self, question_id: str) -> None:
+        self._held_until.pop(question_id, None)
         await self.spool.drop_question(question_id)
         await self._far.forget_question(question_id)
 
@@ -400,6 +442,14 @@ class OfflineStore:
         """Return what is found here, or there. Raises StoreUnavailable when there is nobody to ask there."""
         found = await find(self._near) if self.spool.records else None
         return found if found is not None else await find(self._far)
+
+    def _note_held(self, began: float, *question_ids: str) -> None:
+        """Take note that the far store gave these to this process, asked at a time of the monotonic clock."""
+        until = began + self._near.hold.hold_s
+        self._held_until |= dict.fromkeys(question_ids, until)
+
+    def _is_just_away(self) -> bool:
+        return self._away_since is None or time.monotonic() - self._away_since < _JUST_S
 
     def _note_away(self, why: StoreUnavailable) -> None:
         if self._away_since is None:

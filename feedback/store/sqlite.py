@@ -278,11 +278,11 @@ _NEWEST = "ORDER BY a.answered_at DESC, a.rowid DESC LIMIT ?"
 
 
 class SqliteStore:
-    """A FeedbackStore in a file; `documents` are in the same file."""
+    """A FeedbackStore in a file; `documents` are in the same file, `hold` is how it holds questions."""
 
     def __init__(self, file: SqliteFile, hold: ProcessLease) -> None:
         self._file = file
-        self._hold = hold
+        self.hold = hold
         self.documents = SqliteDocuments(file)
 
     @classmethod
@@ -303,8 +303,8 @@ class SqliteStore:
             moment(question.asked_at),
             to_json(question),
             question.reply_to,
-            self._hold.holder,
-            self._hold.until(),
+            self.hold.holder,
+            self.hold.until(),
         )
 
         def add(connection: sqlite3.Connection) -> bool:
@@ -359,7 +359,7 @@ class SqliteStore:
         mine = "message_id IS NULL AND (holder = ? OR held_until < ?)"
 
         def take(connection: sqlite3.Connection) -> list[tuple[str, str, str | None]]:
-            whose = (self._hold.holder, self._hold.now())
+            whose = (self.hold.holder, self.hold.now())
             found = connection.execute(
                 "SELECT q.record, q.reply_to, (SELECT a.record FROM answers a WHERE a.question_id = q.id)"  # noqa: S608
                 f" FROM questions q WHERE {mine} ORDER BY q.asked_at, q.rowid",
@@ -367,7 +367,7 @@ class SqliteStore:
             ).fetchall()
             connection.execute(
                 f"UPDATE questions SET holder = ?, held_until = ? WHERE {mine}",  # noqa: S608 - our own words
-                (self._hold.holder, self._hold.until(), *whose),
+                (self.hold.holder, self.hold.until(), *whose),
             )
             return found
 
@@ -378,6 +378,28 @@ class SqliteStore:
                 (parse_question(record, reply_to), answer) for record, reply_to, answer in rows
             )
         ]
+
+    async def hold_question(self, question: Question) -> bool:
+        """Hold a question on; False where another process holds it, or it is closed."""
+        rows = await self._file.rows(
+            "SELECT message_id IS NULL, holder, held_until FROM questions WHERE id = ?", question.id
+        )
+        if not rows:  # forgotten meanwhile
+            return True
+        is_open, holder, until = rows[0]
+        if holder == self.hold.holder and until >= self.hold.now():
+            return bool(is_open)
+        values = (self.hold.holder, self.hold.until(), question.id, self.hold.holder, self.hold.now())
+
+        def take(connection: sqlite3.Connection) -> bool:
+            taken = connection.execute(
+                "UPDATE questions SET holder = ?, held_until = ?"
+                " WHERE id = ? AND message_id IS NULL AND (holder = ? OR held_until < ?)",
+                values,
+            )
+            return taken.rowcount == 1
+
+        return await self._file.write(take)
 
     async def answer(self, answer_id: str) -> Answer | None:
         """Return the answer with this id, or None."""

@@ -113,7 +113,7 @@ class AnswerRules:
 class SearchOutcome:
     """A question with what was found for it.
 
-    `before` is the question that it refers to ("": it stands alone).
+    `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits.
     """
 
     question: Question
@@ -124,6 +124,7 @@ class SearchOutcome:
     likely: float
     search_s: float
     started: float
+    head: str
 
     @property
     def asked(self) -> str:
@@ -255,8 +256,9 @@ class Answering:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
         signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
         likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
+        took_s = time.perf_counter() - started
         return SearchOutcome(
-            question, joined, tuple(hits), quote, signals, likely, time.perf_counter() - started, started
+            question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version
         )
 
     async def _apply_lessons(
@@ -403,6 +405,7 @@ def _make_answer(found: SearchOutcome, version: str, kind: AnswerKind) -> Answer
         timings=_timings(found),
         answered_at=datetime.now(UTC),
         kind=kind,
+        search_version=found.head,
     )
 
 

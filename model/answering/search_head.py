@@ -63,6 +63,11 @@ class SearchHead:
     name: str = ""
     made_at: str = ""
 
+    @property
+    def version(self) -> str:
+        """What answers and telemetry call it."""
+        return self.name or "shipped"
+
 
 SHIPPED_HEAD = SearchHead()
 

@@ -52,6 +52,7 @@ class Heard:
         self.drafts: list[str] = []
         self.previews: list[str] = []
         self.stops_at = ""
+        self.abandoned = False
         self.errors = list(errors)
         self.done = asyncio.Event()
 
@@ -67,6 +68,10 @@ class Heard:
 
     async def answer(self, answer: Answer) -> str:
         return await self.say(answer.text)
+
+    async def abandon(self) -> str:
+        self.abandoned = True
+        return ""
 
     async def talk(self, said: TalkReply) -> str:
         return await self.say(said.text)

@@ -223,6 +223,9 @@ class MemoryStore:
         waiting = [q for q in self.questions.values() if q.id not in self.delivered]
         return [Undelivered(question, self.answers.get(question.id)) for question in waiting]
 
+    async def hold_question(self, question: Question) -> bool:
+        return question.id not in self.delivered
+
     async def answer(self, answer_id: str) -> Answer | None:
         return next((a for a in self.answers.values() if a.id == answer_id), None)
 

@@ -36,7 +36,7 @@ def commands() -> list[str]:
 
 
 def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
-    assert len(commands()) == SCRIPT.count("\n.") == 19
+    assert len(commands()) == SCRIPT.count("\n.") == 22
     wrong = {"a": ".create-merge tabel Told (a: string)", "b": ".alter table Told policy"}
     found = problems({**{str(number): one for number, one in enumerate(commands())}, **wrong}, TABLES)
     assert found.pop("a")
@@ -46,7 +46,7 @@ def test_the_script_is_commands_that_microsofts_parser_knows() -> None:
 
 def test_queries_and_functions_are_valid_on_the_scripts_tables() -> None:
     texts = {path.name: path.read_text("utf-8") for path in QUERIES} | FUNCTIONS
-    assert len(texts) == 7 + 5
+    assert len(texts) == 11 + 6
     found = problems({**texts, "wrong": "Answers | where secnds > 1"}, TABLES)
     assert found.pop("wrong")
     assert found == {name: [] for name in texts}
@@ -75,7 +75,8 @@ def test_tables_have_what_events_tell() -> None:
 def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     known = {"answer": "a", "channel": "slack", "language": "en", "site": "other", "model_version": "v1"}
     kinds = {"answer_kind": "declined", "abstained": True, "confidence": 0.25}
-    explorer.tell("answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5)
+    explorer.tell("answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5, search_version="shipped")
+    explorer.tell("verified_served", NOW, **known, reviewed="r", age_seconds=3600.0)
     explorer.tell(
         "feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0
     )
@@ -86,8 +87,9 @@ def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     at = NOW.replace(tzinfo=None)
     every = {table: explorer.connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
     assert every["Answers"] == [
-        (at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5, "declined", 0.25)
+        (at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5, "declined", 0.25, "shipped")
     ]
+    assert every["Served"] == [(at, "a", "slack", "en", "other", "r", 3600.0, None, None)]
     [word] = every["Words"]
     assert word[:7] == (at, "a", "v1", "stars", "4", False, 60.0)
     assert word[7:9] == (4.0, 1)
@@ -264,3 +266,68 @@ def test_a_day_on_which_most_was_declined_stands_out_among_months(explorer: Expl
     assert (day, kind, share, answers) == (gone, "declined", 0.75, 20)
     assert middle in {0.1, 0.15}
     assert score > 3.5
+
+
+def test_how_long_rulings_took_to_reach_somebody_month_by_month(explorer: Explorer) -> None:
+    """Of September's rulings one was got after 2 h (and 9 h), one after 30 days; one was none."""
+    month = datetime(2026, 9, 10)  # noqa: DTZ001
+    for answer, ruling in (("a", "corrected"), ("b", "approved"), ("c", "approved"), ("d", "rejected")):
+        explorer.put("Rulings", timestamp=month, answer=answer, ruling=ruling, weight=1.0)
+    explorer.put("Rulings", timestamp=month - 9 * DAY, answer="a", ruling="approved", weight=1.0)
+    explorer.put("Rulings", timestamp=TODAY, answer="young", ruling="approved", weight=1.0)
+    served = (("a", -1), ("a", 2), ("a", 9), ("b", 30 * 24), ("d", 1))
+    for number, (reviewed, hours) in enumerate(served):
+        at = month + hours * HOUR
+        explorer.put("Served", timestamp=at, answer=f"s{number}", reviewed=reviewed, age_seconds=0.0)
+    rows = explorer.ask("lag_months")
+    assert rows == [
+        (datetime(2026, 9, 1), 3, 2, 2.0, 720.0),  # noqa: DTZ001
+        (datetime(2026, 11, 1), 1, 0, None, None),  # noqa: DTZ001
+    ]
+
+
+def test_how_far_rulings_reached_month_by_month(explorer: Explorer) -> None:
+    month = datetime(2026, 10, 1)  # noqa: DTZ001
+    for number, (reviewed, days) in enumerate((("a", 1), ("a", 2), ("a", 5), ("b", 9))):
+        at = month + number * DAY
+        row = {"answer": f"s{number}", "reviewed": reviewed, "age_seconds": days * 86400.0}
+        explorer.put("Served", timestamp=at, **row)
+        explorer.put("Served", timestamp=at + 40 * DAY, **row)  # told again
+        explorer.answer(f"s{number}", at, verified=True)
+    for number in range(12):
+        explorer.answer(f"other {number}", month)
+    assert explorer.ask("reach_months") == [(month, 4, 2, 2.0, 3, 9.0, 0.25)]
+
+
+def test_months_of_search_heads(explorer: Explorer) -> None:
+    month, head = datetime(2026, 10, 1), "head-0123456789ab"  # noqa: DTZ001
+    kinds = (("answered", 0.9), ("quoted", 0.5), ("declined", 0.1), ("answered", None))
+    for number, (kind, confidence) in enumerate(kinds):
+        known = {"answer_kind": kind, "confidence": confidence, "abstained": kind == "declined"}
+        explorer.answer(f"a{number}", month + DAY, search_version=head, **known)
+        explorer.answer(f"a{number}", month + 40 * DAY, search_version=head, **known)  # told again
+    explorer.answer("s", month, search_version="shipped", answer_kind="declined", abstained=True)
+    explorer.answer("older", month, answer_kind="answered")
+    explorer.answer("a reviewer's", month, search_version=head, answer_kind="answered", verified=True)
+    for answer, ruling, weight in (("a0", "approved", 3.0), ("a1", "corrected", 1.0)):
+        explorer.put("Rulings", timestamp=month + 9 * DAY, answer=answer, ruling=ruling, weight=weight)
+    assert explorer.ask("head_months") == [
+        (month, head, 4, 0.5, 0.25, 0.25, pytest.approx(0.5), 0.75),
+        (month, "shipped", 1, 0.0, 0.0, 1.0, None, None),
+    ]
+
+
+def test_a_day_on_which_the_bot_was_unsure_stands_out_among_months(explorer: Explorer) -> None:
+    unsure = TODAY - 9 * DAY
+    for ago in range(1, 41):
+        day = TODAY - ago * DAY
+        for number in range(20):
+            sure = 0.2 if day == unsure else 0.7 + (ago % 5) / 50
+            explorer.answer(f"{ago}-{number}", day + number * HOUR / 2, confidence=sure)
+            explorer.answer(f"v{ago}-{number}", day, confidence=0.0, verified=True)
+    explorer.answer("alone", TODAY - 60 * DAY, confidence=0.01)
+    [(day, confidence, middle, score, answers)] = explorer.ask("odd_confidence")
+    assert (day, answers) == (unsure, 20)
+    assert confidence == pytest.approx(0.2)
+    assert middle == pytest.approx(0.74)
+    assert score < -3.5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-import shutil
+import re
 import subprocess
 import sys
 import threading
@@ -19,8 +19,9 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import pytest
 
+from supply.interpreters import find_python, read_places
 from tests.builders.bicep import Expression, read
-from tests.needs import ROOT
+from tests.needs import ROOT, need
 
 GROUP = "subscriptions/s/resourceGroups/g"
 JOBS = f"/{GROUP}/providers/Microsoft.App/jobs"
@@ -153,33 +154,22 @@ PYTHONS = ["3.8", "3.10", OURS]
 """What Automation may take: the type Python3 alone, and the account's environment. Ours is here for sure."""
 
 
-def find_pythons(version: str) -> Iterator[Path]:
-    """Yield where a Python of a version may lie: on the path, or as pyenv and uv keep them."""
-    if version == OURS:
-        yield Path(sys.executable)
-    if found := shutil.which(f"python{version}"):
-        yield Path(found)
-    yield from Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
-    yield from Path.home().glob(f".local/share/uv/python/cpython-{version}.*/bin/python{version}")
-
-
 class Caretaker:
     """A Python of a version that waits for orders (tests/processes/caretaker.py)."""
 
     def __init__(self, version: str) -> None:
-        for path in find_pythons(version):
-            self._process = subprocess.Popen(
-                [str(path), str(ROOT / "tests/processes/caretaker.py"), str(RUNBOOK)],
-                env={"IDENTITY_ENDPOINT": "http://127.0.0.1:9", "IDENTITY_HEADER": "secret"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert self._process.stdout
-            if self._process.stdout.readline().strip() == json.dumps([*map(int, version.split("."))]):
-                return
-            self.close()  # another version's stand-in
-        pytest.skip(f"there is no Python {version} here; `uv python install {version}` brings one")
+        python = find_python(version, read_places()) if version != OURS else Path(sys.executable)
+        otherwise = f"There is no Python {version} here: `python -m supply.interpreters {version}` fetches it"
+        need(python or Path(f"no python{version}"), otherwise)
+        self._process = subprocess.Popen(
+            [str(python), str(ROOT / "tests/processes/caretaker.py"), str(RUNBOOK)],
+            env={"IDENTITY_ENDPOINT": "http://127.0.0.1:9", "IDENTITY_HEADER": "secret"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        assert json.loads(self._process.stdout.readline()) == [*map(int, version.split("."))]
 
     def ask(self, **order: Any) -> tuple[int, list[str], list[float]]:
         """Give an order; return the exit status, what was said, and how long it wanted to wait."""
@@ -474,6 +464,17 @@ def test_the_accounts_environment_is_one_that_the_tests_run_it_in() -> None:
     runtime = read(ROOT / "infra/modules/automation.bicep").resource("runtime").body["properties"]["runtime"]
     assert runtime["language"] == "Python"
     assert runtime["version"] in PYTHONS
+
+
+def test_the_setup_brings_the_versions_of_automation_and_in_ci_a_missing_one_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [brought] = re.findall(r"^RUNBOOK_PYTHONS := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert {*brought.split(), OURS} == {*PYTHONS}
+    for ci, outcome in (("true", pytest.fail.Exception), ("", pytest.skip.Exception)):
+        monkeypatch.setenv("CI", ci)
+        with pytest.raises(outcome, match=r"no Python 3\.99 here"):
+            Caretaker("3.99")
 
 
 def test_it_needs_nothing_but_pythons_standard_library() -> None:

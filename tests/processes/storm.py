@@ -125,8 +125,8 @@ def actions_of_shown(activity: Json) -> dict[str, Json]:
 class Bot:
     """The process under test; `warm`: with its libraries already."""
 
-    def __init__(self, store: Path, port: int, *, warm: bool = False) -> None:
-        self.arguments = "tests.processes.storm_bot", str(store), str(port)
+    def __init__(self, store: Path | str, port: int, *more: str, warm: bool = False) -> None:
+        self.arguments = "tests.processes.storm_bot", str(store), str(port), *more
         self.warm = warm
         self.process: asyncio.subprocess.Process | ForkedAskpage
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
-from bot.channel import CancellableReply, TalkReply, Undeliverable
+from bot.channel import Reply, TalkReply, Undeliverable
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, OwnReaction, Reacts
 from core.records import Answer, Question
@@ -33,7 +33,7 @@ class OwnReactions:
         self._rule = rule
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def wrap(self, reply: CancellableReply, reference: Reference) -> CancellableReply:
+    def wrap(self, reply: Reply, reference: Reference) -> Reply:
         """Return a reply that reacts to the question, too, where that is possible and wanted."""
         way = self._find_way(reference.conversation)
         return _ReactingReply(reply, reference, way, self.begin) if way and reference.activity_id else reply
@@ -89,7 +89,7 @@ class _ReactingReply:
 
     def __init__(
         self,
-        reply: CancellableReply,
+        reply: Reply,
         reference: Reference,
         way: Reacts,
         begin: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],

@@ -12,6 +12,7 @@ import pytest
 from bot.channel import Undeliverable
 from bot.dialogs.ask import BUSY, TOO_LONG, TOO_SLOW, WENT_WRONG, Asking
 from core.records import Answer, AnswerKind, Question, Timings
+from feedback.store.base import Undelivered
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
@@ -216,3 +217,68 @@ async def test_twenty_questions_at_once_are_all_answered(store: SqliteStore) -> 
     await asyncio.gather(*(asking.receive(question(n), reply) for n, reply in enumerate(replies)))
     await asking.drain(5)
     assert [reply.said for reply in replies] == [["Ten."]] * 20
+
+
+class SlowToLook(SqliteStore):
+    """A store that is slow to tell what is open."""
+
+    looked: asyncio.Event
+    told: asyncio.Event
+
+    async def take_undelivered(self) -> Sequence[Undelivered]:
+        found = await super().take_undelivered()
+        self.looked.set()
+        await self.told.wait()
+        return found
+
+
+async def test_a_question_that_is_answered_while_the_store_is_asked_what_is_open_is_not_answered_again(
+    tmp_path: Path,
+) -> None:
+    slow = SlowToLook.open(tmp_path / "slow.sqlite3")
+    assert isinstance(slow, SlowToLook)
+    slow.looked, slow.told = asyncio.Event(), asyncio.Event()
+    answerer, reply = Scripted(held=True), Heard()
+    asking = Asking(slow, answerer)
+    await asking.receive(question(), reply)
+    resuming = asyncio.create_task(asking.resume(lambda _: reply))
+    await slow.looked.wait()
+    answerer.released.set()
+    assert await asking.drain(5) == 0
+    slow.told.set()
+    assert await resuming == 0
+    assert await asking.drain(5) == 0
+    assert reply.said == ["Ten."]
+    assert await asking.resume(lambda _: reply) == 0
+    await slow.close()
+
+
+class SlowToKeep(SqliteStore):
+    """A store that keeps a question and is slow to say so."""
+
+    kept: asyncio.Event
+    told: asyncio.Event
+
+    async def add_question(self, question: Question) -> bool:
+        added = await super().add_question(question)
+        self.kept.set()
+        await self.told.wait()
+        return added
+
+
+async def test_a_question_that_is_just_being_kept_is_not_taken_for_one_that_was_left_open(
+    tmp_path: Path,
+) -> None:
+    slow = SlowToKeep.open(tmp_path / "slow.sqlite3")
+    assert isinstance(slow, SlowToKeep)
+    slow.kept, slow.told = asyncio.Event(), asyncio.Event()
+    reply = Heard()
+    asking = Asking(slow, Scripted())
+    receiving = asyncio.create_task(asking.receive(question(), reply))
+    await slow.kept.wait()
+    assert await asking.resume(lambda _: reply) == 0
+    slow.told.set()
+    assert await receiving
+    assert await asking.drain(5) == 0
+    assert reply.said == ["Ten."]
+    await slow.close()

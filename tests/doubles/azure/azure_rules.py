@@ -10,6 +10,7 @@ import json
 import re
 
 from tests.doubles.azure.container_rules import check_app, check_environment, check_job
+from tests.doubles.azure.deployment_scripts import run_deployment_script
 from tests.doubles.azure.resource_manager import Change, Rule
 
 NAMES = {
@@ -289,6 +290,7 @@ RULES: dict[str, Rule] = {
     "Microsoft.Kusto/clusters/databases/principalAssignments": _kusto_principal,
     "Microsoft.ManagedIdentity/userAssignedIdentities": _identity,
     "Microsoft.Network/virtualNetworks": _network,
+    "Microsoft.Resources/deploymentScripts": run_deployment_script,
     "Microsoft.Storage/storageAccounts": _storage,
     "Microsoft.Storage/storageAccounts/fileServices/shares": _share,
 }

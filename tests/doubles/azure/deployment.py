@@ -8,7 +8,7 @@ everything else is done, and the deployment fails in the end with all refusals.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from tests.doubles.azure.bicep_runtime import SUBSCRIPTION, Scope, evaluate, giv
 from tests.doubles.azure.bicep_template import NotBicep, Part, Template, read_template
 from tests.doubles.azure.resource_manager import Azure, Body, Change, Refused, Rule
 
-Runner = Callable[[Change], None]
 AROUND = {"parent", "scope", "dependsOn", "name"}
 
 
@@ -60,13 +59,12 @@ class Outputs:
 
 @dataclass(slots=True)
 class Deployment:
-    """One file on its way; `run_script` does what a deployment script does."""
+    """One file on its way."""
 
     azure: Azure
     template: Template
     params: Body
     group: str
-    run_script: Runner
     backwards: bool = False
     now: str = "2026-11-25"
     symbols: Body = field(default_factory=dict[str, Any])
@@ -120,7 +118,7 @@ class Deployment:
         params = evaluate(body["params"], scope) if "params" in body else {}
         group = evaluate(body["scope"], scope.before()).name
         inner = read_template((self.template.path.parent / part.of).resolve())
-        deployment = Deployment(self.azure, inner, params, group, self.run_script, self.backwards, self.now)
+        deployment = Deployment(self.azure, inner, params, group, self.backwards, self.now)
         return Outputs(deployment.run())
 
     def _resource(self, part: Part, scope: Scope) -> Handle:
@@ -138,11 +136,9 @@ class Deployment:
         return handle
 
     def _rule(self, of: str) -> Rule:
-        own = self.run_script if of == "Microsoft.Resources/deploymentScripts" else rule_of(of)
-
         def check(change: Change) -> None:
             check_name(change)
-            own(change)
+            rule_of(of)(change)
 
         return check
 

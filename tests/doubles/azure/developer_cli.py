@@ -20,7 +20,6 @@ from tests.doubles.azure.azure_rules import rule_of
 from tests.doubles.azure.bicep_runtime import SUBSCRIPTION
 from tests.doubles.azure.bicep_template import read_template
 from tests.doubles.azure.deployment import Deployment
-from tests.doubles.azure.deployment_scripts import run_deployment_script
 from tests.doubles.azure.resource_manager import Azure, Refused, Resource
 from tests.doubles.azure.shell import run_script
 
@@ -60,7 +59,7 @@ class DeveloperCli:
         folder = self.root / infra["path"]
         params = self._params(json.loads((folder / f"{infra['module']}.parameters.json").read_text("utf-8")))
         template = read_template(folder / f"{infra['module']}.bicep")
-        deployment = Deployment(self.azure, template, params, "", run_deployment_script, self.backwards)
+        deployment = Deployment(self.azure, template, params, "", self.backwards)
         outputs = deployment.run()
         self.outputs = set(outputs)
         self.environment |= {name: str(value) for name, value in outputs.items()}

@@ -27,13 +27,12 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class Resource:
-    """A resource as it is kept; `made_s` is when it was created."""
+class Named:
+    """A body of a type with an id."""
 
     id: str
     of: str
     body: Body
-    made_s: float
 
     @property
     def name(self) -> str:
@@ -43,6 +42,13 @@ class Resource:
     def properties(self) -> Body:
         found: Body = self.body.setdefault("properties", {})
         return found
+
+
+@dataclass(slots=True)
+class Resource(Named):
+    """A resource as it is kept; `made_s` is when it was created."""
+
+    made_s: float
 
 
 @dataclass(slots=True)
@@ -93,7 +99,7 @@ class Azure:
         """Create or update a resource. Raises Refused."""
         with self.step(f"put {short_name(id_)}"):
             before = self.resources.get(id_.lower())
-            change = Change(self, id_, of, copy.deepcopy(body), before)
+            change = Change(id_, of, copy.deepcopy(body), self, before)
             check_everywhere(change)
             rule(change)
             if before is None:
@@ -159,23 +165,11 @@ def short_name(id_: str) -> str:
 
 
 @dataclass(slots=True)
-class Change:
+class Change(Named):
     """A resource on its way: rules complete its body, or refuse it."""
 
     azure: Azure
-    id: str
-    of: str
-    body: Body
     before: Resource | None
-
-    @property
-    def name(self) -> str:
-        return self.id.rpartition("/")[2]
-
-    @property
-    def properties(self) -> Body:
-        found: Body = self.body.setdefault("properties", {})
-        return found
 
     def refuse(self, code: str, message: str) -> None:
         """Refuse it. Raises Refused."""

@@ -9,7 +9,6 @@ import sys
 
 from tests.doubles.azure.azure_rules import NAMES, RULES
 from tests.doubles.azure.bicep_template import read_template
-from tests.doubles.azure.deployment_scripts import run_deployment_script
 from tests.needs import ROOT
 
 INFRA = ROOT / "infra"
@@ -32,7 +31,7 @@ def list_rows() -> list[str]:
 
 def describe_refusals(of: str) -> str:
     """Return what the rehearsal's Azure refuses of a type, beside what it refuses of every type."""
-    rule = run_deployment_script if of == "Microsoft.Resources/deploymentScripts" else RULES.get(of)
+    rule = RULES.get(of)
     said = " ".join((rule.__doc__ or "").split()) if rule else ""
     return f"{said} A name that is not allowed.".strip() if of in NAMES else said or "Nothing."
 

@@ -92,6 +92,20 @@ async def test_what_another_process_answers_is_left_to_it_until_it_lets_go(openi
     assert sorted(map(len, taken)) == [0, 1]
 
 
+async def test_a_question_is_held_on_by_one_process_until_its_asker_has_the_answer(opening: Opening) -> None:
+    one, two = await opening(ProcessLease("one", hold_s=0.5)), await opening(ProcessLease("two", hold_s=60.0))
+    await one.add_question(question())
+    assert await one.hold_question(question())
+    assert not await two.hold_question(question())
+    await asyncio.sleep(0.6)  # one was stopped for longer than it holds
+    both = await asyncio.gather(two.hold_question(question()), two.hold_question(question()))
+    assert any(both)
+    assert not await one.hold_question(question())
+    await two.mark_delivered(question().id, "m1")
+    assert not await two.hold_question(question())
+    assert await two.hold_question(question(2)), "forgotten: add_answer says so"
+
+
 async def test_delivery_erases_how_to_reply(store: FeedbackStore) -> None:
     await store.add_question(question())
     await store.add_answer(answer(question()))

@@ -116,7 +116,14 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
     assert [replace(one, example="") for one in read_lineage(folder)] == [stored.LINEAGE]
 
 
-NEW_FIELDS = ('"similar":[],', '"change":null,', '"about":"",', '"readers":{"principals":null},')
+NEW_FIELDS = (
+    '"similar":[],',
+    '"search_version":"",',
+    '"reviewed":"",',
+    '"change":null,',
+    '"about":"",',
+    '"readers":{"principals":null},',
+)
 """What later versions write in addition where there is nothing to say."""
 
 
