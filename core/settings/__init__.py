@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         description="Who owns pages that do not say so themselves, comma-separated: PATTERN=WHO; the pattern "
         "is an address with *, or a source; the last one that fits counts.",
     )
+    owner_people: OwnerWords = Field(
+        default=[],
+        description="Who gets cards about gaps of pages, comma-separated: WHO=ID; WHO is the owner as a page "
+        "names it, ID an Entra object id, or T…:U… in Slack.",
+    )
     groups_remembered_s: float = Field(
         300.0,
         ge=0,

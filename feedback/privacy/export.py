@@ -50,7 +50,8 @@ MEANING: Mapping[str, str] = {
     " you. paraphrase: a question of yours below which a reviewer's answer was taken or refused, and how"
     " often. rated: that an answer to a question of yours was rated. file: the names of the files that you"
     " sent with a question, while they are kept. reviewed, reviewer: that you have reviewed. reached: that a"
-    " chat was begun with you as a reviewer. greeted: that you were told about privacy",
+    " chat was begun with you as a reviewer. owner_step: what you pressed on a card about a gap of your page."
+    " greeted: that you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
     "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
     " operator",

@@ -29,13 +29,14 @@ from core.records import (
     derive_answer_id,
 )
 from core.settings import Settings
+from feedback.gaps.owner_cards import OwnerChoice, Step, decide, read_card
 from feedback.gaps.report import Report, read_report, strike_out
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps
+from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps, send_cards
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
@@ -181,6 +182,25 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     assert repaired.outcome == (
         "The page changed. Before: 3 of 3 declined (100%); after: 0 of 3 declined (0%)."
     )
+
+
+async def test_an_owners_card_has_the_patch_and_what_is_not_for_this_page_goes_to_another(
+    company: Company,
+) -> None:
+    given = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
+    await company.correct(given[0], SAID)
+    report = await company.report()
+    [name] = await send_cards(company.store, company.shelf, company.settings, report)
+    documents = company.store.documents
+    card = await read_card(documents, name)
+    assert card is not None
+    assert f"+{SAID}" in card.proposal.patch
+    assert "leave" in card.page
+    now = datetime.now(UTC)
+    assert await decide(documents, Step(name, 1, OwnerChoice.NOT_THIS_PAGE, "p-ada", "Ada", now))
+    assert not await decide(documents, Step(name, 1, OwnerChoice.DONE, "p-eve", "Eve", now))
+    [gap] = (await company.report()).gaps
+    assert gap.place is None or "leave" not in gap.place.url
 
 
 async def test_what_goes_takes_its_gaps_along(company: Company) -> None:
