@@ -127,6 +127,16 @@ def find_decision(steps: Sequence[Step]) -> Step | None:
     return steps[-1] if steps and steps[-1].choice is not OwnerChoice.UNDO else None
 
 
+async def list_decisions(documents: Documents) -> Mapping[str, Step]:
+    """Return what was decided, by the card's name, read once for all cards. Raises StoreError."""
+    steps: dict[str, list[Step]] = {}
+    async for document in every_document(documents, Wanted(STEP)):
+        step = _read_step(document)
+        steps.setdefault(step.card, []).append(step)
+    found = {card: find_decision(sorted(some, key=lambda one: one.number)) for card, some in steps.items()}
+    return {card: step for card, step in found.items() if step is not None}
+
+
 async def decide(documents: Documents, step: Step) -> bool:
     """Keep a step; False where there is one of that number already. Raises StoreError."""
     return await documents.add(_of_step(step))
@@ -135,8 +145,9 @@ async def decide(documents: Documents, step: Step) -> bool:
 async def list_elsewhere(documents: Documents) -> Mapping[str, frozenset[str]]:
     """Return, by the page's address, the answers that its owner says belong elsewhere. Raises StoreError."""
     found: dict[str, frozenset[str]] = {}
+    decisions = await list_decisions(documents)
     for card in await list_cards(documents):
-        decision = await read_decision(documents, card.id)
+        decision = decisions.get(card.id)
         if decision is not None and decision.choice is OwnerChoice.NOT_THIS_PAGE:
             found[card.page] = found.get(card.page, frozenset()) | frozenset(card.gap.answers)
     return found
