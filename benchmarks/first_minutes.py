@@ -27,7 +27,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from playwright.async_api import Locator, Page, async_playwright, expect
 
@@ -202,13 +201,22 @@ async def run(given: argparse.Namespace) -> Count:
     questions = choose(read_questions(given.questions), of_handbook)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        options: list[Any] = ["--pages", ",".join(map(str, pages)), "--review-interval-s", "0.5"]
+        options: list[str] = ["--pages", ",".join(map(str, pages)), "--review-interval-s", "0.5"]
         if given.models:
             await asyncio.to_thread(shutil.copytree, given.models, data / "models")
         else:
             options += ["--base-model", "canned"]
+        await set_up(data, options)
         async with serving(data, *options) as served:
             return await walk(served, questions)
+
+
+async def set_up(data: Path, options: Sequence[str]) -> None:
+    """Read the pages before the bot is started, however long that takes."""
+    command = (sys.executable, "-m", "cli.main", "setup", "--data-dir", str(data), *options)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    if await process.wait():
+        raise SystemExit("The pages could not be read; what went wrong stands above.")
 
 
 def main() -> None:

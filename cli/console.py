@@ -36,6 +36,7 @@ from rich.text import Text
 from core.files import is_ours, keep_private, mend
 from core.records import Channel, Question
 from core.settings import FIELDS, Settings
+from core.text import absolute
 from exporters import Export, Exporting, exporting
 from exporters.buffer import Pace
 
@@ -170,6 +171,11 @@ def _format_default(default: object) -> str:
     if isinstance(default, list):
         return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(default) or "empty"
+
+
+def build_address(settings: Settings, url: str) -> str:
+    """Return where a page opens: by itself, or in the viewer of the bot that these settings describe."""
+    return absolute(url, settings.public_url or f"http://localhost:{settings.port}") or url
 
 
 def settings_table(settings: Settings | None = None, names: Collection[str] = FIELDS.keys()) -> str:

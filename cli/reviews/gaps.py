@@ -22,7 +22,7 @@ from rich.table import Table
 from bot.bootstrap import open_pages
 from bot.channels.owners.people import Owners
 from bot.stores import open_store
-from cli.console import Json, out, progress_out, with_settings
+from cli.console import Json, build_address, out, progress_out, with_settings
 from core.files import write_durably
 from core.settings import Settings
 from core.text import clip_text
@@ -103,7 +103,7 @@ def show_command(settings: Settings, number: Number, as_json: Json = False) -> N
     if as_json:
         print(json.dumps({**to_public_gap(gap, number), "patch": patch}))  # noqa: T201 - the command's output
         return
-    for line in _describe(gap, number, patch):
+    for line in _describe(gap, number, patch, settings):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -116,7 +116,7 @@ async def _show(settings: Settings, number: int) -> tuple[Gap, str]:
         return gap, patch
 
 
-def _describe(gap: Gap, number: int, patch: str) -> Iterator[str]:
+def _describe(gap: Gap, number: int, patch: str, settings: Settings) -> Iterator[str]:
     yield gap.sentence
     if gap.outcome:
         yield gap.outcome
@@ -126,7 +126,7 @@ def _describe(gap: Gap, number: int, patch: str) -> Iterator[str]:
     yield "How that is known: " + ", ".join(f"{count} {lack}" for lack, count in gap.lacks.items())
     yield f"A reviewer says: {gap.correction}" if gap.correction else "No reviewer has answered it yet."
     if gap.place is not None:
-        yield f"Nearest page: {gap.place.name}, {gap.place.url}"
+        yield f"Nearest page: {gap.place.name}, {build_address(settings, gap.place.url)}"
     yield f"Owner: {gap.owner or 'nobody is named (front matter owner:, CODEOWNERS, setting page_owners)'}"
     if gap.correction:
         yield patch
