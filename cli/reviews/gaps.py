@@ -139,7 +139,7 @@ def _describe(gap: Gap, number: int, patch: str, settings: Settings) -> Iterator
 def send_command(settings: Settings) -> None:
     """Send the last report's gaps to the owners of the pages, as cards in their chats with the bot."""
     names, unnamed = asyncio.run(_send(settings))
-    out.print(f"{len(names)} cards are ready; a running bot brings them to their owners.")
+    out.print(f"Cards that are ready: {len(names)}. A running bot brings them to their owners.")
     if unnamed:
         out.print("Nobody gets these cards, as the setting owner_people does not name their owners:")
     for owner in unnamed:

@@ -36,14 +36,14 @@ MEANING: Mapping[str, str] = {
     " its source, support the share of its words that stand there, timings how long it took in seconds,"
     " stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
-    "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a ruling"
-    " that was taken back or edited, when and why",
+    "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a"
+    " decision that was taken back or edited, when and why",
     "words": "what you said about answers to you and to others, every change of it included: thumb, reaction,"
     " stars, comment, the wish for an expert (expert), whether an offered answer of a reviewer fits your"
     " question (similar), and implicit: that you asked on (follow_up) or pressed stop (abandoned)."
     " trainable says whether it may be learned from",
-    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, what you skipped,"
-    " and which rulings you took back or edited (changed)",
+    "reviewed": "what you decided as a reviewer: your decisions (rulings) with your corrections and notes,"
+    " what you skipped, and which of them you took back or edited (changed)",
     "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
     " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
     " something you said that belongs to no answer that is known. place, shown: the review cards that come to"

@@ -264,6 +264,11 @@ async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp
         0,
         f"{MASKED}\nApply it in {company.folder}: git apply {file}\n",
     )
+    sent = (await asyncio.to_thread(call, "send"))[1]
+    assert "Cards that are ready: " in sent
+    assert "owner_people does not name their owners:\n  People team" in sent.replace(" \n", "\n")
+    named = (await asyncio.to_thread(call, "send", "--owner-people", "People team=aad-1"))[1]
+    assert "People team" not in named
     await asyncio.to_thread(apply_patch, company.folder, file.read_text())
     assert f"\n\n{SAID} Ask \\[PERSON\\].\n" in (company.folder / "leave.md").read_text()
     assert "nothing is made up" in (await asyncio.to_thread(call, "patch", "2"))[1]

@@ -25,6 +25,7 @@ from feedback.gaps.owner_cards import (
     OwnerCard,
     find_decision,
     list_cards,
+    list_decisions,
     list_steps,
     read_card,
     remove_card,
@@ -105,9 +106,7 @@ class OwnerCards:
 
     async def show_to(self, person: str, directory_id: str, chat: Reference) -> int:
         """Show somebody the cards of their pages anew that wait for them; return how many there are."""
-        waiting = [
-            card for card in await self._list_waiting() if self.owners.owns(directory_id, card.gap.owner)
-        ]
+        waiting = await self._list_waiting(directory_id)
         for card in waiting[:MOST_SHOWN]:
             errand, place = f"{ERRAND}{card.id}", place_of_reviewer(person)
             before = {one.place: one for one in await self._desk.list_shown(errand)}.get(place)
@@ -124,12 +123,12 @@ class OwnerCards:
             await self._desk.leave_errand(f"{ERRAND}{name}", steps[-1].at)
             self._wake()
 
-    async def _list_waiting(self) -> Sequence[OwnerCard]:
-        found: list[OwnerCard] = []
-        for card in await list_cards(self._desk.documents):
-            steps = await list_steps(self._desk.documents, card.id)
-            if find_decision(steps) is None and await self.find_open(card.id) is not None:
-                found.append(card)
+    async def _list_waiting(self, directory_id: str) -> Sequence[OwnerCard]:
+        """Return the cards of somebody's pages that nobody has decided about, those of most people first."""
+        decided = await list_decisions(self._desk.documents)
+        cards = [card for card in await list_cards(self._desk.documents) if card.id not in decided]
+        mine = [card for card in cards if self.owners.owns(directory_id, card.gap.owner)]
+        found = [card for card in mine if await self.find_open(card.id) is not None]
         return sorted(found, key=lambda card: (-card.gap.people, card.gap.name))
 
     async def _find_chat(self, person: str) -> Reference | None:

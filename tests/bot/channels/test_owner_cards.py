@@ -29,6 +29,8 @@ from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.export import export_person
 from tests.builders.reviewing import BOB, BOBS_CHAT, KIM, actions_of, card_of, press, press_data, text_of
+from tests.builders.slack_world import BOB as BOB_IN_SLACK
+from tests.builders.slack_world import a_slack_world, pressable
 from tests.builders.world import World, a_world, pseudonym
 from tests.doubles.teams_connector import Call
 
@@ -232,6 +234,37 @@ async def test_not_this_page_is_known_to_the_next_report_and_done_ends_when_more
     [again] = await scene.report(more)
     assert again != name
     assert [list(actions_of(card_of(call))) for call in scene.cards()] == [["gap.undo"], OPEN_ACTIONS]
+
+
+async def test_an_owner_in_slack_gets_the_card_decides_and_takes_it_back() -> None:
+    async with a_slack_world(owners=[f"People team=T1:{BOB_IN_SLACK}"]) as world:
+        await world.ask("Can I carry over leave?")
+        [answer] = world.store.answers.values()
+        place = GapPlace(f"{PAGE}#annual", "Leave", "Annual leave", "h1")
+        gap = Gap(
+            "Carry over?", 1, 1, {}, (GapQuestion("Carry over?", 1),), (answer.id,), place, "People team"
+        )
+
+        async def propose(_: Gap) -> Proposal:
+            return Proposal(PATCH)
+
+        report = Report(datetime.now(UTC), 90, (gap,))
+        [name] = await issue_cards(world.parts.desk, report, propose, report.made_at)
+        await world.ask("gaps", channel="D2", user=BOB_IN_SLACK)
+        [card] = [one for one in world.slack.messages("D2") if HEAD in one.words]
+        documents = world.parts.desk.documents
+        stranger = world.press(card, pressable(card, "act:gap.done"), "U1")
+        await world.interact(stranger)
+        await world.settled()
+        assert await read_decision(documents, name) is None
+        for action, choice in (("gap.not_this_page", OwnerChoice.NOT_THIS_PAGE), ("gap.undo", None)):
+            [card] = [one for one in world.slack.messages("D2") if HEAD in one.words]
+            pressed = world.press(card, pressable(card, f"act:{action}"), BOB_IN_SLACK)
+            assert (await world.interact(pressed))[0] == 200
+            await world.settled()
+            await world.card_sync()
+            decided = await read_decision(documents, name)
+            assert (decided and decided.choice) == choice
 
 
 async def test_an_owner_who_goes_leaves_the_decision_without_a_name_and_finds_it_in_their_file(
