@@ -8,7 +8,8 @@ presses thumbs down; a reviewer finds it in the queue; the dashboard, the review
 pages are opened. `newcomers.jsonl` was written from the docs before the chain was; of a handbook's questions
 those are asked that stand at even steps through their file.
 
-    useful      the answer's own words, stated or quoted, name what the question's file wants (`must`)
+    useful      the answer's own words, stated or quoted, name what the question's file wants (`must`), or it
+                is declined where the pages do not tell it
     dead end    a message without any button or link, a page or link that is not there, an error in the page
     axe         violations of accessibility on a page, in light, dark and narrow
 
@@ -40,8 +41,15 @@ from tests.processes.serving import Served, serving
 QUESTIONS = 30
 MOST_WRONG = 6
 FIELD = "#question"
-DONE = ".message.from-bot [data-key=react]"
-"""Stands below an answer that is whole."""
+DONE = "[data-key=react]"
+"""Stands below an answer that is whole; a quotation has it, too, until the model's words take its place."""
+STILL_S = 2.0
+"""So long nothing changes about an answer that is taken for the last word."""
+OWN_WORDS = """(body) => {
+  const own = body.cloneNode(true);
+  for (const one of own.querySelectorAll(".unseen, .cite, button")) one.remove();
+  return own.textContent;
+}"""
 PAGES = ("/dashboard", "/reviews", "/admin", "/site", "/about/privacy")
 
 
@@ -83,19 +91,28 @@ class Newcomer:
 
     async def ask(self, text: str) -> tuple[Locator, str]:
         """Ask; return the message that answers, and its own words."""
-        before = await self.page.locator(DONE).count()
+        messages = self.page.locator(".message.from-bot")
+        before = await messages.count()
         began = time.monotonic()
         await self.page.fill(FIELD, text)
         await self.page.press(FIELD, "Enter")
-        await expect(self.page.locator(DONE)).to_have_count(before + 1, timeout=60_000)
-        self.count.answer_s.append(round(time.monotonic() - began, 2))
-        message = self.page.locator(".message.from-bot:has([data-key=react])").last
+        await expect(messages).to_have_count(before + 1, timeout=60_000)
+        message = messages.nth(before)
+        said, changed_at = "", time.monotonic()
+        while time.monotonic() - changed_at < STILL_S or not await message.locator(DONE).count():
+            await asyncio.sleep(STILL_S / 8)
+            now = await message.locator(".body").evaluate(OWN_WORDS)
+            if now != said:
+                said, changed_at = now, time.monotonic()
+        self.count.answer_s.append(round(changed_at - began, 2))
         if not await message.locator(".cards button, .cards a, .choices button, .body a").count():
             self.count.dead_ends.append(f"nothing leads on from the answer to “{text}”")
-        return message, await message.locator(".body").inner_text()
+        return message, said
 
     async def judge(self, asked: PageQuestion) -> None:
         """Ask one of the questions, and count what came of it."""
+        if asked.before:
+            await self.ask(asked.before)
         message, said = await self.ask(asked.question)
         declined = said.strip().startswith(NOTHING_FOUND)
         self.count.asked += 1
@@ -152,12 +169,12 @@ class Newcomer:
 
 async def walk(served: Served, questions: Sequence[PageQuestion]) -> Count:
     """Walk all of it once."""
-    count = Count()
+    count, url = Count(), f"http://localhost:{served.port}"  # as the bot names itself
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         page = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
         page.set_default_timeout(20_000)
-        newcomer = Newcomer(page, served.url, count)
+        newcomer = Newcomer(page, url, count)
         began = time.monotonic()
         await newcomer.open_chat()
         await newcomer.look("the first screen")
@@ -170,7 +187,7 @@ async def walk(served: Served, questions: Sequence[PageQuestion]) -> Count:
         await newcomer.open_pages()
         other = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
         other.set_default_timeout(20_000)
-        second = Newcomer(other, served.url, count)
+        second = Newcomer(other, url, count)
         await second.open_chat()
         await second.press_suggestions()
         await browser.close()
@@ -179,10 +196,13 @@ async def walk(served: Served, questions: Sequence[PageQuestion]) -> Count:
 
 def choose(docs: Sequence[PageQuestion], handbook: Sequence[PageQuestion]) -> list[PageQuestion]:
     """Return QUESTIONS questions, half of them of each where there are two, at even steps through a file."""
-    told = [[one for one in some if not one.is_absent and not one.before] for some in (docs, handbook)]
-    sets = [some for some in told if some]
-    each = QUESTIONS // len(sets)
-    return [some[number * len(some) // each] for some in sets for number in range(min(each, len(some)))]
+    sets = [some for some in (docs, handbook) if some]
+    counts = [min(QUESTIONS // len(sets), len(some)) for some in sets]
+    return [
+        some[number * len(some) // count]
+        for some, count in zip(sets, counts, strict=True)
+        for number in range(count)
+    ]
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -190,6 +210,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--questions", type=Path, default=Path(__file__).with_name("newcomers.jsonl"))
     parser.add_argument("--handbook", type=Path, help="A folder of pages that is read beside the docs.")
     parser.add_argument("--handbook-questions", type=Path, help="Questions about it.")
+    parser.add_argument("--data", type=Path, help="A data folder of `askpage setup`; else a temporary one.")
     parser.add_argument("--models", type=Path, help="A folder of imported models; without it, quotes only.")
     return parser.parse_args(arguments)
 
@@ -200,13 +221,14 @@ async def run(given: argparse.Namespace) -> Count:
     of_handbook = read_questions(given.handbook_questions) if given.handbook_questions else []
     questions = choose(read_questions(given.questions), of_handbook)
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
+        data = given.data or Path(folder)
         options: list[str] = ["--pages", ",".join(map(str, pages)), "--review-interval-s", "0.5"]
-        if given.models:
+        if not given.data and given.models:
             await asyncio.to_thread(shutil.copytree, given.models, data / "models")
-        else:
+        elif not given.data:
             options += ["--base-model", "canned"]
-        await set_up(data, options)
+        if not given.data:
+            await set_up(data, options)
         async with serving(data, *options) as served:
             return await walk(served, questions)
 
