@@ -3,9 +3,9 @@
 Run as: python -m benchmarks.first_minutes [--handbook FOLDER --handbook-questions FILE] [--models FOLDER]
 
 A bot of its own is started over the project's docs (and a handbook) in a folder that is gone afterwards. The
-newcomer opens the chat page, presses what is suggested, asks thirty questions, opens every link of an answer,
-presses thumbs down; a reviewer finds it in the queue; the dashboard, the reviewers', operators' and privacy
-pages are opened. `newcomers.jsonl` was written from the docs before the chain was; of a handbook's questions
+newcomer opens the chat page, presses what is suggested, asks thirty questions (each in a conversation of its
+own, or all in one), opens every link of an answer, presses thumbs down; a reviewer finds it in the queue; the
+dashboard, the reviewers', operators' and privacy pages are opened. `newcomers.jsonl` was written from the docs before the chain was; of a handbook's questions
 those are asked that stand at even steps through their file.
 
     useful      the answer's own words, stated or quoted, name what the question's file wants (`must`), or it
@@ -48,6 +48,7 @@ STILL_S = 2.0
 OWN_WORDS = """(body) => {
   const own = body.cloneNode(true);
   for (const one of own.querySelectorAll(".unseen, .cite, button")) one.remove();
+  for (const one of own.querySelectorAll("p, li, td, th")) one.append("\\n");
   return own.textContent;
 }"""
 PAGES = ("/dashboard", "/reviews", "/admin", "/site", "/about/privacy")
@@ -78,7 +79,9 @@ class Count:
 class Newcomer:
     """One window of a browser, and whoever sits before it."""
 
-    def __init__(self, page: Page, url: str, count: Count) -> None:
+    def __init__(self, page: Page, url: str, count: Count, *, apart: bool = True) -> None:
+        """`apart`: each question, with the one before it, has a conversation of its own."""
+        self.apart = apart
         self.page = page
         self.url = url
         self.count = count
@@ -111,6 +114,9 @@ class Newcomer:
 
     async def judge(self, asked: PageQuestion) -> None:
         """Ask one of the questions, and count what came of it."""
+        if self.apart:
+            await self.page.click("#new")
+            await expect(self.page.locator(".message.from-bot")).to_have_count(1)
         if asked.before:
             await self.ask(asked.before)
         message, said = await self.ask(asked.question)
@@ -167,14 +173,14 @@ class Newcomer:
             await self.look(path)
 
 
-async def walk(served: Served, questions: Sequence[PageQuestion]) -> Count:
+async def walk(served: Served, questions: Sequence[PageQuestion], *, apart: bool) -> Count:
     """Walk all of it once."""
     count, url = Count(), f"http://localhost:{served.port}"  # as the bot names itself
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         page = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
         page.set_default_timeout(20_000)
-        newcomer = Newcomer(page, url, count)
+        newcomer = Newcomer(page, url, count, apart=apart)
         began = time.monotonic()
         await newcomer.open_chat()
         await newcomer.look("the first screen")
@@ -211,6 +217,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--handbook", type=Path, help="A folder of pages that is read beside the docs.")
     parser.add_argument("--handbook-questions", type=Path, help="Questions about it.")
     parser.add_argument("--data", type=Path, help="A data folder of `askpage setup`; else a temporary one.")
+    parser.add_argument("--one-conversation", action="store_true", help="Ask all questions in one.")
     parser.add_argument("--models", type=Path, help="A folder of imported models; without it, quotes only.")
     return parser.parse_args(arguments)
 
@@ -230,7 +237,7 @@ async def run(given: argparse.Namespace) -> Count:
         if not given.data:
             await set_up(data, options)
         async with serving(data, *options) as served:
-            return await walk(served, questions)
+            return await walk(served, questions, apart=not given.one_conversation)
 
 
 async def set_up(data: Path, options: Sequence[str]) -> None:
