@@ -5,8 +5,8 @@ Run as: python -m benchmarks.first_minutes [--handbook FOLDER --handbook-questio
 A bot of its own is started over the project's docs (and a handbook) in a folder that is gone afterwards. The
 newcomer opens the chat page, presses what is suggested, asks thirty questions (each in a conversation of its
 own, or all in one), opens every link of an answer, presses thumbs down; a reviewer finds it in the queue; the
-dashboard, the reviewers', operators' and privacy pages are opened. `newcomers.jsonl` was written from the docs
-before the chain was; of a handbook's questions those are asked that stand at even steps through their file.
+dashboard, the reviewers', operators' and privacy pages are opened. `newcomers.jsonl` was written from the
+docs before the chain was; of a handbook's questions those are asked that stand at even steps through it.
 
     useful      the answer's own words, stated or quoted, name what the question's file wants (`must`), or it
                 is declined where the pages do not tell it
