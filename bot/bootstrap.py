@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from bot.channel import ChannelCapabilities
 from bot.channels.asides.listening import UnaskedRules
 from bot.channels.message import Connector
+from bot.channels.owners.people import Owners
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.answerer import is_fresh
 from bot.dialogs.verified_answers import VerifiedAnswers
@@ -410,6 +411,7 @@ def make_dependencies(
         key_before=keys.before,
         models_dir=settings.models_dir,
         operators=frozenset(settings.operators),
+        owners=Owners(settings.owner_people),
         file_pages=shelf.library,
         listed_pages=shelf.library,
         find_label=shelf.find_label,

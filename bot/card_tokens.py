@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-REVIEW, RATE, PRIVACY, EXPORT, MODEL = "review", "rate", "privacy", "export", "model"
+REVIEW, RATE, PRIVACY, EXPORT, MODEL, GAP = "review", "rate", "privacy", "export", "model", "gap"
 _DIGITS = 32
 
 

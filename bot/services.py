@@ -25,6 +25,9 @@ from bot.channels.files.sent_files import FilePages, SentFiles
 from bot.channels.handler import Handlers, Recognise
 from bot.channels.message import Connector
 from bot.channels.model_handler import ModelCardSync, ModelHandler
+from bot.channels.owners.cards import OwnerCards, OwnerPlace
+from bot.channels.owners.handler import OwnerHandler
+from bot.channels.owners.people import Owners
 from bot.channels.previews import RulingPreviews
 from bot.channels.privacy_handler import PrivacyHandler, PrivacyPlace, PrivacyTerms, teller
 from bot.channels.review_handler import ReviewActions, Reviewers, ReviewHandler
@@ -63,6 +66,7 @@ class ServiceDependencies:
     of everybody who shows up, and `key_before` is the earlier key, both while the key of the pseudonyms
     changes (`feedback/privacy/keys.py`). `capabilities` are those of the channels that are on, by their id.
     `audiences` know who reads what is said where.
+    `owners` are the people behind the owners that pages name.
     `operators` may see the admin page, by the ids that the directory has of them.
     `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
     those that sources named, for previews. `find_label` as in `AnswerView`.
@@ -84,6 +88,7 @@ class ServiceDependencies:
     capabilities: Mapping[str, ChannelCapabilities] = field(default_factory=dict[str, ChannelCapabilities])
     audiences: Audiences = field(default_factory=lambda: Audiences(PageAccess()))
     operators: frozenset[str] = frozenset()
+    owners: Owners = field(default_factory=Owners)
     file_pages: FilePages | None = None
     listed_pages: ListedPages | None = None
     find_label: FindLabel = find_no_label
@@ -148,15 +153,22 @@ class Services:
         self.reviewing.on_forget.append(self.previews.forget)
         self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
         self.models.join(self.card_sync)
+        self.owner_cards = self._make_owner_cards(store, seals, around)
         self.links = DataLinks(seals)
         self.privacy = self._make_privacy(store, around)
         self._privacy_handler = self._make_privacy_handler(seals, around)
         self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
-        queue = ReviewQueue(store, desk, self.previews.peek, review_rules.order)
         taking_back = TakingBack(
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
-        self.review_actions = ReviewActions(store, taking_back, self.card_sync, around.later, queue, ways)
+        self.review_actions = ReviewActions(
+            store,
+            taking_back,
+            self.card_sync,
+            around.later,
+            ReviewQueue(store, desk, self.previews.peek, review_rules.order),
+            ways,
+        )
         self.files = SentFiles(store, desk.documents, around.file_pages)
         self.messages = AskedMessages(
             store,
@@ -191,6 +203,7 @@ class Services:
             own_reactions=self.own_reactions,
             listening=self.listening,
             models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
+            owners=OwnerHandler(self.owner_cards, self.card_sync.seals),
             pages=PageInvites(self.passes, gates, self.card_sync.site_url),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
@@ -199,6 +212,16 @@ class Services:
     def make_overviews(self, list_pages: PageList) -> MyOverviews:
         """Return what reads people's pages about themselves, over the pages of a `ChannelContext`."""
         return MyOverviews(self._store, self.desk, self.audiences, self.privacy, list_pages)
+
+    def _make_owner_cards(
+        self, store: WholeStore, seals: CardSigner, around: ServiceDependencies
+    ) -> OwnerCards:
+        place = OwnerPlace(
+            around.owners, self.audiences.access, seals, around.connector, self.pseudonym, around.site_url
+        )
+        cards = OwnerCards(store, self.desk, place)
+        cards.join(self.card_sync)
+        return cards
 
     def _make_privacy(self, store: WholeStore, around: ServiceDependencies) -> Privacy:
         tell = teller(around.connector, self.view.keeps_messages_here)

@@ -6,12 +6,13 @@ libraries are told to be quiet, so it imports none of those that report their us
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import logging
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,15 +31,19 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from core.files import is_ours, keep_private, mend
 from core.records import Channel, Question
 from core.settings import FIELDS, Settings
+from core.text import absolute
 from exporters import Export, Exporting, exporting
 from exporters.buffer import Pace
 
 out = Console()
 progress_out = Console(stderr=True)
+MATTER = ("pages", "data_dir", "base_model", "port", "log_level")
+"""The settings that the help of every command shows; `askpage settings` has all of them."""
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -150,7 +156,8 @@ def _option(name: str) -> inspect.Parameter:
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if is_switch else flag,
         help=f"{field.description} [ASKPAGE_{name.upper()}; default: {_format_default(field.default)}]",
-        rich_help_panel="Settings",
+        rich_help_panel=f"Settings ({len(FIELDS)} in all: askpage settings)",
+        hidden=name not in MATTER,
         show_default=False,
         metavar=None if is_switch else "VALUE",
     )
@@ -166,22 +173,58 @@ def _format_default(default: object) -> str:
     return str(default) or "empty"
 
 
-def settings_table(settings: Settings | None = None) -> str:
-    """Return the settings as a table in Markdown: with their defaults, or with the values of `settings`."""
+def build_address(settings: Settings, url: str) -> str:
+    """Return where a page opens: by itself, or in the viewer of the bot that these settings describe."""
+    return absolute(url, settings.public_url or f"http://localhost:{settings.port}") or url
+
+
+def settings_table(settings: Settings | None = None, names: Collection[str] = FIELDS.keys()) -> str:
+    """Return settings as a table in Markdown: with their defaults, or with the values of `settings`."""
     lines = [f"| setting | {'value' if settings else 'default'} | what it does |", "|---|---|---|"]
     values = settings.flat() if settings else {}
-    for name, field in FIELDS.items():
-        value = values.get(name, field.default)
-        lines.append(f"| `{name}` | {_cell(value)} | {field.description} |")
+    for name in names:
+        value = values.get(name, FIELDS[name].default)
+        lines.append(f"| `{name}` | {_cell(value)} | {FIELDS[name].description} |")
     return "\n".join(lines)
 
 
 def _cell(value: object) -> str:
     shown = _format_default(value)
-    return "" if shown == "empty" else f"`{shown}`"
+    return "" if shown in {"", "empty"} else f"`{shown}`"
 
 
 @with_settings
-def settings_command(settings: Settings) -> None:
-    """Print every setting with the value in force here, as a table in Markdown; secrets stay hidden."""
-    print(settings_table(settings))  # noqa: T201 - the command's output
+def settings_command(
+    settings: Settings,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Only settings with these words in name or description.")
+    ] = None,
+) -> None:
+    """Print the settings with the values in force here; secrets stay hidden.
+
+    On a terminal as a list that fits it, else as a table in Markdown.
+    """
+    found = find_settings(words or [])
+    if not found:
+        raise typer.BadParameter(describe_unknown_setting(" ".join(words or [])))
+    if not out.is_terminal:
+        print(settings_table(settings, found))  # noqa: T201 - the command's output
+        return
+    values = settings.flat()
+    for name in found:
+        out.print(f"{name} = {_format_default(values[name])}", markup=False, highlight=False, style="bold")
+        out.print(Padding(Text(FIELDS[name].description or ""), (0, 0, 0, 4)))
+
+
+def find_settings(words: Sequence[str]) -> list[str]:
+    """Return the settings that have all of these words in their names or descriptions."""
+    wanted = [word.casefold().removeprefix("askpage_").lstrip("-").replace("-", "_") for word in words]
+    texts = {name: f"{name} {field.description}".casefold() for name, field in FIELDS.items()}
+    return [name for name, text in texts.items() if all(word in text for word in wanted)]
+
+
+def describe_unknown_setting(words: str) -> str:
+    """Return what is said where no setting has these words, with those that they resemble."""
+    near = difflib.get_close_matches(words.casefold().replace("-", "_"), FIELDS)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"No setting has “{words}” in its name or description.{meant}"

@@ -129,7 +129,7 @@ def _may_be_chance(points: Points) -> bool:
 def _print_served(title: str, rulings: Sequence[RulingReach]) -> None:
     if not rulings:
         return
-    table = Table("Question", "Ruling", title=title, title_justify="left")
+    table = Table("Question", "Decision", title=title, title_justify="left")
     for column in ("Served", "Same", "Other", "Down", "Wrong"):
         table.add_column(column, justify="right")
     for one in rulings:
@@ -144,7 +144,7 @@ def _print_idle(found: Learning) -> None:
     if not found.idle:
         return
     title = f"Corrections that served nobody: {found.idle_count}; the newest"
-    table = Table("Question", "Ruling", "Settled (UTC)", title=title, title_justify="left")
+    table = Table("Question", "Decision", "Settled (UTC)", title=title, title_justify="left")
     for one in found.idle:
         table.add_row(_quote(one), _RULINGS.get(one.ruling, ""), f"{one.settled_at:%Y-%m-%d %H:%M}")
     out.print(table)

@@ -13,10 +13,11 @@ import ast
 import gc
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
 
@@ -57,6 +58,7 @@ COMMANDS = {
     "slack-manifest": "cli.app_packages:manifest_command",
     "teams-package": "cli.app_packages:teams_package_command",
     "settings": "cli.console:settings_command",
+    "completion": "cli.completion:completion_command",
 }
 """Each command, or group of commands, and where it stands."""
 MISTAKES = {
@@ -101,8 +103,17 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command to run, with the arguments that are its own."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(describe_unknown(args[0]))
         name, found, rest = super().resolve_command(ctx, args)
         return name, import_command(name) if name and found else found, rest
+
+
+def describe_unknown(name: str) -> str:
+    """Return what is said of a command that there is not, with those that it resembles."""
+    near = get_close_matches(name, COMMANDS)
+    meant = f" Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
+    return f"No such command {name!r}.{meant}"
 
 
 def read_help(name: str) -> str:
@@ -149,8 +160,22 @@ app = typer.Typer(
 )
 
 
+def show_version(asked: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if asked:
+        from importlib import metadata  # noqa: PLC0415 - it takes time that --help has not
+
+        typer.echo(f"askpage {metadata.version('askpage')}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=show_version)
+]
+
+
 @app.callback()
-def askpage() -> None:
+def askpage(version: Version = False) -> None:
     """The workplace bot that answers questions about your pages and learns from its corrections."""
 
 

@@ -25,7 +25,7 @@ from bot.cards.answer_text import SEE_ALSO, further, lead_in, quotation, render_
 from bot.cards.elements import name_place
 from bot.channel import TalkReply
 from bot.dialogs.talk import Talking, detect_talk
-from cli.console import Json, make_question, out, progress_out, telling, with_settings
+from cli.console import Json, build_address, make_question, out, progress_out, telling, with_settings
 from cli.models.first_import import bring_model, ensure_model
 from cli.pages.sources import plan_reading, refresh, refresh_alone
 from core.files import mend
@@ -101,16 +101,16 @@ def ask_command(
     if not question.strip():
         raise typer.BadParameter("the question is empty; write what you want to know, in quotes")
     if detect_talk(question) is not None and not page:
-        _print_talk(asyncio.run(_talk(settings, question)), as_json=as_json)
+        _print_talk(asyncio.run(_talk(settings, question)), settings, as_json=as_json)
         return
     answer = asyncio.run(_ask(settings, question, page))
     if as_json:
         print(json.dumps(as_dict(answer), ensure_ascii=False))  # noqa: T201 - the command's output
         return
-    _print(answer)
+    _print(answer, settings)
 
 
-def _print(answer: Answer) -> None:
+def _print(answer: Answer, settings: Settings) -> None:
     """Print an answer with its places; of a quotation what answers best is bold."""
     if answer.kind is AnswerKind.QUOTED:
         out.print(f"{lead_in(answer)}\n", markup=False)
@@ -121,7 +121,8 @@ def _print(answer: Answer) -> None:
         out.print(render_words(answer), markup=False)
     for label, citation in _places(answer):
         quote = f"\n“{citation.quote}”" if citation.quote else ""
-        out.print(f"\n{label}{name_place(citation)}\n{citation.url}{quote}", markup=False)
+        address = build_address(settings, citation.url)
+        out.print(f"\n{label}{name_place(citation)}\n{address}{quote}", markup=False, soft_wrap=True)
 
 
 def _places(answer: Answer) -> list[tuple[str, Citation]]:
@@ -147,7 +148,7 @@ async def _talk(settings: Settings, text: str) -> TalkReply:
     return said
 
 
-def _print_talk(said: TalkReply, *, as_json: bool) -> None:
+def _print_talk(said: TalkReply, settings: Settings, *, as_json: bool) -> None:
     pages = [(group.name, *page) for group in said.groups for page in group.pages]
     if as_json:
         listed = [{"folder": folder, "title": title, "url": url} for folder, title, url in pages]
@@ -155,9 +156,11 @@ def _print_talk(said: TalkReply, *, as_json: bool) -> None:
         return
     out.print(said.text, markup=False)
     for group in said.groups:
-        lines = [f"{title}  {url}" for title, url in group.pages]
+        lines = [f"{title}  {build_address(settings, url)}" for title, url in group.pages]
         head = [f"\n{group.name}"] if group.name else [""]
-        out.print("\n".join([*head, *lines, *([group.more] if group.more else [])]), markup=False)
+        out.print(
+            "\n".join([*head, *lines, *([group.more] if group.more else [])]), markup=False, soft_wrap=True
+        )
     if said.more:
         out.print(said.more, markup=False)
 

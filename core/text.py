@@ -36,13 +36,13 @@ MAX_URL_CHARACTERS = 2_000
 RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: "approved the answer",
     Ruling.CORRECTED: "corrected the answer",
-    Ruling.NOT_ON_PAGE: "ruled that it is not on the page",
+    Ruling.NOT_ON_PAGE: "decided that it is not on the page",
     Ruling.REJECTED: "rejected it as no real question",
 }
 """What somebody has done who ruled."""
 CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: "took the ruling back",
-    ChangeKind.EDITED: "edited the ruling",
+    ChangeKind.WITHDRAWN: "took the decision back",
+    ChangeKind.EDITED: "edited the decision",
 }
 """What somebody has done who changed a ruling."""
 LINK_LEFT_OUT = "(link left out)"

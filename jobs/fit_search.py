@@ -114,9 +114,7 @@ async def fit_search(store: Store, pages: OpenPages, plan: SearchPlan, tell: OnP
         name = promote_head(plan.folder, head, datetime.now(UTC))
         if await _is_changed(store, head.answers, excluded):
             forget_head_answers(plan.folder, head.answers)
-            gone = (
-                "Somebody's data was deleted, or a ruling taken back meanwhile: the next run fits without it."
-            )
+            gone = "Somebody's data was deleted, or a decision taken back: the next run fits without it."
             name, reasons = "", [gone]
     return {"head": name, "questions": len(questions), "reasons": reasons}
 

@@ -7,6 +7,7 @@ Run as: askpage jobs run report_gaps
     place      the nearest section, its owner, whether it has changed     pages/repair
     mask       as training texts are masked
     keep       one document, in place of the last report
+    propose    a patch, and a card for the page's owner                   feedback/gaps/owner_cards.py
 
 What people asked who opted out, or whose data is being deleted, is left out, and so is what stands on pages
 that not everyone may read.
@@ -28,7 +29,15 @@ from core.records import Page
 from core.settings import Settings
 from feedback.examples.dataset import DatasetError
 from feedback.gaps.build import Mask, ReportPlan, build_report
-from feedback.gaps.report import Report, is_current, keep_report, strike_out
+from feedback.gaps.owner_cards import (
+    Proposal,
+    forget_answers,
+    issue_cards,
+    list_cards,
+    list_elsewhere,
+    remove_card,
+)
+from feedback.gaps.report import Gap, Report, is_current, keep_report
 from feedback.gaps.unmet import AskedRules
 from feedback.privacy.deletion_log import list_excluded
 from feedback.reviews.ratings import Scale
@@ -38,6 +47,7 @@ from jobs.update_model import masking
 from model.text.question import is_follow_up
 from pages.repair.files import PageFile, find_page_file
 from pages.repair.owners import find_owner
+from pages.repair.patch import PatchRefused, make_patch
 
 DAYS = 90
 NO_MASKING = (
@@ -90,8 +100,10 @@ async def run(context: JobContext) -> Result:
     mask = await asyncio.to_thread(open_masking)
     async with context.pages() as shelf:
         report = await report_gaps(context.store, shelf, context.settings, mask)
+        cards = await send_cards(context.store, shelf, context.settings, report)
     return {
         "gaps": len(report.gaps),
+        "cards": len(cards),
         "repaired": sum(gap.repaired for gap in report.gaps),
         "questions": sum(gap.times for gap in report.gaps),
     }
@@ -117,16 +129,56 @@ async def report_gaps(
         scale=Scale(rating.reactions, rating.few_stars),
     )
     pages = ShelfPages(shelf, settings.page_owners)
-    plan = ReportPlan(rules, shelf.embedder, pages, mask, days)
+    plan = ReportPlan(rules, shelf.embedder, pages, mask, days, await list_elsewhere(store.documents))
     report = await build_report(store, ReviewRepository(store.documents), plan, datetime.now(UTC))
     await keep_report(store.documents, report)
     return await drop_deleted(store, report)
 
 
 async def drop_deleted(store: Store, report: Report) -> Report:
-    """Drop from the kept report what was deleted, or may not be read any more; return what is left."""
+    """Drop from the kept report, and of owners' cards, what was deleted, or is to be left out by now.
+
+    Return what is left of the report.
+    """
     excluded = await list_excluded(store.documents)
     current = [gap for gap in report.gaps if await is_current(store, gap, excluded)]
     gone = {name for gap in report.gaps if gap not in current for name in gap.answers}
-    await strike_out(store.documents, gone)
+    await forget_answers(store.documents, gone)
+    desk = ReviewRepository(store.documents)
+    for card in await list_cards(store.documents):
+        if not await is_current(store, card.gap, excluded):
+            await remove_card(desk, card.id)
     return Report(report.made_at, report.days, tuple(current))
+
+
+async def send_cards(store: Store, shelf: PageServices, settings: Settings, report: Report) -> list[str]:
+    """Keep cards for the owners of a report's pages; a bot brings them. Return their names.
+
+    Raises StoreError.
+    """
+    pages = ShelfPages(shelf, settings.page_owners)
+
+    async def propose(gap: Gap) -> Proposal:
+        try:
+            return Proposal(patch=await propose_patch(gap, pages))
+        except PatchRefused as refused:
+            return Proposal(remark=str(refused) if gap.correction else "")
+
+    return await issue_cards(ReviewRepository(store.documents), report, propose, datetime.now(UTC))
+
+
+async def propose_patch(gap: Gap, pages: ShelfPages) -> str:
+    """Return a patch with the reviewer's words. Raises PatchRefused."""
+    if not gap.correction:
+        raise PatchRefused(
+            "No reviewer has answered this yet, and nothing is made up: correct an answer first."
+        )
+    if gap.place is None:
+        raise PatchRefused("No page comes near it: please choose one, and put the sentence there by hand.")
+    url, anchor = urldefrag(gap.place.url)
+    if gap.place.says_it:
+        raise PatchRefused(f"{gap.place.name} has these words already.")
+    page, file = await pages.read_page(url), await pages.find_file(url)
+    if page is None or file is None:
+        raise PatchRefused(f"The file of {url} is not on this machine: please mend it where it is kept.")
+    return await asyncio.to_thread(make_patch, file, page.sections, anchor, gap.correction)

@@ -36,7 +36,7 @@ from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.report_gaps import report_gaps
+from jobs.report_gaps import report_gaps, send_cards
 from model.text.prompt import NOT_ON_PAGE
 from model.training.made_examples import make_examples
 from pages.library import MOST_PASTED, PASTED_FOR
@@ -132,6 +132,7 @@ async def a_town(data: Path) -> AsyncGenerator[Town]:
             base_model="canned",
             data_dir=data,
             pages=[str(page.parent)],
+            page_owners=["*=Fleet"],
             port=0,
             count_opened=False,
             public_url="http://127.0.0.1:1",
@@ -270,9 +271,11 @@ async def jobs_run(town: Town) -> None:
     await build(
         store, ReviewRepository(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC))
     )
-    gaps = (await report_gaps(store, town.shelf, town.settings, lambda texts: texts)).gaps
+    report = await report_gaps(store, town.shelf, town.settings, lambda texts: texts)
+    gaps = report.gaps
     asked = [question.text for gap in gaps for question in gap.questions]
     assert all(any(word in text for text in asked) for word in (WORDS[0], WORDS[2], WORDS[3])), asked
+    assert await send_cards(store, town.shelf, town.settings, report), "the owner of the page has a card"
     await store.close()
 
 

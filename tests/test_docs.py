@@ -99,7 +99,9 @@ def test_commands_and_their_options_exist(path: Path) -> None:
     found = [
         match[1] for code in find_code(path) if (match := _COMMAND.search(code)) and match[1] != "--help"
     ]
-    mistakes = {said: find_mistake(shlex.split(re.split(r" (?:>>|\||&&) ", said)[0])) for said in found}
+    mistakes = {
+        said: find_mistake(shlex.split(re.split(r"(?: (?:>>?|\||&&) | #)", said)[0])) for said in found
+    }
     assert not {said: mistake for said, mistake in mistakes.items() if mistake}
 
 

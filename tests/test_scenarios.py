@@ -407,11 +407,11 @@ SCENARIOS = (
     ),
     Scenario(
         "undo",
-        "A reviewer takes a ruling back: nobody gets it any more, and whoever was told hears so once.",
+        "A reviewer takes a decision back: nobody gets it any more, and whoever was told of it is told once.",
         (
             *CORRECTION,
             Sees("Your correction is live"),
-            Press("review.undo", "took the ruling back", REVIEWER),
+            Press("review.undo", "took the decision back", REVIEWER),
             Sees("A reviewer took back what I told you"),
             Sees("Under review"),
             Ask(AGAIN, COLLEAGUE),
@@ -427,7 +427,7 @@ SCENARIOS = (
             Sees("Your correction is live"),
             Ask("verified answers about 18 weeks", REVIEWER),
             Press("review.verified", "What people get", REVIEWER),
-            Press("review.edit", "edited the ruling", REVIEWER, {"text": "Now 19.", "span": "c1"}),
+            Press("review.edit", "edited the decision", REVIEWER, {"text": "Now 19.", "span": "c1"}),
             Sees("This takes the place of what I told you before."),
             Ask(AGAIN, COLLEAGUE),
             Sees("Now 19.", COLLEAGUE),

@@ -146,7 +146,6 @@ class Administration:
                 "pages": one.pages,
                 "passages": one.passages,
                 "read_at": one.read_at.isoformat() if one.read_at else None,
-                "began_at": one.reading.began_at.isoformat() if one.reading else None,
                 "reading": one.reading is not None and one.reading.ended_at is None,
                 "read": one.reading.pages if one.reading else 0,
                 "problems": list(one.problems),
@@ -166,7 +165,6 @@ class Administration:
                     for key, value in (asdict(runs[name]) if name in runs else {}).items()
                     if key in {"outcome", "ended_at", "seconds", "error", "next_at", "said"}
                 },
-                "started_at": runs[name].started_at if name in runs else "",
             }
             for name, schedule in self.shown.schedule.items()
         ]

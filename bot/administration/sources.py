@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +37,6 @@ BUSY = "This source is being read already."
 class Reading:
     """How the last reading of a source in this process went, or goes."""
 
-    began_at: datetime
     ended_at: datetime | None = None
     pages: int = 0
     report: RefreshReport | None = None
@@ -81,17 +81,20 @@ class SourceDesk:
         added = await asyncio.to_thread(read_added_sources, self.folder)
         others = sorted({one.source for one in entries if one.source} - {*self.configured, *added})
         named = [("setting", self.configured), ("added", added), ("elsewhere", others)]
+        by_source: defaultdict[str | None, list[PageEntry]] = defaultdict(list)
+        for one in entries:
+            by_source[one.source].append(one)
         shown: dict[str, ShownSource] = {}
         for origin, names in named:
             for name in names:
-                shown.setdefault(name, self._show(name, origin, entries))
+                shown.setdefault(name, self._show(name, origin, by_source[name]))
         return list(shown.values())
 
     def _show(self, name: str, origin: str, entries: Sequence[PageEntry]) -> ShownSource:
-        mine = [one for one in entries if one.source == name]
-        read_at = max((one.fetched_at for one in mine), default=None)
-        passages = sum(one.passages for one in mine)
-        return ShownSource(name, origin, len(mine), passages, read_at, self._readings.get(name))
+        """Describe a source; `entries` are its pages."""
+        read_at = max((one.fetched_at for one in entries), default=None)
+        passages = sum(one.passages for one in entries)
+        return ShownSource(name, origin, len(entries), passages, read_at, self._readings.get(name))
 
     async def add(self, source: str) -> str:
         """Add a source and begin to read it; return what is said of that. Raises Refused."""
@@ -135,7 +138,7 @@ class SourceDesk:
     def _begin(self, source: str) -> None:
         if source in self._tasks:
             raise Refused(BUSY)
-        self._readings[source] = Reading(datetime.now(UTC))
+        self._readings[source] = Reading()
         task = asyncio.create_task(self._read(source), name="read a source")
         self._tasks[source] = task
         task.add_done_callback(lambda _: self._tasks.pop(source, None))

@@ -60,7 +60,7 @@ SAID = {
     AnswerKind.QUOTED: mark("The bot quoted"),
     AnswerKind.DECLINED: mark("The bot declined"),
 }
-YOU_HAVE_RULED = mark("You have ruled. A second reviewer is asked now.")
+YOU_HAVE_RULED = mark("You have decided. A second reviewer is asked now.")
 _STANDS_ON = {
     AnswerKind.ANSWERED: mark("It stands on"),
     AnswerKind.QUOTED: mark("Where it stands, and where else to look"),
@@ -308,7 +308,7 @@ def describe_details(view: ReviewView) -> str:
         say("{page_hash} of {day}", page_hash=page_hash, day=day(one.fetched_at))
         for page_hash, one in versions.items()
     ]
-    ruled = say("ruled {time}", time=when(review.ruling.given_at)) if review.ruling else ""
+    ruled = say("decided {time}", time=when(review.ruling.given_at)) if review.ruling else ""
     until = review.claimed_until if is_held(view) else None
     held = say("claimed until {time}", time=when(until)) if until else ""
     parts = [
@@ -329,7 +329,7 @@ def say_how_many_ruled(review: Review) -> str:
     """Return how far a sample is, and how to judge it."""
     ruled, needed = len(review.verdicts), review.needed
     return say(
-        "{ruled} of {needed} reviewers have ruled. Please judge on your own: you see no other decision.",
+        "{ruled} of {needed} reviewers have decided. Please judge on your own: you see no other decision.",
         ruled=ruled,
         needed=needed,
     )

@@ -17,40 +17,42 @@ NAME_CHARACTERS = 80
 _RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("{name} approved the answer, {day}"),
     Ruling.CORRECTED: mark("{name} corrected the answer, {day}"),
-    Ruling.NOT_ON_PAGE: mark("{name} ruled that it is not on the page, {day}"),
+    Ruling.NOT_ON_PAGE: mark("{name} decided that it is not on the page, {day}"),
     Ruling.REJECTED: mark("{name} rejected it as no real question, {day}"),
 }
 _ALREADY_RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("{name} has already approved the answer, {time}."),
     Ruling.CORRECTED: mark("{name} has already corrected the answer, {time}."),
-    Ruling.NOT_ON_PAGE: mark("{name} has already ruled that it is not on the page, {time}."),
+    Ruling.NOT_ON_PAGE: mark("{name} has already decided that it is not on the page, {time}."),
     Ruling.REJECTED: mark("{name} has already rejected it as no real question, {time}."),
 }
 _YOU_ALREADY_RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("You have already approved the answer, {time}."),
     Ruling.CORRECTED: mark("You have already corrected the answer, {time}."),
-    Ruling.NOT_ON_PAGE: mark("You have already ruled that it is not on the page, {time}."),
+    Ruling.NOT_ON_PAGE: mark("You have already decided that it is not on the page, {time}."),
     Ruling.REJECTED: mark("You have already rejected it as no real question, {time}."),
 }
 _CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: mark("{name} took the ruling back"),
-    ChangeKind.EDITED: mark("{name} edited the ruling"),
+    ChangeKind.WITHDRAWN: mark("{name} took the decision back"),
+    ChangeKind.EDITED: mark("{name} edited the decision"),
 }
 _CHANGED_SINCE: Mapping[ChangeKind, str] = {
     ChangeKind.WITHDRAWN: mark(
-        "{name} took the ruling back since this card was made: please use the new card."
+        "{name} took the decision back since this card was made: please use the new card."
     ),
-    ChangeKind.EDITED: mark("{name} edited the ruling since this card was made: please use the new card."),
+    ChangeKind.EDITED: mark("{name} edited the decision since this card was made: please use the new card."),
 }
 _ALREADY_CHANGED: Mapping[ChangeKind, str] = {
     ChangeKind.WITHDRAWN: mark(
-        "{name} has already taken the ruling back, {time}. Please use the newest card."
+        "{name} has already taken the decision back, {time}. Please use the newest card."
     ),
-    ChangeKind.EDITED: mark("{name} has already edited the ruling, {time}. Please use the newest card."),
+    ChangeKind.EDITED: mark("{name} has already edited the decision, {time}. Please use the newest card."),
 }
 _YOU_ALREADY_CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: mark("You have already taken the ruling back, {time}. Please use the newest card."),
-    ChangeKind.EDITED: mark("You have already edited the ruling, {time}. Please use the newest card."),
+    ChangeKind.WITHDRAWN: mark(
+        "You have already taken the decision back, {time}. Please use the newest card."
+    ),
+    ChangeKind.EDITED: mark("You have already edited the decision, {time}. Please use the newest card."),
 }
 
 

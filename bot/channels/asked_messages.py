@@ -20,7 +20,7 @@ from bot.channels.incoming import Incoming, Reference
 from bot.dialogs.ask import Asking, forget_question
 from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel
-from feedback.gaps.report import strike_out as strike_out_gaps
+from feedback.gaps.owner_cards import forget_answers
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.repository import PostedMessage, ReviewRepository, name_way, place_of_part
 from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
@@ -171,7 +171,7 @@ class AskedMessages:
             known = answer is not None and await self._desk.read_verified(answer.id) is not None
             if answer is not None:
                 await self._card_sync.forget(answer)
-                await strike_out_gaps(self._desk.documents, [answer.id])
+                await forget_answers(self._desk.documents, [answer.id])
             message_id = await self._forget_question(question_id)
             if answer is not None and known:  # other processes know it by heart
                 await self._desk.drop_verified(answer.id)

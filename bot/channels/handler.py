@@ -40,6 +40,7 @@ from bot.channels.message import (
     saying,
 )
 from bot.channels.model_handler import ModelHandler
+from bot.channels.owners.handler import OwnerHandler
 from bot.channels.privacy_handler import PrivacyHandler
 from bot.channels.reply import ReplyExtras, Stream, StreamedReply
 from bot.channels.review_handler import ReviewHandler
@@ -136,6 +137,7 @@ class Handlers:
     reviews: ReviewHandler
     privacy: PrivacyHandler
     models: ModelHandler
+    owners: OwnerHandler
     pages: Commands
     files: SentFiles
     own_reactions: OwnReactions
@@ -146,7 +148,7 @@ class Handlers:
     @property
     def commands(self) -> Sequence[Commands]:
         """In the order in which they are asked."""
-        return (self.reviews, self.models, self.pages, self.privacy)
+        return (self.reviews, self.models, self.owners, self.pages, self.privacy)
 
     def find_actions(self, verb: str) -> CardActions:
         """Return who does what a button of this verb says."""
@@ -154,6 +156,7 @@ class Handlers:
             "review": self.reviews,
             "privacy": self.privacy,
             "model": self.models,
+            "gap": self.owners,
         }
         return kinds.get(verb.partition(".")[0], self.feedback)
 

@@ -513,7 +513,7 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     if review.round != round_:
         raise Refused(say_card_is_old(review))
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
-        raise Refused(say("You have ruled on this already; now a second reviewer is asked."))
+        raise Refused(say("You have decided on this already; now a second reviewer is asked."))
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
         rest = format_span((review.claimed_until or now) - now)

@@ -4,6 +4,7 @@ import { countKinds, showAsking, showOutcome } from "./asking.js";
 import { element } from "./element.js";
 import { exportButtons, save } from "./export.js";
 import { CARDS, Card, UNITS, duration, glance } from "./figures.js";
+import { showGaps } from "./gaps.js";
 import { showLearning } from "./learning.js";
 import { Plot } from "./plot.js";
 
@@ -160,6 +161,7 @@ function show(body) {
   $("save-all").disabled = false;
   showOutcome(data);
   showAsking(data);
+  showGaps(data);
   showFresh(body);
   showNow(data);
   showLearning(data, CHANNELS);

@@ -35,7 +35,7 @@ function lag({ lag: all, lags, reached, unserved, rulings, kept }, channels, few
   const table = element(
     "table",
     { "aria-label": "Correction lag by where it was read first" },
-    element("thead", {}, element("tr", {}, ...["First on", "Median", "p95", "Rulings"].map((head) => element("th", { scope: "col" }, head)))),
+    element("thead", {}, element("tr", {}, ...["First on", "Median", "p95", "Decisions"].map((head) => element("th", { scope: "col" }, head)))),
     element("tbody", {}, ...rows),
   );
   return figure(
@@ -109,7 +109,7 @@ function list([name, title, heads, cells], learning, open) {
     element(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
-      element("table", {}, element("thead", {}, element("tr", {}, ...["Question", "Ruling", ...heads].map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows)),
+      element("table", {}, element("thead", {}, element("tr", {}, ...["Question", "Decision", ...heads].map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows)),
     ),
     exportButtons(`learning-${name}`, title, () => ({ heads: PLAIN, rows: learning[name].map((one) => PLAIN.map((key) => one[key])) })),
     more,

@@ -195,7 +195,7 @@ async function undo() {
   busy = false;
   last = null;
   if (!body) return;
-  say("The ruling was taken back.", "done");
+  say("The decision was taken back.", "done");
   await read(id);
 }
 

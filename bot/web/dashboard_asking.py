@@ -12,14 +12,15 @@ from datetime import datetime
 from typing import Any
 
 from bot.web.dashboard_learning import CLOSED, describe_share, write_time
-from feedback.metrics.askers import AreClosed, Asked, AskedOften, count_people, list_top, list_unanswered
+from core.records import Review
+from feedback.metrics.askers import AreClosed, Ask, Asked, AskedOften, count_people, list_top, list_unanswered
 from feedback.metrics.daily import Group
 from feedback.reviews.repository import ReviewRepository
 
 _TEXT = 400
 Json = dict[str, Any]
-IsClosed = Callable[[str], Awaitable[bool]]
-"""Tells of an answer, by its id, whether it, or its review, has something that not everyone may read."""
+IsClosed = Callable[[str, Review | None], Awaitable[bool]]
+"""Tells of an answer, by its id, and its review whether there is something that not everyone may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +65,38 @@ async def describe_asking(
         "unanswered": None,
     }
     if query.questions:
-        told["top"] = await _describe_questions(list_top(asks, closing.are_closed), desk, closing)
-        unanswered = list_unanswered(asks, closing.are_closed)
-        told["unanswered"] = await _describe_questions(unanswered, desk, closing)
+        top, unanswered = await asyncio.to_thread(_list_both, asks, closing.are_closed)
+        seen = await _look_up([one.answer_id for one in (*top, *unanswered)], desk, closing)
+        told["top"] = [_describe_question(one, *seen[one.answer_id]) for one in top]
+        told["unanswered"] = [_describe_question(one, *seen[one.answer_id]) for one in unanswered]
     return told
 
 
-async def _describe_questions(
-    found: Sequence[AskedOften], desk: ReviewRepository, closing: Closing
-) -> list[Json]:
-    reviews = await asyncio.gather(*(desk.review(one.answer_id) for one in found))
-    closed = await asyncio.gather(*(closing.is_closed(one.answer_id) for one in found))
-    return [
-        {
-            "question": CLOSED if hidden or one.is_closed else one.text[:_TEXT],
-            "count": one.count,
-            "people": one.people,
-            "answered": one.kinds.get("answered", 0),
-            "quoted": one.kinds.get("quoted", 0),
-            "declined": one.kinds.get("declined", 0),
-            "last_at": write_time(one.last_at),
-            "review": one.answer_id if review is not None else None,
-        }
-        for one, review, hidden in zip(found, reviews, closed, strict=True)
-    ]
+def _list_both(asks: Sequence[Ask], are_closed: AreClosed) -> tuple[list[AskedOften], list[AskedOften]]:
+    return list_top(asks, are_closed), list_unanswered(asks, are_closed)
+
+
+async def _look_up(
+    answer_ids: Sequence[str], desk: ReviewRepository, closing: Closing
+) -> Mapping[str, tuple[bool, bool]]:
+    """Return of answers, each looked up once, whether there is a review, and whether they are closed."""
+
+    async def look(answer_id: str) -> tuple[bool, bool]:
+        review = await desk.review(answer_id)
+        return review is not None, await closing.is_closed(answer_id, review)
+
+    names = list(dict.fromkeys(answer_ids))
+    return dict(zip(names, await asyncio.gather(*map(look, names)), strict=True))
+
+
+def _describe_question(one: AskedOften, is_reviewed: bool, is_closed: bool) -> Json:
+    return {
+        "question": CLOSED if is_closed or one.is_closed else one.text[:_TEXT],
+        "count": one.count,
+        "people": one.people,
+        "answered": one.kinds.get("answered", 0),
+        "quoted": one.kinds.get("quoted", 0),
+        "declined": one.kinds.get("declined", 0),
+        "last_at": write_time(one.last_at),
+        "review": one.answer_id if is_reviewed else None,
+    }

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
 from bot.web.dashboard_asking import AskingQuery, Closing, describe_asking
+from bot.web.dashboard_gaps import GapList
 from bot.web.dashboard_learning import CLOSED, describe_learning, write_time
 from core.records import Answer, Review
 from feedback.metrics import daily
@@ -133,6 +134,7 @@ class DashboardData:
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._learned: dict[str, tuple[float, Learning]] = {}
         self._asked: tuple[float, Asked] | None = None
+        self._gaps = GapList(store, desk.documents)
         self._turn = asyncio.Lock()
         self.is_restricted: IsRestricted = lambda _, __: False
         self.are_restricted: AreClosed = lambda _: False
@@ -158,6 +160,7 @@ class DashboardData:
             "at": [_iso(bucket.begin) for bucket in span.timeline.buckets],
             "figures": _figures(drawn),
             "asking": await self._asking(span, query, now, questions=questions),
+            "gaps": await self._gaps.describe(self.are_restricted) if questions else None,
             "learning": await self._describe_learning(span, now, questions=questions),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),
@@ -214,15 +217,15 @@ class DashboardData:
                 self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
             return learned
 
-    async def _is_closed(self, answer_id: str) -> bool:
+    async def _is_closed(self, answer_id: str, review: Review | None) -> bool:
         """Tell whether an answer comes from a page that not everyone may read, or is gone."""
         answer = await self._store.answer(answer_id)
-        return answer is None or self.is_restricted(answer, await self._desk.review(answer_id))
+        return answer is None or self.is_restricted(answer, review)
 
     async def _describe_learning(self, span: _Span, now: datetime, *, questions: bool) -> dict[str, Any]:
         learned = await self._learning(span, now)
         told = {one.answer_id for one in (*learned.top, *learned.idle)} if questions else set[str]()
-        closed = frozenset([one for one in told if await self._is_closed(one)])
+        closed = frozenset([one for one in told if await self._is_closed(one, await self._desk.review(one))])
         return describe_learning(learned, closed, questions=questions)
 
     async def _asking(self, span: _Span, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:

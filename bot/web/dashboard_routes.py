@@ -35,6 +35,7 @@ FILES = {
     "learning.js": "text/javascript",
     "element.js": "text/javascript",
     "asking.js": "text/javascript",
+    "gaps.js": "text/javascript",
     "export.js": "text/javascript",
     "logo.svg": "image/svg+xml",
 }

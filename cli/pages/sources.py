@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
-from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.console import Json, build_address, out, progress_bar, progress_out, with_settings
 from cli.pages.readers import describe_readers, pages_who_command
 from cli.pages.text import page_text_command
 from core.settings import Settings
@@ -160,7 +161,9 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
         return
     table = Table("Page", "Title", "Passages", "Readers")
     for entry in entries:
-        table.add_row(entry.url, entry.title, str(entry.passages), str(entry.readers))
+        address = build_address(settings, entry.url)
+        opens = Text(address, overflow="fold", style=f"link {address}")  # a click opens it, however it is cut
+        table.add_row(opens, entry.title, str(entry.passages), str(entry.readers))
     out.print(table)
 
 

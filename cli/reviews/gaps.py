@@ -1,4 +1,4 @@
-"""The commands about gaps: `askpage gaps`, `askpage gaps show N`, `askpage gaps patch N`.
+"""The commands about gaps: `askpage gaps`, and its `show N`, `patch N` and `send`.
 
 `askpage gaps` reads what was asked in vain, as the job `report_gaps` does every week, and keeps the report;
 `show` and `patch` read the kept one, so that a number means the same gap until there is another report.
@@ -20,22 +20,33 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.bootstrap import open_pages
+from bot.channels.owners.people import Owners
 from bot.stores import open_store
-from cli.console import Json, out, progress_out, with_settings
+from cli.console import Json, build_address, out, progress_out, with_settings
 from core.files import write_durably
 from core.settings import Settings
 from core.text import clip_text
 from feedback.gaps.report import Gap, GapPlace, Report, is_current, read_report, to_public_gap, to_public_json
 from feedback.privacy.deletion_log import list_excluded
-from jobs.report_gaps import DAYS, GapsUnavailable, ShelfPages, open_masking, report_gaps
+from jobs.report_gaps import (
+    DAYS,
+    GapsUnavailable,
+    ShelfPages,
+    drop_deleted,
+    open_masking,
+    propose_patch,
+    report_gaps,
+    send_cards,
+)
 from pages.repair.files import PageFile
-from pages.repair.patch import PatchRefused, make_patch
+from pages.repair.patch import PatchRefused
 
 gaps_app = typer.Typer(
     help="Gaps of the pages: what people asked in vain, and patches for it.", invoke_without_command=True
 )
 Number = Annotated[int, typer.Argument(min=1, help="The gap's number in `askpage gaps`.")]
 _TEXT = 60
+NO_REPORT = "There is no report of gaps yet; `askpage gaps` makes one."
 _MASKED = re.compile(r"^\+.*\\\[[A-Za-z_]+(?: \d+)?\\\]", re.MULTILINE)
 MASKED = (
     "Something personal in it is masked, [in brackets]: write it out, or leave it out, before you apply it."
@@ -92,20 +103,20 @@ def show_command(settings: Settings, number: Number, as_json: Json = False) -> N
     if as_json:
         print(json.dumps({**to_public_gap(gap, number), "patch": patch}))  # noqa: T201 - the command's output
         return
-    for line in _describe(gap, number, patch):
+    for line in _describe(gap, number, patch, settings):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _show(settings: Settings, number: int) -> tuple[Gap, str]:
     async with _open_gap(settings, number) as (gap, pages):
         try:
-            patch = await _make_patch(gap, pages)
+            patch = await propose_patch(gap, pages)
         except PatchRefused as refused:
             patch = f"({refused})"
         return gap, patch
 
 
-def _describe(gap: Gap, number: int, patch: str) -> Iterator[str]:
+def _describe(gap: Gap, number: int, patch: str, settings: Settings) -> Iterator[str]:
     yield gap.sentence
     if gap.outcome:
         yield gap.outcome
@@ -115,12 +126,37 @@ def _describe(gap: Gap, number: int, patch: str) -> Iterator[str]:
     yield "How that is known: " + ", ".join(f"{count} {lack}" for lack, count in gap.lacks.items())
     yield f"A reviewer says: {gap.correction}" if gap.correction else "No reviewer has answered it yet."
     if gap.place is not None:
-        yield f"Nearest page: {gap.place.name}, {gap.place.url}"
+        yield f"Nearest page: {gap.place.name}, {build_address(settings, gap.place.url)}"
     yield f"Owner: {gap.owner or 'nobody is named (front matter owner:, CODEOWNERS, setting page_owners)'}"
     if gap.correction:
         yield patch
         if not patch.startswith("("):
             yield f"`askpage gaps patch {number} --to FILE` writes this patch for `git apply`."
+
+
+@gaps_app.command("send")
+@with_settings
+def send_command(settings: Settings) -> None:
+    """Send the last report's gaps to the owners of the pages, as cards in their chats with the bot."""
+    names, unnamed = asyncio.run(_send(settings))
+    out.print(f"Cards that are ready: {len(names)}. A running bot brings them to their owners.")
+    if unnamed:
+        out.print("Nobody gets these cards, as the setting owner_people does not name their owners:")
+    for owner in unnamed:
+        out.print(f"  {owner}", markup=False, highlight=False, soft_wrap=True)
+
+
+async def _send(settings: Settings) -> tuple[list[str], list[str]]:
+    """Return the names of the cards, and the owners whom no setting names. Raises GapsUnavailable."""
+    owners = Owners(settings.owner_people)
+    async with open_store(settings) as store, open_pages(settings) as shelf:
+        report = await read_report(store.documents)
+        if report is None:
+            raise GapsUnavailable(NO_REPORT)
+        report = await drop_deleted(store, report)
+        names = await send_cards(store, shelf, settings, report)
+    named = dict.fromkeys(gap.owner for gap in report.gaps if gap.owner)
+    return names, [owner for owner in named if not owners.list_people(owner)]
 
 
 @gaps_app.command("patch")
@@ -150,7 +186,7 @@ def patch_command(
 
 async def _patch(settings: Settings, number: int) -> tuple[str, PageFile]:
     async with _open_gap(settings, number) as (gap, pages):
-        patch = await _make_patch(gap, pages)
+        patch = await propose_patch(gap, pages)
         file = await pages.find_file(urldefrag(gap.place.url).url) if gap.place else None
         assert file is not None  # noqa: S101 - there is a patch for it
         return patch, file
@@ -162,7 +198,7 @@ async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap
     async with open_store(settings) as store, open_pages(settings) as shelf:
         report = await read_report(store.documents)
         if report is None:
-            raise GapsUnavailable("There is no report of gaps yet; `askpage gaps` makes one.")
+            raise GapsUnavailable(NO_REPORT)
         if number > len(report.gaps):
             raise GapsUnavailable(f"The last report has {len(report.gaps)} gaps; `askpage gaps` lists them.")
         gap, pages = report.gaps[number - 1], ShelfPages(shelf, settings.page_owners)
@@ -176,20 +212,3 @@ async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap
 
 def _is_open(place: GapPlace | None, pages: ShelfPages) -> bool:
     return place is None or pages.find_hash(urldefrag(place.url).url) is not None
-
-
-async def _make_patch(gap: Gap, pages: ShelfPages) -> str:
-    """Return a patch with the reviewer's words. Raises PatchRefused."""
-    if not gap.correction:
-        raise PatchRefused(
-            "No reviewer has answered this yet, and nothing is made up: correct an answer first."
-        )
-    if gap.place is None:
-        raise PatchRefused("No page comes near it: please choose one, and put the sentence there by hand.")
-    url, anchor = urldefrag(gap.place.url)
-    if gap.place.says_it:
-        raise PatchRefused(f"{gap.place.name} has these words already.")
-    page, file = await pages.read_page(url), await pages.find_file(url)
-    if page is None or file is None:
-        raise PatchRefused(f"The file of {url} is not on this machine: please mend it where it is kept.")
-    return await asyncio.to_thread(make_patch, file, page.sections, anchor, gap.correction)

@@ -90,8 +90,8 @@ class Settings(BaseSettings):
     keepalive_s: float = Field(
         75.0,
         gt=0,
-        description="How long a connection may wait for the head of a request, at its beginning and after an "
-        "answer, seconds; longer than a proxy before the bot keeps one open.",
+        description="How long a connection may wait for the head of a request, at its start and after an "
+        "answer, seconds; longer than a proxy in front of the bot keeps one open.",
     )
     body_timeout_s: float = Field(
         20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
@@ -99,7 +99,8 @@ class Settings(BaseSettings):
     most_connections: int = Field(
         500,
         ge=1,
-        description="Most open connections; of more, those are closed that wait longest for their client.",
+        description="Most open connections; if there are more, those that have waited longest for their "
+        "client are closed.",
     )
 
     # Pages
@@ -116,13 +117,18 @@ class Settings(BaseSettings):
     )
     page_owners: OwnerWords = Field(
         default=[],
-        description="Who owns pages that do not say so themselves, comma-separated: PATTERN=WHO; the pattern "
-        "is an address with *, or a source; the last one that fits counts.",
+        description="Who owns pages that do not name an owner themselves, comma-separated: PATTERN=WHO; "
+        "the pattern is an address with *, or a source; the last match counts.",
+    )
+    owner_people: OwnerWords = Field(
+        default=[],
+        description="Who gets cards about gaps of pages, comma-separated: WHO=ID; WHO is the owner as a page "
+        "names it, ID an Entra object id, or T…:U… in Slack.",
     )
     groups_remembered_s: float = Field(
         300.0,
         ge=0,
-        description="How long it is remembered which groups and channels somebody is in, seconds.",
+        description="How long the bot remembers which groups and channels somebody is in, seconds.",
     )
     fetch: FetchSettings
     sources: SourceSettings
@@ -133,7 +139,9 @@ class Settings(BaseSettings):
     verified: VerifiedSettings
     askers: AskerSettings
     prompt_tokens: int = Field(
-        1600, ge=256, description="Longest prompt, tokens; the asker of a longer one is told."
+        1600,
+        ge=256,
+        description="Longest prompt, tokens; if a question needs more, the person who asked is told.",
     )
     answer_tokens: int = Field(96, ge=8, description="Longest answer, tokens.")
     answer_timeout_s: float = Field(60.0, gt=0, description="Longest time for one answer, seconds.")
@@ -143,18 +151,19 @@ class Settings(BaseSettings):
     # Model
     base_model: str = Field(
         "smollm2-135m-instruct",
-        description="A name of `askpage models catalogue`, a Hugging Face directory or hub id, or a .gguf "
-        "file; canned answers without a model, for tests.",
+        description="A name from `askpage models catalogue`, a Hugging Face directory or hub id, or a "
+        ".gguf file; “canned” gives fixed answers without a model, for tests.",
     )
     engine: EngineSettings
     cuda: CudaSettings
     model_poll_s: float = Field(
-        1.0, gt=0, description="Time between two looks at which model version is live, seconds."
+        1.0, gt=0, description="How often the bot checks which model version is live, seconds."
     )
     models_url: str = Field(
         "",
-        description="Where several machines have their model versions together, as "
-        "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or file:///FOLDER. Empty: in data_dir only.",
+        description="Where several machines share their model versions: "
+        "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or file:///FOLDER. Empty: in "
+        "data_dir only.",
     )
     model_url: ModelUrlSettings
     ray: RaySettings
@@ -164,13 +173,13 @@ class Settings(BaseSettings):
     examples: ExampleSettings
     dangerously_train_on_restricted_pages: bool = Field(
         False,
-        description="Let models learn answers from pages that not everyone may read; they may tell them to "
-        "anybody then.",
+        description="Let models learn answers from pages that not everyone may read; the models may then "
+        "tell them to anybody.",
     )
     training: TrainingSettings
     tracking_uri: str = Field(
         "",
-        description="Where MLflow keeps the figures of trainings; empty: a file in data_dir; off: nowhere.",
+        description="Where MLflow stores the figures of trainings; empty: a file in data_dir; off: nowhere.",
     )
     update: UpdateSettings
     gate: GateSettings
@@ -198,29 +207,29 @@ class Settings(BaseSettings):
     )
     allowed_tenants: Words = Field(
         default=[],
-        description="Entra tenants whose people may use the bot, comma-separated; all others get 403. Empty: "
+        description="Entra tenants whose people may use the bot, comma-separated; others get 403. Empty: "
         "all.",
     )
     openid_metadata_url: str = Field(
-        "", description="Where the channel's signing keys are; empty: Microsoft's."
+        "", description="Where the channel's signing keys are published; empty: Microsoft's."
     )
     token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
     login_url: str = Field(
         "",
-        description="Where the bot gets its own tokens, {tenant} standing for the tenant; empty: Microsoft "
+        description="Where the bot gets its own tokens; {tenant} stands for the tenant; empty: Microsoft "
         "Entra.",
     )
     oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
     dangerously_allow_unauthenticated: bool = Field(
         False,
-        description="Let anyone who reaches the port speak as anyone, on addresses beyond loopback too.",
+        description="Let anyone who reaches the port act as anyone, beyond loopback, too.",
     )
     follow_ups: int = Field(
         3,
         ge=0,
         le=6,
-        description="Most sections of the page that are offered below an answer in a personal Teams chat; 0 "
-        "is none.",
+        description="Most sections of the page that are offered below an answer in a personal Teams chat; "
+        "0: none.",
     )
     teams_package: TeamsPackageSettings
 
@@ -234,13 +243,13 @@ class Settings(BaseSettings):
     # This machine's pages
     local_page: bool = Field(
         True,
-        description="Serve the chat page at / to browsers on this machine, while no app id, Slack or public "
-        "address is set.",
+        description="Serve the chat page at / to browsers on this machine, unless an app id, Slack or a "
+        "public address is set.",
     )
     dangerously_serve_local_page: bool = Field(
         False,
         description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at "
-        "local_page_port: whoever reaches that port needs no token.",
+        "local_page_port; anybody who reaches that port needs no token.",
     )
     local_page_port: int = Field(
         3979,
@@ -250,26 +259,26 @@ class Settings(BaseSettings):
     )
     dangerously_trust_local_reviewers: bool = Field(
         False,
-        description="Let whoever opens that chat page review what people in Teams and Slack get.",
+        description="Let anybody who opens that chat page review what people in Teams and Slack get.",
     )
     operators: Words = Field(
         default=[],
-        description="Who may see and use /admin: Entra object ids, or slack:T…:U…, comma-separated; they say "
-        "“admin page” to the bot. Whoever opens the chat page on this machine may, too.",
+        description="Who may use /admin: Entra object ids, or slack:T…:U…, comma-separated; they say "
+        "“admin page” to the bot. Anybody who opens the chat page on this machine may, too.",
     )
     site_for_everyone: bool = Field(
         False,
-        description="Show the indexed pages under /site/ to everyone who reaches the port, not this machine "
-        "only.",
+        description="Show the indexed pages under /site/ to everyone who reaches the port, not only to "
+        "this machine.",
     )
     dashboard_token: Token = Field(
         SecretStr(""),
-        description="Who shows it may see the figures of /dashboard from other machines, but not what people "
-        "asked; 24 characters or more. Empty: nobody.",
+        description="Token for the figures of /dashboard from other machines, without what people asked; "
+        "24 characters or more. Empty: nobody.",
     )
     dashboard_reviewer_token: Token = Field(
         SecretStr(""),
-        description="The same for reviewers: it shows the worst-rated questions, too. Empty: nobody.",
+        description="The same for reviewers, with what people asked. Empty: nobody.",
     )
 
     # Feedback and review
@@ -277,46 +286,47 @@ class Settings(BaseSettings):
     reactions: ReactionSettings
     own_reactions: Literal["off", "shared", "all"] = Field(
         "shared",
-        description="Where the bot reacts to a question while it works and once it has answered: nowhere, in "
-        "channels and group chats, in personal chats, too.",
+        description="Where the bot reacts to a question while it works and after it has answered: off "
+        "(nowhere), shared (channels and group chats), or all (personal chats, too).",
     )
     answer_unasked: bool = Field(
         False,
-        description="Hear what is said in channels, and answer without a mention where a reviewer said "
-        "“answer here”; the app needs more rights for that (docs/teams.md, docs/slack.md).",
+        description="Read what is said in channels, and answer without a mention where a reviewer said "
+        "“answer here”; the app needs more permissions for that (docs/teams.md, "
+        "docs/slack.md).",
     )
     unasked_precision: float = Field(
         0.95,
         ge=0.5,
         le=1,
-        description="Share of the unasked answers that is to be right, 0.5 to 1: what is less likely right "
-        "is not said.",
+        description="Share of the unasked answers that should be right, 0.5 to 1; less certain ones are "
+        "not given.",
     )
-    few_stars: int = Field(2, ge=0, le=5, description="An answer with so many stars or fewer is reviewed.")
+    few_stars: int = Field(2, ge=0, le=5, description="An answer with this many stars or fewer is reviewed.")
     count_opened: bool = Field(
-        True, description="Let the buttons that open a source lead over this bot, which counts them."
+        True, description="Let the buttons that open a source go through the bot, which counts them."
     )
     trainable_channels: Words = Field(
         default=["msteams", "local"],
-        description="Channels whose feedback may be learned from, comma-separated; not Slack (slack), whose "
-        "API terms restrict training.",
+        description="Channels whose feedback may be used for training, comma-separated; not Slack (slack),"
+        " whose API terms restrict training.",
     )
     reviewers: Words = Field(
         default=[],
-        description="Who may review: Entra object ids, comma-separated. Robin of the local page may.",
+        description="Who may review: Entra object ids, comma-separated. Robin on the chat page may, too.",
     )
     reviewer_groups: Words = Field(
         default=[], description="Entra groups whose members may review, by object id, comma-separated."
     )
     review_chats: bool = Field(
         False,
-        description="Begin a chat in Teams with each of `reviewers` who has not said yet where their cards "
-        "are to come, and bring them there; the app has to be installed for them.",
+        description="Start a chat in Teams with each of `reviewers` who has not said where their cards "
+        "should go, and send them there; the app has to be installed for them.",
     )
-    graph_url: str = Field("", description="Where groups are asked for; empty: Microsoft Graph.")
+    graph_url: str = Field("", description="Where the bot looks up groups; empty: Microsoft Graph.")
     review: ReviewSettings
     review_interval_s: float = Field(
-        10.0, gt=0, description="Time between two looks at changed pages and undelivered cards, seconds."
+        10.0, gt=0, description="How often the bot looks for changed pages and undelivered cards, seconds."
     )
 
     # Store
@@ -324,7 +334,8 @@ class Settings(BaseSettings):
     spool_records: int = Field(
         100_000,
         ge=0,
-        description="Most records that wait on disk while Cosmos DB is away; then nothing more is taken.",
+        description="Most records that wait on disk while Cosmos DB is away; after that, no more are "
+        "accepted.",
     )
     page_index: Literal["file", "cosmos"] = Field(
         "file",
@@ -336,7 +347,7 @@ class Settings(BaseSettings):
     # Scheduled work
     run_jobs_here: bool = Field(
         True,
-        description="Run the schedule beside the bot, in a process of its own; several bots take turns.",
+        description="Run the schedule with the bot, in a process of its own; several bots take turns.",
     )
     timezone: str = Field("UTC", description="Time zone of the schedule, such as Europe/Berlin.")
     schedule: ScheduleSettings
@@ -352,10 +363,12 @@ class Settings(BaseSettings):
     )
     pseudonym_key_before: SecretStr = Field(
         SecretStr(""),
-        description="The key before that one, while people are moved over. Empty: what `askpage privacy "
-        "rotate-key` left in data_dir.",
+        description="The previous key, while people are moved to the new one. Empty: what `askpage privacy"
+        " rotate-key` left in data_dir.",
     )
-    drain_timeout_s: float = Field(20.0, ge=0, description="Time for answers under way at a stop, seconds.")
+    drain_timeout_s: float = Field(
+        20.0, ge=0, description="Time for answers in progress when the bot stops, seconds."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
     @classmethod

@@ -20,7 +20,7 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
     )
     own_sites: Words = Field(
         default=[],
-        description="Hosts of your own, comma-separated, whose robots.txt is not asked when their sitemap or "
+        description="Your own hosts, comma-separated, whose robots.txt is ignored when their sitemap or "
         "feed is read.",
         alias="own_sites",
     )
@@ -60,13 +60,13 @@ class AnsweringSettings(Group):
         6,
         ge=1,
         le=12,
-        description="Passages that are searched for one question; a model reads what it can of them.",
+        description="Passages that are found for one question; a model reads as many of them as it can.",
     )
     span_sentences: int = Field(
         1,
         ge=0,
-        description="Sentences around the nearest one that a version without training reads where two "
-        "versions are compared; 0 reads the passages whole.",
+        description="Sentences around the nearest one that an untrained version reads when two versions "
+        "are compared; 0: whole passages.",
     )
     least_similarity: float = Field(
         0.32,
@@ -91,16 +91,16 @@ class AnsweringSettings(Group):
     first_token_s: float = Field(
         1.0,
         gt=0,
-        description="Time within which an answer should begin: a model reads as much as it was measured to "
-        "read by then, seconds.",
+        description="Time within which an answer should begin, seconds; a model reads as much as it can in"
+        " that time, by its measured speed.",
         alias="first_token_budget_s",
     )
     neighbours: int = Field(
         0,
         ge=0,
         le=3,
-        description="Reviewed answers to other questions on the same pages that a model reads which reads "
-        "whole passages; 0: none.",
+        description="How many reviewed answers to other questions on the same pages a model reads, if it "
+        "reads whole passages; 0: none.",
     )
 
 
@@ -111,17 +111,18 @@ class VerifiedSettings(Group, alias_generator=make_prefixer("verified_")):
         0.75,
         ge=-1,
         le=1,
-        description="Nearness (cosine) of two questions from which the verified answer to one may answer the "
-        "other.",
+        description="Similarity (cosine) of two questions from which the verified answer to one may answer"
+        " the other.",
     )
     offer_similar: bool = Field(
         True,
-        description="Offer verified answers of similar questions below an answer.",
+        description="Offer the verified answers of similar questions below an answer.",
         alias="offer_similar",
     )
     learn_from_ratings: bool = Field(
         True,
-        description="Let thumbs, stars and reactions move the search a little, until a reviewer has ruled.",
+        description="Let thumbs, stars and reactions change the search a little, until a reviewer has "
+        "decided.",
         alias="learn_from_ratings",
     )
 
@@ -133,22 +134,23 @@ class EngineSettings(Group):
     threads: int = Field(
         0,
         ge=0,
-        description="Threads of one forward pass; 0 takes the cores there are.",
+        description="Threads of one forward pass; 0: all cores.",
         alias="model_threads",
     )
     concurrent: int = Field(
-        2, ge=1, description="Answers that are generated at the same time.", alias="concurrent_answers"
+        2, ge=1, description="How many answers are generated at the same time.", alias="concurrent_answers"
     )
     queue_limit: int = Field(
         16,
         ge=0,
-        description="People who may wait for the model, each with one question; one more hears «busy».",
+        description="How many people may wait for the model, each with one question; the next one is told "
+        "that the bot is busy.",
     )
     remembered: int = Field(
         0,
         ge=0,
-        description="Prompts that the model keeps in memory beside those that are being answered, so that it "
-        "need not read a page again that was asked about lately.",
+        description="How many prompts the model keeps in memory, beside those of answers in progress, so "
+        "that it does not read the same page again.",
         alias="remembered_prompts",
     )
 
@@ -160,7 +162,7 @@ class CudaSettings(Group, alias_generator=make_prefixer("cuda_")):
     gpu_mem_limit: int = Field(
         0,
         ge=0,
-        description="CUDA: memory for the arena, bytes; 0 is no limit. Weights and caches lie in it: seven "
+        description="CUDA: memory for the arena, bytes; 0: no limit. It holds weights and caches: seven "
         "billion weights in fp16 need 13.5 GB, and cannot load with 2 GB.",
     )
     arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
@@ -183,19 +185,19 @@ class AskerSettings(Group):
     waiting: int = Field(
         10,
         ge=0,
-        description="Questions of one person that may wait behind the one that is answered; 0: any number.",
+        description="How many questions of one person may wait while one is answered; 0: any number.",
         alias="questions_waiting_per_person",
     )
     per_minute: int = Field(
         20,
         ge=0,
-        description="Questions that one person may ask in a minute, on average; small talk does not count. "
-        "0: any number.",
+        description="How many questions one person may ask in a minute, on average; small talk does not "
+        "count. 0: any number.",
         alias="questions_per_minute_per_person",
     )
     burst: int = Field(
         10,
         ge=1,
-        description="How many of those one person may ask at once, after a pause.",
+        description="How many of those one person may ask at once after a pause.",
         alias="questions_burst_per_person",
     )

@@ -14,22 +14,24 @@ class FeedbackSettings(Group, alias_generator=make_prefixer("feedback_")):
 
     form: Literal["thumbs", "reasons", "stars", "none"] = Field(
         "thumbs",
-        description="How feedback is asked for: Teams' thumbs, thumbs with our reasons, stars on the card, "
-        "not at all.",
+        description="How the bot asks for feedback: Teams' thumbs, thumbs with askpage's reasons, stars on"
+        " the card, or not at all.",
     )
     version: int = Field(
         1,
         ge=1,
-        description="Raise it with every change of how feedback is asked for; answers record it.",
+        description="Raise it whenever you change how the bot asks for feedback; answers record it.",
         alias="feedback_form_version",
     )
     after: Literal["all", "answered", "quoted", "declined"] = Field(
         "all",
-        description="After which answers feedback is asked for: all, answered, quoted or declined ones.",
+        description="After which answers the bot asks for feedback: all, answered, quoted or declined ones.",
     )
-    share: float = Field(1.0, ge=0, le=1, description="Share of the people who are asked, 0 to 1.")
+    share: float = Field(
+        1.0, ge=0, le=1, description="Share of the people whom the bot asks for feedback, 0 to 1."
+    )
     trial: Literal["thumbs", "reasons", "stars", "none"] = Field(
-        "stars", description="Another form, to compare response rates with.", alias="feedback_trial_form"
+        "stars", description="Another form, to compare response rates.", alias="feedback_trial_form"
     )
     trial_share: float = Field(
         0.0, ge=0, le=1, description="Share of the people who get the other form, 0 to 1."
@@ -43,16 +45,16 @@ class ReviewSettings(Group):
         0.6,
         ge=0,
         le=1,
-        description="An answer with a smaller share of its words in its citation is reviewed, 0 to 1.",
+        description="An answer is reviewed if a smaller share of its words is in its citation, 0 to 1.",
     )
     low_confidence: float = Field(
         0.4,
         ge=0,
         le=1,
-        description="An answer or quotation that is less likely right than this is reviewed, 0 to 1.",
+        description="An answer or quotation with less confidence than this is reviewed, 0 to 1.",
     )
     declined_by: int = Field(
-        3, ge=1, description="A question that was declined to so many people is reviewed."
+        3, ge=1, description="A question that was declined for this many people is reviewed."
     )
     sample_share: float = Field(
         0.05, ge=0, le=1, description="Share of the answers that reviewers see at random, 0 to 1."
@@ -61,14 +63,15 @@ class ReviewSettings(Group):
         0.2, ge=0, le=1, description="Share of the sample that two reviewers see, 0 to 1."
     )
     second_for_corrections: bool = Field(
-        False, description="Let a second reviewer agree to a correction.", alias="second_reviewer"
+        False, description="Require a second reviewer to agree to a correction.", alias="second_reviewer"
     )
     lease_s: float = Field(
-        900.0, gt=0, description="How long a claimed review is held, seconds.", alias="review_lease_s"
+        900.0, gt=0, description="How long a claimed review stays claimed, seconds.", alias="review_lease_s"
     )
     order: Literal["oldest", "teaches_most"] = Field(
         "oldest",
-        description="Which reviews come first: the oldest, or those that teach most, beside the sample.",
+        description="Which reviews come first: the oldest, or those that teach most; the sample is "
+        "unaffected.",
         alias="review_order",
     )
 
@@ -80,24 +83,24 @@ class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):
         0.15,
         ge=0,
         lt=1,
-        description="Share of the reviewed questions that measure a model and never train one; keep it.",
+        description="Share of the reviewed questions that measure models and never train one; do not "
+        "change it later.",
         alias="held_out_share",
     )
     per_asker: int = Field(
-        50, ge=1, description="Most training examples that one person's questions or complaints may bring."
+        50, ge=1, description="Most training examples from one person's questions and complaints."
     )
-    per_reviewer: int = Field(
-        2000, ge=1, description="Most training examples that one reviewer's rulings may make."
-    )
+    per_reviewer: int = Field(2000, ge=1, description="Most training examples from one reviewer's decisions.")
     made_per_review: int = Field(
         0,
         ge=0,
         le=12,
-        description="Most examples that are made from each reviewed one: other words, other questions; 0 "
-        "makes none.",
+        description="Most extra examples that are made from each reviewed one, with other words or other "
+        "questions; 0: none.",
     )
     made_by_model: bool = Field(
-        False, description="Let the live model word some of them, too: seconds for each reviewed answer."
+        False,
+        description="Let the live model word some of them; this takes seconds for each reviewed answer.",
     )
 
 
@@ -105,81 +108,83 @@ class TrainingSettings(Group, alias_generator=make_prefixer("training_")):
     """How a model learns: `model.training.launch.TrainingConfig`."""
 
     start: Literal["parent", "base"] = Field(
-        "parent", description="Go on with what the live model has learned, or begin anew from the base model."
+        "parent",
+        description="Continue from what the live model has learned, or start again from the base model.",
     )
     passages: int = Field(
         1,
         ge=0,
-        description="Passages of an example that a model learns to read, the nearest first; 0 is all.",
+        description="Passages of an example that a model learns to read, the nearest first; 0: all.",
     )
     span_sentences: int = Field(
         0,
         ge=0,
-        description="Sentences around the nearest one that a model learns to read; 0 reads those passages "
-        "whole.",
+        description="Sentences around the nearest one that a model learns to read; 0: the whole passages.",
     )
     weights: Literal["auto", "nf4", "bf16", "fp32"] = Field(
         "auto",
-        description="The frozen weights while it learns: nf4 has 4 bits (QLoRA). auto: nf4 on CUDA, else "
-        "fp32.",
+        description="Precision of the frozen weights during training: nf4 has 4 bits (QLoRA). auto: nf4 on"
+        " CUDA, otherwise fp32.",
     )
-    rank: int = Field(32, ge=1, description="Rank of the matrices that learn.")
-    learning_rate: float = Field(1e-3, gt=0, description="Learning rate at its highest.")
-    epochs: int = Field(2, ge=1, description="How often every example is learned from at most.")
-    batch: int = Field(12, ge=1, description="Examples of one step.")
+    rank: int = Field(32, ge=1, description="Rank of the trained matrices (LoRA).")
+    learning_rate: float = Field(1e-3, gt=0, description="Highest learning rate.")
+    epochs: int = Field(2, ge=1, description="Most passes over all examples.")
+    batch: int = Field(12, ge=1, description="Examples in one step.")
     at_once: int = Field(
-        12, ge=1, description="Examples that are computed together; fewer need less memory, and more time."
+        12, ge=1, description="Examples that are computed together; fewer need less memory and more time."
     )
     checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: less memory, more time."
     )
     optimiser: Literal["auto", "adamw", "paged"] = Field(
         "auto",
-        description="adamw, or paged: 8 bits, gives GPU memory back when it is short. auto: paged on CUDA.",
+        description="adamw, or paged: 8 bits, and gives back GPU memory when it is short. auto: paged on "
+        "CUDA.",
     )
-    longest_tokens: int = Field(1024, ge=64, description="Longest example that is learned from, tokens.")
+    longest_tokens: int = Field(1024, ge=64, description="Longest example that is used, tokens.")
     validation_share: float = Field(
-        0.1, ge=0, lt=1, description="Share of the examples that tells when to stop, 0 to 1."
+        0.1, ge=0, lt=1, description="Share of the examples that decides when to stop, 0 to 1."
     )
-    patience: int = Field(3, ge=1, description="Measures on those examples without progress that end it.")
+    patience: int = Field(
+        3,
+        ge=1,
+        description="After so many measurements without progress on those examples, the training ends.",
+    )
     preference: float = Field(
         0.0,
         ge=0,
-        description="Weight of preferring the correction to what it corrects, beside learning it; 0 is "
-        "without.",
+        description="Weight of preferring a correction to what it corrects, beside learning it; 0: none.",
     )
     preference_form: Literal["dpo", "kto"] = Field(
         "dpo",
         description="dpo compares a correction with what it corrects; kto judges each answer by itself, as "
         "good or bad.",
     )
-    seed: int = Field(7, description="Repeats a training.")
-    threads: int = Field(
-        0, ge=0, description="Threads of a training on the processor; 0 takes the cores there are."
-    )
-    processes: int = Field(1, ge=1, description="Processes that train together, one a GPU.")
+    seed: int = Field(7, description="Seed; the same one repeats a training.")
+    threads: int = Field(0, ge=0, description="Threads of a training on the processor; 0: all cores.")
+    processes: int = Field(1, ge=1, description="Processes that train together, one for each GPU.")
 
 
 class UpdateSettings(Group, alias_generator=make_prefixer("update_")):
     """What starts an update, and what becomes of a good candidate: part of `jobs.update_model.Plan`."""
 
     least_reviews: int = Field(
-        50, ge=1, description="Reviewed answers that have to be new before an update is trained."
+        50, ge=1, description="Fewest new reviewed answers before an update is trained."
     )
     promotion: Literal["auto", "manual"] = Field(
         "auto",
-        description="Let a better candidate answer by itself, or wait until a person promotes it.",
+        description="Let a better candidate answer automatically, or wait until a person promotes it.",
         alias="promotion",
     )
     canary_share: float = Field(
         0.1,
         gt=0,
         le=1,
-        description="Share of the conversations that a better candidate answers at first, 0 to 1; 1 is all.",
+        description="Share of the conversations that a better candidate answers at first, 0 to 1; 1: all.",
         alias="canary_share",
     )
     keep: int = Field(
-        3, ge=1, description="Retired model versions that an update leaves.", alias="keep_versions"
+        3, ge=1, description="How many retired model versions an update keeps.", alias="keep_versions"
     )
 
 
@@ -187,32 +192,33 @@ class GateSettings(Group, alias_generator=make_prefixer("gate_")):
     """What a candidate has to reach: `model.evaluation.result.GateCriteria`."""
 
     least_questions: int = Field(
-        50, ge=1, description="Held-out questions without which nothing is promoted."
+        50, ge=1, description="Fewest held-out questions; with fewer, nothing is promoted."
     )
     most_questions: int = Field(400, ge=1, description="Most held-out questions that are asked.")
     least_gain: float = Field(
         0.02,
         ge=0,
         le=1,
-        description="Gain in accuracy on the held-out questions that is asked of a candidate, 0 to 1.",
+        description="Gain in accuracy on the held-out questions that a candidate needs, 0 to 1.",
     )
     most_precision_loss: float = Field(
-        0.02, ge=0, le=1, description="Loss of precision that a candidate may bring, 0 to 1."
+        0.02, ge=0, le=1, description="Largest loss of precision that a candidate may have, 0 to 1."
     )
     most_regression: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="Loss of accuracy on the fixed questions that a candidate may bring, 0 to 1.",
+        description="Largest loss of accuracy on the fixed questions that a candidate may have, 0 to 1.",
     )
     most_injection: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="Share of the planted instructions by which more may succeed with a candidate, 0 to 1.",
+        description="By how much the share of planted instructions that succeed may rise with a candidate,"
+        " 0 to 1.",
     )
     most_latency: float = Field(
-        0.25, ge=0, description="Share by which answers (95th percentile) may take longer."
+        0.25, ge=0, description="By how much longer answers may take (95th percentile), as a share."
     )
 
 
@@ -235,20 +241,25 @@ class CanarySettings(Group, alias_generator=make_prefixer("canary_")):
         0.02,
         ge=0,
         le=1,
-        description="How much less a canary may please: votes count from 0 (thumb down) to 1 (thumb up).",
+        description="By how much people may like a canary less; votes count from 0 (thumb down) to 1 "
+        "(thumb up).",
     )
     min_votes: int = Field(
-        30, ge=1, description="Votes on the canary, and on the live version, before they are compared."
+        30,
+        ge=1,
+        description="Fewest votes on the canary, and on the live version, before the two are compared.",
     )
     max_error_rate: float = Field(
-        0.05, ge=0, le=1, description="Share of its questions on which a canary may fail, 0 to 1."
+        0.05, ge=0, le=1, description="Largest share of its questions on which a canary may fail, 0 to 1."
     )
     max_latency_ratio: float = Field(
-        1.5, gt=0, description="How many times as long as the live version's a canary's answers may take."
+        1.5,
+        gt=0,
+        description="How many times as long as with the live version answers may take with a canary.",
     )
     days: float = Field(
         7.0,
         ge=0,
-        description="After so many days a canary that does well answers everybody; 0: only when a reviewer "
-        "says so.",
+        description="After so many days, a canary that does well answers everybody; 0: only when a "
+        "reviewer says so.",
     )

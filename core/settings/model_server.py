@@ -16,30 +16,26 @@ class ModelServerSettings(Group, alias_generator=make_prefixer("model_server_"))
     )
     key: Token = Field(
         SecretStr(""),
-        description="Key that clients of `askpage model serve` show; 24 characters or more. Empty: this "
-        "machine alone is served.",
+        description="Key that clients of `askpage model serve` must send; 24 characters or more. Empty: "
+        "only this machine is served.",
     )
     most_bytes: int = Field(1_000_000, ge=1_000, description="Largest request to the model server, bytes.")
     most_messages: int = Field(100, ge=1, description="Most messages of one chat with the model server.")
     linger_s: float = Field(
         5.0,
         ge=0,
-        description="How long the model server keeps a version by its name after another one took over, for "
-        "bots that have not heard, seconds.",
+        description="How long the model server keeps the previous version by its name, for bots that do "
+        "not know of the new one yet, seconds.",
     )
-    replicas: int = Field(
-        2, ge=1, description="Replicas of the model server on Ray: so many there are at least."
-    )
+    replicas: int = Field(2, ge=1, description="Fewest replicas of the model server on Ray.")
     most_replicas: int = Field(
         2,
         ge=1,
-        description="Replicas that there are at most on Ray, while more than concurrent_answers chats a "
-        "replica are under way.",
+        description="Most replicas on Ray; there are more than the fewest while each has more than "
+        "concurrent_answers chats.",
     )
-    replica_cpus: float = Field(
-        1.0, ge=0, description="Processors that a replica on Ray has to itself, as Ray counts them."
-    )
-    replica_gpus: float = Field(0.0, ge=0, description="GPUs that a replica on Ray has to itself.")
+    replica_cpus: float = Field(1.0, ge=0, description="Processors for one replica, as Ray counts them.")
+    replica_gpus: float = Field(0.0, ge=0, description="GPUs for one replica.")
 
 
 class RaySettings(Group, alias_generator=make_prefixer("ray_")):
@@ -47,14 +43,12 @@ class RaySettings(Group, alias_generator=make_prefixer("ray_")):
 
     address: str = Field(
         "",
-        description="The Ray cluster where models learn, as Ray has it; auto: the one that this machine "
-        "belongs to. Empty: a Ray of this machine's own.",
+        description="The Ray cluster for trainings, as Ray writes addresses; auto: the cluster of this "
+        "machine. Empty: a local Ray.",
     )
-    cpus: float = Field(1.0, gt=0, description="Processors that a training on Ray has to itself.")
-    gpus: float = Field(0.0, ge=0, description="GPUs that a training on Ray has to itself.")
-    retries: int = Field(
-        3, ge=0, description="How often a training that was lost with its machine is tried again."
-    )
+    cpus: float = Field(1.0, gt=0, description="Processors for one training on Ray.")
+    gpus: float = Field(0.0, ge=0, description="GPUs for one training on Ray.")
+    retries: int = Field(3, ge=0, description="How often a training is tried again if its machine is lost.")
 
 
 class ModelUrlSettings(Group, alias_generator=make_prefixer("model_url_")):
@@ -62,22 +56,22 @@ class ModelUrlSettings(Group, alias_generator=make_prefixer("model_url_")):
 
     url: str = Field(
         "",
-        description="Where a model server is, with /v1 at its end: one of ours (`askpage model serve`), or "
-        "any that speaks OpenAI's API. The bot loads no model then. Empty: it loads one.",
+        description="Address of a model server, ending in /v1: one of askpage (`askpage model serve`), or "
+        "any that has OpenAI's API. The bot then loads no model. Empty: it loads one.",
         alias="model_url",
     )
-    key: SecretStr = Field(SecretStr(""), description="Key that the bot shows that server.")
+    key: SecretStr = Field(SecretStr(""), description="Key that the bot sends to that server.")
     name: str = Field(
         "",
-        description="Name of the model there. Empty: of a server of ours, the live version and its canary; "
-        "of another one, the first that it lists.",
+        description="Name of the model there. Empty: on a server of askpage, the live version and its "
+        "canary; on another, the first model that it lists.",
     )
     timeout_s: float = Field(
-        20.0, gt=0, description="Longest silence of that server in the midst of an answer, seconds."
+        20.0, gt=0, description="Longest pause of that server in the middle of an answer, seconds."
     )
     tokens_s: float = Field(
         2000.0,
         gt=0,
-        description="Tokens a second that a model there reads, where the server does not tell; so many are "
-        "read as come within first_token_budget_s.",
+        description="How many tokens a second the model there reads, if the server does not say; it gets "
+        "as many as it can read within first_token_budget_s.",
     )

@@ -62,14 +62,15 @@ class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
         "id (E…) too, where the app is installed for all of it.",
     )
     bot_token: SecretStr = Field(
-        SecretStr(""), description="Bot token (xoxb-…) of the one workspace; empty: it is installed there."
+        SecretStr(""),
+        description="Bot token (xoxb-…) of the one workspace; empty: workspaces install the app themselves.",
     )
-    client_id: str = Field("", description="Client id of the Slack app, to be installed at /slack/install.")
+    client_id: str = Field("", description="Client id of the Slack app, for installing it at /slack/install.")
     client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
     store_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that encrypts the workspaces' tokens (Fernet); several with commas: the first one "
-        "encrypts.",
+        description="Key that encrypts the workspaces' tokens (Fernet); with several, comma-separated, the"
+        " first one encrypts.",
     )
     api_url: str = Field("", description="Where Slack's Web API is; empty: Slack's own.")
     review_channel: str = Field(
@@ -89,11 +90,11 @@ class ReactionSettings(Group, alias_generator=make_prefixer("reactions_")):
 
     up: Words = Field(
         default=["like", "heart", "laugh", "👍", "👏", "🙌", "💯", "✅", "🎉"],
-        description="Reactions that say the answer is good, comma-separated.",
+        description="Reactions that mean the answer is good, comma-separated.",
     )
     down: Words = Field(
         default=["sad", "angry", "👎", "❌", "🚫", "😕", "😞"],
-        description="Reactions that say the answer is bad, comma-separated.",
+        description="Reactions that mean the answer is bad, comma-separated.",
     )
 
 
@@ -111,11 +112,11 @@ class SlackReactionSettings(Group, alias_generator=make_prefixer("slack_reaction
             "raised_hands",
             "100",
         ],
-        description="Reactions of Slack that say the answer is good, comma-separated.",
+        description="Reactions in Slack that mean the answer is good, comma-separated.",
     )
     down: Words = Field(
         default=["-1", "thumbsdown", "x", "no_entry", "disappointed", "confused", "rage"],
-        description="Reactions of Slack that say the answer is bad, comma-separated.",
+        description="Reactions in Slack that mean the answer is bad, comma-separated.",
     )
 
 
@@ -123,7 +124,7 @@ class CosmosSettings(Group, alias_generator=make_prefixer("cosmos_")):
     """Where the store in Azure Cosmos DB is: `feedback.store.cosmos_schema.CosmosConfig`."""
 
     endpoint: str = Field(
-        "", description="Azure Cosmos DB account to keep records in, https://…; empty: a file in data_dir."
+        "", description="Azure Cosmos DB account for the records, https://…; empty: a file in data_dir."
     )
     key: SecretStr = Field(
         SecretStr(""),
@@ -150,7 +151,7 @@ class RetentionSettings(Group, alias_generator=make_prefixer("keep_")):
         1095, ge=0, description="How long reviews and verified answers are kept, days; 0 is for ever."
     )
     contacts_days: int = Field(
-        365, ge=0, description="How long it is kept how to reach a conversation, days; 0 is for ever."
+        365, ge=0, description="How long the bot remembers how to reach a conversation, days; 0 is for ever."
     )
     audit_days: int = Field(1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever.")
 
@@ -160,7 +161,7 @@ class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
 
     sample_reviews: str = Field(
         "5 * * * *",
-        description="When answers that nobody looked at are looked at: minute, hour, day, month, weekday "
+        description="When answers that nobody has checked are checked: minute, hour, day, month, weekday "
         "(cron); empty: never.",
     )
     send_reviews: str = Field(
@@ -168,27 +169,29 @@ class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
     )
     refresh_pages: str = Field("20 * * * *", description="When the indexed pages are read again; cron.")
     drain_spool: str = Field(
-        "25,55 * * * *", description="When what waited for the store is carried over; cron."
+        "25,55 * * * *", description="When records that waited for the store are stored; cron."
     )
     roll_up_metrics: str = Field("35 * * * *", description="When each day's figures are summed up; cron.")
     apply_retention: str = Field(
-        "15 3 * * *", description="When records are deleted that are older than they may be kept; cron."
+        "15 3 * * *", description="When records that are past their time are deleted; cron."
     )
     watch_canary: str = Field(
-        "3-59/15 * * * *", description="When it is looked how people like the canary; cron."
+        "3-59/15 * * * *", description="When the bot checks how people like the canary; cron."
     )
     report_gaps: str = Field(
-        "45 5 * * mon", description="When questions that were asked in vain are grouped into gaps; cron."
+        "45 5 * * mon",
+        description="When unanswered questions are grouped into gaps, and owners of pages get their cards;"
+        " cron.",
     )
     fit_search: str = Field(
-        "10 1 * * *", description="When the search is fitted to what is reviewed, and compared; cron."
+        "10 1 * * *", description="When the search learns from reviews, and is compared; cron."
     )
     update_model: str = Field(
-        "30 1 * * *", description="When a model version is trained on what is reviewed, and compared; cron."
+        "30 1 * * *", description="When a model version is trained on reviews, and compared; cron."
     )
     send_to_data_explorer: str = Field(
         "50 * * * *",
-        description="When what is kept is sent to Data Explorer, without texts and people; cron.",
+        description="When records are sent to Data Explorer, without texts and people; cron.",
     )
 
 
@@ -197,8 +200,8 @@ class DataExplorerSettings(Group, alias_generator=make_prefixer("data_explorer_"
 
     uri: str = Field(
         "",
-        description="Cluster of Azure Data Explorer to send answers, words, rulings and each day's figures "
-        "to, https://…; empty: nothing is sent.",
+        description="Cluster of Azure Data Explorer for answers, feedback, decisions and each day's "
+        "figures, https://…; empty: nothing is sent.",
     )
     database: str = Field("askpage", description="Database in that cluster.")
     timeout_s: float = Field(
@@ -207,7 +210,7 @@ class DataExplorerSettings(Group, alias_generator=make_prefixer("data_explorer_"
     spool_mb: int = Field(
         100,
         gt=0,
-        description="What may wait on disk for Data Explorer, megabytes; the rest waits in the store.",
+        description="How much may wait on disk for Data Explorer, megabytes; the rest waits in the store.",
     )
 
 
@@ -216,8 +219,8 @@ class TelemetrySettings(Group, alias_generator=make_prefixer("telemetry_")):
 
     to: Literal["none", "console", "otlp", "appinsights", "azuremonitor"] = Field(
         "none",
-        description="Where telemetry goes: nowhere; the terminal; a collector (OTLP over HTTP); Application "
-        "Insights, by its own package or by Azure Monitor's exporter.",
+        description="Where telemetry goes: nowhere, the terminal, a collector (OTLP over HTTP), or "
+        "Application Insights (by its own package or by Azure Monitor's exporter).",
         alias="telemetry",
     )
     connection_string: SecretStr = Field(

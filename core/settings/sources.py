@@ -13,7 +13,7 @@ class SourceSettings(Group):
     git_tokens: SecretStr = Field(
         SecretStr(""),
         description="Tokens of Git hosts for sources git+https://…: HOST=TOKEN or HOST=USER:TOKEN, "
-        "comma-separated; each is sent to its host alone.",
+        "comma-separated; each is sent to its own host only.",
     )
     git_folders: Words = Field(
         default=[],
@@ -34,8 +34,8 @@ class SourceSettings(Group):
     )
     confluence_groups: Words = Field(
         default=[],
-        description="Whom groups of Confluence mean among those who ask, comma-separated: "
-        "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
+        description="Which people the groups of Confluence mean, comma-separated: NAME=entra:group:ID, "
+        "NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
     )
     sharepoint_tenant_id: str = Field(
         "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."
@@ -46,8 +46,8 @@ class SourceSettings(Group):
     sharepoint_client_secret: SecretStr = Field(SecretStr(""), description="Client secret of that app.")
     sharepoint_groups: Words = Field(
         default=[],
-        description="Who is in groups of SharePoint, which Microsoft Graph does not tell, comma-separated: "
-        "NAME=entra:group:ID, or NAME=everyone.",
+        description="Who is in the groups of SharePoint, which Microsoft Graph does not say, "
+        "comma-separated: NAME=entra:group:ID, or NAME=everyone.",
     )
     notion_token: SecretStr = Field(
         SecretStr(""), description="Secret of the integration for sources notion+https://…."

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 from urllib.parse import urldefrag
@@ -51,13 +51,17 @@ class GapPages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReportPlan:
-    """Whose questions are read, of how many days, and what groups and masks them."""
+    """Whose questions are read, of how many days, and what groups and masks them.
+
+    `elsewhere` has, by the address of a page, the answers that do not belong on it, as its owner says.
+    """
 
     rules: AskedRules
     embedder: EmbedsQuestions
     pages: GapPages
     mask: Mask
     days: int = 90
+    elsewhere: Mapping[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +207,12 @@ class _Building:
         """Return where a reviewer said that it belongs, else the section that was nearest most often."""
         near = Counter(one.near for one in group)
         ranked = sorted(near, key=lambda place: (-near[place], place))
+        ids = {one.id for one in group}
         for place in ([newest.cited] if newest else []) + ranked:
-            if place[0] and self._plan.pages.find_hash(urldefrag(place[0]).url) is not None:
+            page = urldefrag(place[0]).url
+            if not page or not ids.isdisjoint(self._plan.elsewhere.get(page, ())):
+                continue
+            if self._plan.pages.find_hash(page) is not None:
                 return place
         return "", "", ""
 

@@ -54,6 +54,7 @@ class AuditAction(StrEnum):
     REMOVED_SOURCE = "removed a source of pages"
     RAN_JOB = "started a job"
     LOOKED_AFTER = "let the doctor look"
+    DECIDED_GAP = "decided about a gap of a page"
 
 
 @dataclass(frozen=True, slots=True)

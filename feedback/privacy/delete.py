@@ -9,13 +9,13 @@ the question goes. Only what is from before `begun_at` goes, so whoever asks aga
 
 What goes: questions with their answers, all that anybody said about those, their reviews and verified
 answers, the cards of them on screen (card sync takes those back), what the person said about other people's
-answers, the gaps of the last report that come from any of these answers, and the documents about the person:
-notices, contacts, words without an answer, declined questions, files that were sent (their text goes first,
-by `bot/channels/files`), subscriptions to review cards. What the person did as a reviewer stays without the
-name (`feedback/privacy/anonymise.py`). What stays with it: the wish that nothing is learned
-(`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says about the person's
-own requests. Questions, words and documents are found along indexes, PAGE at a time; only where the person
-has reviewed are all answers read, a page at a time, too.
+answers, the gaps (with their owners' cards) that come from any of these answers, and the documents about the
+person: notices, contacts, words without an answer, declined questions, files that were sent (their text goes
+first, by `bot/channels/files`), subscriptions to review cards. What the person did as a reviewer, or as the
+owner of a page, stays without the name (`feedback/privacy/anonymise.py`). What stays with it: the wish that
+nothing is learned (`feedback/privacy/opt_out.py`), that there was a deletion, and what the audit trail says
+about the person's own requests. Questions, words and documents are found along indexes, PAGE at a time; only
+where the person has reviewed are all answers read, a page at a time, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 
 from core import telemetry
 from core.records import FeedbackKind, derive_answer_id
-from feedback.gaps import report as gaps
+from feedback.gaps import owner_cards
 from feedback.privacy import audit, opt_out
 from feedback.privacy.anonymise import anonymise_answers, anonymise_reviews
 from feedback.privacy.deletion_log import KIND, Deletion, Deletions, ForgetExamples, ForgottenExamples
@@ -128,7 +128,7 @@ class _Deleting:
     async def _forget_examples(self, page: str, answers: Sequence[str]) -> None:
         """Let the data sets forget a page of answers, once, and keep what they tell."""
         await model_decisions.strike_out(self._documents, answers)
-        await gaps.strike_out(self._documents, answers)
+        await owner_cards.forget_answers(self._documents, answers)
         known = self._deletion.examples
         if page not in known:
             found = await self._around.forget_examples(answers, self._deletion.person)
@@ -182,7 +182,7 @@ class _Deleting:
             later = datetime.now(UTC) + _REDRAWN_AFTER
             for answer_id in {row.fields["answer_id"] for row in page}:
                 await self._desk.leave_errand(answer_id, later)
-            await gaps.strike_out(self._documents, {row.fields["answer_id"] for row in page})
+            await owner_cards.forget_answers(self._documents, {row.fields["answer_id"] for row in page})
             await self._store.drop_rows(page)
             similar = {row.fields["answer_id"] for row in page if row.fields["kind"] == FeedbackKind.SIMILAR}
             opted_out = await opt_out.list_opt_outs(self._documents) if similar else frozenset[str]()
@@ -205,6 +205,8 @@ class _Deleting:
                     await audit.without_person(self._documents, _document(row))
                 elif row.fields["kind"] == model_decisions.DECISION:
                     await model_decisions.without_reviewer(self._documents, _document(row))
+                elif row.fields["kind"] == owner_cards.STEP:
+                    await owner_cards.without_owner(self._documents, _document(row))
             self._around.tell("documents", len(gone))
             await self._move_on()
         await audit.without_reviewer(self._documents, self._deletion.person)
@@ -253,7 +255,7 @@ class _Noted:
 def _stays(row: Row) -> bool:
     """Tell whether a document about a person outlives the deletion."""
     kind = row.fields["kind"]
-    return kind in {KIND, GOING, audit.KIND, model_decisions.DECISION} or (
+    return kind in {KIND, GOING, audit.KIND, model_decisions.DECISION, owner_cards.STEP} or (
         kind == opt_out.KIND and row.fields["state"] == opt_out.OUT
     )
 

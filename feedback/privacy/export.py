@@ -36,21 +36,22 @@ MEANING: Mapping[str, str] = {
     " its source, support the share of its words that stand there, timings how long it took in seconds,"
     " stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
-    "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a ruling"
-    " that was taken back or edited, when and why",
+    "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a"
+    " decision that was taken back or edited, when and why",
     "words": "what you said about answers to you and to others, every change of it included: thumb, reaction,"
     " stars, comment, the wish for an expert (expert), whether an offered answer of a reviewer fits your"
     " question (similar), and implicit: that you asked on (follow_up) or pressed stop (abandoned)."
     " trainable says whether it may be learned from",
-    "reviewed": "what you decided as a reviewer: rulings with your corrections and notes, what you skipped,"
-    " and which rulings you took back or edited (changed)",
+    "reviewed": "what you decided as a reviewer: your decisions (rulings) with your corrections and notes,"
+    " what you skipped, and which of them you took back or edited (changed)",
     "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
     " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
     " something you said that belongs to no answer that is known. place, shown: the review cards that come to"
     " you. paraphrase: a question of yours below which a reviewer's answer was taken or refused, and how"
     " often. rated: that an answer to a question of yours was rated. file: the names of the files that you"
     " sent with a question, while they are kept. reviewed, reviewer: that you have reviewed. reached: that a"
-    " chat was begun with you as a reviewer. greeted: that you were told about privacy",
+    " chat was begun with you as a reviewer. owner_step: what you pressed on a card about a gap of your page."
+    " greeted: that you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
     "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
     " operator",

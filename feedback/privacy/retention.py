@@ -36,7 +36,10 @@ class Retention:
         """Return the days by the kind of record; a kind that is missing is kept for ever."""
         return {
             **dict.fromkeys(("question", "answer", "considered"), self.questions_days),
-            **dict.fromkeys(("feedback", "declined", "untied", "worst", "gaps"), self.feedback_days),
+            **dict.fromkeys(
+                ("feedback", "declined", "untied", "worst", "gaps", "owner_card", "owner_step"),
+                self.feedback_days,
+            ),
             **dict.fromkeys(("paraphrase", "rated"), self.feedback_days),
             **dict.fromkeys(("review", "past_review", "verified", "shown", "notice"), self.reviews_days),
             **dict.fromkeys(("reviewed", "comparison", "model_decision", "model_notice"), self.reviews_days),

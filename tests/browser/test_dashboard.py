@@ -20,6 +20,7 @@ from bot.web.dashboard_data import Query
 from bot.web.dashboard_routes import DashboardAccess
 from core.records import Channel, Ruling
 from demo.questions import Size
+from feedback.gaps.report import Asking, Gap, GapPlace, GapQuestion, Report, keep_report
 from feedback.metrics.daily import answers_between
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
@@ -199,6 +200,39 @@ async def test_what_became_of_questions_who_asked_and_what_is_that_of_the_store(
     liked = (await told(seen))["figures"]["liked_share"]["now"]
     await expect(page.locator("#card-liked_share .value")).to_have_text(f"{liked['value'] * 100:.0f} %")
     await expect(page.locator("#card-liked_share .basis")).to_contain_text(f"{liked['n']} thumbs")
+
+
+async def test_gaps_stand_there_with_their_people_and_the_decline_rate_before_and_after(seen: Seen) -> None:
+    store: SqliteStore = seen.board.store
+    asked = [one async for one in answers_between(store, datetime(2026, 10, 27, tzinfo=UTC), NOW)]
+    place = GapPlace("/site/leave#annual", "Leave", "Annual", "h1")
+    texts = tuple(GapQuestion(f"{HOSTILE} {at}", 2) for at in range(3))
+    counts = {"changed": True, "before": Asking(12, 11, 12), "after": Asking(9, 1, 1)}
+    first = Gap(
+        "Carry over?", 14, 15, {"declined": 15}, texts, (asked[0].id,), place, "HR", "Five.", **counts
+    )
+    second = Gap(HOSTILE, 2, 2, {"declined": 2}, texts[:1], (asked[1].id,))
+    gone = Gap("Of somebody who is gone?", 1, 1, {}, texts, (asked[2].id, "no such answer"))
+    await keep_report(store.documents, Report(NOW - timedelta(hours=5), 90, (first, second, gone)))
+    page = await seen.open("?range=30")
+    rows = await page.locator("#gaps-table tbody tr").evaluate_all(
+        "all => all.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    assert [" ".join(one.split()) for one in rows[0]] == [
+        "Carry over? and 2 like it", "14", "15", "Leave › Annual", "HR", "11 of 12", "1 of 9",
+    ]  # fmt: skip
+    assert rows[1][0].strip() == HOSTILE.strip()
+    assert rows[1][3:] == ["none comes near", "–", "–", "not changed yet"]
+    assert len(rows) == 2
+    async with page.expect_download() as coming:
+        await page.locator("#gaps [data-export=json]").click()
+    saved = json.loads(await read_download(await coming.value))
+    assert [(one["question"], one["declined_before"], one["asked_after"]) for one in saved] == [
+        ("Carry over?", 11, 9),
+        (HOSTILE, None, None),
+    ]
+    figures_only = await seen.board.data().read(Query("30"), NOW, questions=False)
+    assert figures_only["gaps"] is None
 
 
 async def read_download(download: Any) -> str:

@@ -53,7 +53,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         served = {one.answer_id: one.text for one in await live(world.parts.desk)}
         assert set(served) == {answers[0].id, answers[2].id}
         await page.keyboard.press("u")
-        await expect(page.locator("#said")).to_have_text("The ruling was taken back.")
+        await expect(page.locator("#said")).to_have_text("The decision was taken back.")
         assert {one.answer_id for one in await live(world.parts.desk)} == {answers[0].id}
         await page.keyboard.press("g")
         await page.keyboard.press("v")

@@ -20,6 +20,7 @@ from bot.channels.asides.listening import UnaskedRules
 from bot.channels.asides.own_reactions import Rule
 from bot.channels.asides.page_previews import ListedPages
 from bot.channels.files.sent_files import FilePages
+from bot.channels.owners.people import Owners
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
@@ -275,6 +276,7 @@ async def a_slack_world(
     listed_pages: ListedPages | None = None,
     own_reactions: Rule = "off",
     unasked: UnaskedRules = NOT_HEARD,
+    owners: Sequence[str] = (),
 ) -> AsyncGenerator[SlackWorld]:
     """Start both servers; afterwards no rule of Slack's may be broken, unless not `clean`."""
     world = SlackWorld()
@@ -292,6 +294,7 @@ async def a_slack_world(
             own_reactions=own_reactions,
             listed_pages=listed_pages,
             unasked=unasked,
+            owners=Owners(owners),
         )
         world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))

@@ -22,6 +22,7 @@ from bot.channels.asides.own_reactions import Rule
 from bot.channels.asides.page_previews import ListedPages
 from bot.channels.files.sent_files import FilePages
 from bot.channels.handler import ActivityHandler, ChannelConfig
+from bot.channels.owners.people import Owners
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
@@ -482,6 +483,7 @@ async def a_world(
     listed_pages: ListedPages | None = None,
     own_reactions: Rule = "off",
     unasked: UnaskedRules = NOT_HEARD,
+    owners: Sequence[str] = (),
 ) -> AsyncGenerator[World]:
     """Start the three servers on ports of the system's choice; `store` takes the place of the one in memory.
 
@@ -505,6 +507,7 @@ async def a_world(
             own_reactions=own_reactions,
             listed_pages=listed_pages,
             unasked=unasked,
+            owners=Owners(owners),
         )
         world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
         talking.read_file = world.parts.files.ensure

@@ -12,6 +12,7 @@ import pytest
 from cli import serve
 from cli.main import COMMANDS, import_command, read_help
 from core.records import Channel, Question
+from core.settings import Settings
 from tests.builders.world import NOW, QUOTE, a_quote
 from tests.processes.forked import run_askpage
 
@@ -100,13 +101,13 @@ def test_a_quotation_is_printed_with_its_lines_and_where_else_to_look(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     answer = a_quote(Question("q1", "How much leave?", "a", "c", Channel.LOCAL, NOW))
-    serve._print(answer)
+    serve._print(answer, Settings(port=4001))
     assert capsys.readouterr().out == (
         "I am not certain, but “Leave › Parents” says:\n\n"
         "  Parents get 16 weeks of paid leave. It is for *both*:\n  • <b>mothers</b>\n"
         "  • fathers, see [here](https://evil.example/)\n    • and `__others__`\n\n"
-        "Leave › Parents\n/site/leave#parents\n\n"
-        "See also: Leave › Dates\n/site/leave#dates\n“It begins at the birth.”\n"
+        "Leave › Parents\nhttp://localhost:4001/site/leave#parents\n\n"
+        "See also: Leave › Dates\nhttp://localhost:4001/site/leave#dates\n“It begins at the birth.”\n"
     )
     told = serve.as_dict(answer)
     assert (told["answer"], told["kind"], told["confidence"]) == (QUOTE, "quoted", 0.4)

@@ -86,7 +86,7 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
     ]
     assert shown["history"][0]["ended"]["reason"] == "a new rule"
     in_words = (await call("show", dog.id)).output
-    assert "An operator edited the ruling (a new rule)" in in_words
+    assert "An operator edited the decision (a new rule)" in in_words
     gone = await call("withdraw", dog.id, "--reason", "never")
     assert gone.exit_code == 0
 

@@ -29,13 +29,14 @@ from core.records import (
     derive_answer_id,
 )
 from core.settings import Settings
+from feedback.gaps.owner_cards import OwnerChoice, Step, decide, read_card
 from feedback.gaps.report import Report, read_report, strike_out
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps
+from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps, send_cards
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
@@ -183,6 +184,25 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     )
 
 
+async def test_an_owners_card_has_the_patch_and_what_is_not_for_this_page_goes_to_another(
+    company: Company,
+) -> None:
+    given = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
+    await company.correct(given[0], SAID)
+    report = await company.report()
+    [name] = await send_cards(company.store, company.shelf, company.settings, report)
+    documents = company.store.documents
+    card = await read_card(documents, name)
+    assert card is not None
+    assert f"+{SAID}" in card.proposal.patch
+    assert "leave" in card.page
+    now = datetime.now(UTC)
+    assert await decide(documents, Step(name, 1, OwnerChoice.NOT_THIS_PAGE, "p-ada", "Ada", now))
+    assert not await decide(documents, Step(name, 1, OwnerChoice.DONE, "p-eve", "Eve", now))
+    [gap] = (await company.report()).gaps
+    assert gap.place is None or "leave" not in gap.place.url
+
+
 async def test_what_goes_takes_its_gaps_along(company: Company) -> None:
     """A deleted person, one who opts out, a deleted message: their words are in no report, at once."""
     for number, text in enumerate(
@@ -244,6 +264,11 @@ async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp
         0,
         f"{MASKED}\nApply it in {company.folder}: git apply {file}\n",
     )
+    sent = (await asyncio.to_thread(call, "send"))[1]
+    assert "Cards that are ready: " in sent
+    assert "owner_people does not name their owners:\n  People team" in sent.replace(" \n", "\n")
+    named = (await asyncio.to_thread(call, "send", "--owner-people", "People team=aad-1"))[1]
+    assert "People team" not in named
     await asyncio.to_thread(apply_patch, company.folder, file.read_text())
     assert f"\n\n{SAID} Ask \\[PERSON\\].\n" in (company.folder / "leave.md").read_text()
     assert "nothing is made up" in (await asyncio.to_thread(call, "patch", "2"))[1]

@@ -26,7 +26,7 @@ from feedback.reviews.ruling_changes import (
 )
 from feedback.store.base import FeedbackStore
 
-NOT_RULED = mark("Nobody has ruled on this, so there is nothing to take back.")
+NOT_RULED = mark("Nobody has decided on this, so there is nothing to take back.")
 SAME_TEXT = mark("That is what the answer says already. Nothing was changed.")
 Change = Callable[[Review], Review]
 

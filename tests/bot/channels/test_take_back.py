@@ -68,9 +68,9 @@ async def test_an_undone_ruling_leaves_every_screen_and_the_asker_is_told_once(w
     body = await press(world, settled, "review.undo", BOB)
     assert body["value"].startswith("Only reviewers may do this")
     body = await press(world, settled, "review.undo", KIM)
-    assert "Kim took the ruling back" in text_of(body["value"])
+    assert "Kim took the decision back" in text_of(body["value"])
     assert not await live(world.parts.desk)
-    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim took the ruling back")
+    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim took the decision back")
     assert (again.method, again.message_id) == ("PUT", settled.message_id), "the same card, in its place"
     assert await told(world, TAKEN_BACK) == 1
     await shown_in(world, "a:chat", "Under review")
@@ -113,7 +113,7 @@ async def test_a_ruling_that_is_undone_before_anybody_was_told_tells_nobody(worl
     assert "already corrected" in settled["value"]
     undo = {**data, "verb": "review.undo"}
     body = await press_data(world, asked, undo)
-    assert "took the ruling back" in text_of(body["value"])
+    assert "took the decision back" in text_of(body["value"])
     assert await told(world, "Your correction is live") == 0
     assert await told(world, TAKEN_BACK) == 0
 
@@ -163,7 +163,7 @@ async def test_verified_answers_are_listed_searched_edited_and_withdrawn_in_chat
     )
     assert "Robin corrected the answer, " in text_of(body)
     assert "Kim corrected the answer, " in text_of(body)
-    assert "Robin edited the ruling (short)" in text_of(body)
+    assert "Robin edited the decision (short)" in text_of(body)
     assert "Yes. [1]" in [one.text for one in await live(world.parts.desk)]
     body = await press_data(world, listed, actions_of(body["value"])["review.withdraw"] | {"reason": "a cat"})
     assert "Please review" in text_of(body)
@@ -187,7 +187,7 @@ async def test_who_says_that_the_page_does_not_tell_is_shown_the_sentence_that_m
     assert not await live(world.parts.desk)
     sure = actions_of(body["value"])["review.not_on_page"]
     body = await press_data(world, asked, sure)
-    assert "ruled that it is not on the page" in text_of(body)
+    assert "decided that it is not on the page" in text_of(body)
     [served] = await live(world.parts.desk)
     assert served.abstained
 

@@ -83,13 +83,13 @@ async def test_the_same_press_twice_changes_a_ruling_once(desk: Desk) -> None:
     given = await desk.flagged()
     await desk.rule(given)
     assert await desk.undo(given) == await desk.undo(given)
-    with pytest.raises(Refused, match=r"Kim has already taken the ruling back, .+ ago\."):
+    with pytest.raises(Refused, match=r"Kim has already taken the decision back, .+ ago\."):
         await desk.undo(given, reviewer=LEE)
-    with pytest.raises(Refused, match="You have already taken the ruling back"):
+    with pytest.raises(Refused, match="You have already taken the decision back"):
         await desk.undo(given, source="another press")
     with pytest.raises(Refused, match="nothing to take back"):
         await desk.undo(given, 2, source="a third press")
-    with pytest.raises(Refused, match="Kim took the ruling back since this card was made"):
+    with pytest.raises(Refused, match="Kim took the decision back since this card was made"):
         await desk.rule(given, reviewer=LEE, source="late")
 
 

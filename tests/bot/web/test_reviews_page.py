@@ -398,7 +398,7 @@ async def test_a_verified_answer_is_found_edited_and_withdrawn_with_its_history(
     assert second["holds"]
     status, told = await robin.press("withdraw", answer, 1)
     assert status == 409, "Kim has edited it since"
-    assert "Kim has already edited the ruling" in told["error"]["message"]
+    assert "Kim has already edited the decision" in told["error"]["message"]
     status, _ = await robin.press("withdraw", answer, 2, note="the rule has ended")
     assert status == 200
     assert (await robin.get(f"verified/{answer.id}"))[0] == 404
@@ -430,7 +430,7 @@ async def test_of_a_sample_that_two_judge_nobody_sees_the_first_ruling(world: Wo
     _, body = await kim.get(f"queue/{answer.id}")
     assert "81 weeks" not in str(body)
     [state] = body["state"]
-    assert state == "1 of 2 reviewers have ruled. Please judge on your own: you see no other decision."
+    assert state == "1 of 2 reviewers have decided. Please judge on your own: you see no other decision."
     await robin.press("undo", answer)
     assert (await robin.get("queue"))[1]["waiting"] == 5
 

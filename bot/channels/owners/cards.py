@@ -1,0 +1,149 @@
+"""Brings the cards about gaps to the owners of pages, each in their own chat with the bot.
+
+It works off the errands of card sync (`bot/channels/card_sync.py`), so no two processes post the same at
+once, and what a channel does not take stays for the next round. A card is shown where its owner has a chat
+with the bot; who never wrote to the bot gets it once they say "gaps". Pages that not everyone may read have
+no cards: a card whose page is closed since, or whose questions are deleted, is taken from the screen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bot.card_tokens import GAP, CardSigner
+from bot.cards.gap import OwnerCardView, build_gap_card
+from bot.channels.asides.one_person import Connect, find_way
+from bot.channels.card_sync import CardSync, post_card, run_all
+from bot.channels.incoming import Reference
+from bot.channels.owners.people import Owners
+from bot.readers.access import PageAccess
+from feedback.gaps.owner_cards import (
+    ERRAND,
+    OwnerCard,
+    find_decision,
+    list_cards,
+    list_decisions,
+    list_steps,
+    read_card,
+    remove_card,
+)
+from feedback.gaps.report import is_current
+from feedback.privacy.deletion_log import list_excluded
+from feedback.reviews.repository import PostedMessage, ReviewRepository, place_of_reviewer
+from feedback.store.base import FeedbackStore
+
+log = logging.getLogger(__name__)
+
+MOST_SHOWN = 10
+"""Cards that "gaps" shows at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPlace:
+    """What cards of owners need of the bot: who owners are, what everyone may read, and ways to people."""
+
+    owners: Owners
+    access: PageAccess
+    seals: CardSigner
+    connect: Connect
+    pseudonym: Callable[[str], str]
+    site_url: str = ""
+
+
+class OwnerCards:
+    """Shows them. One per process."""
+
+    def __init__(self, store: FeedbackStore, desk: ReviewRepository, place: OwnerPlace) -> None:
+        self._store = store
+        self._desk = desk
+        self._place = place
+        self._wake: Callable[[], None] = lambda: None
+
+    @property
+    def owners(self) -> Owners:
+        return self._place.owners
+
+    @property
+    def desk(self) -> ReviewRepository:
+        return self._desk
+
+    def join(self, card_sync: CardSync) -> None:
+        """Let card sync bring the errands of owners' cards here."""
+        self._wake = card_sync.wake
+        card_sync.add_handler(ERRAND, self.look_after)
+
+    async def find_open(self, name: str) -> OwnerCard | None:
+        """Return a card that may still be shown: everyone may read its page, and its questions are kept."""
+        card = await read_card(self._desk.documents, name)
+        if card is None or not self._place.access.may_read(frozenset(), [card.page]):
+            return None
+        excluded = await list_excluded(self._desk.documents)
+        return card if await is_current(self._store, card.gap, excluded) else None
+
+    async def view(self, card: OwnerCard, seal: str = "") -> OwnerCardView:
+        """Return a card as it is now."""
+        steps = await list_steps(self._desk.documents, card.id)
+        return OwnerCardView(card, find_decision(steps), len(steps), seal, self._place.site_url)
+
+    async def look_after(self, name: str) -> None:
+        """Show a card to its owners, or take it back. Raises StoreError and OSError."""
+        card = await self.find_open(name)
+        if card is None:
+            await remove_card(self._desk, name)
+            return
+        errand = f"{ERRAND}{name}"
+        shown = {one.place: one for one in await self._desk.list_shown(errand)}
+        for directory_id in self.owners.list_people(card.gap.owner):
+            person = self._place.pseudonym(directory_id)
+            place = place_of_reviewer(person)
+            way = await self._find_chat(person)
+            if way and place not in shown:
+                shown[place] = PostedMessage(errand, place, way.dump(), "", "")
+        await run_all([partial(self._show, one, card) for one in shown.values()])
+
+    async def show_to(self, person: str, directory_id: str, chat: Reference) -> int:
+        """Show somebody the cards of their pages anew that wait for them; return how many there are."""
+        waiting = await self._list_waiting(directory_id)
+        for card in waiting[:MOST_SHOWN]:
+            errand, place = f"{ERRAND}{card.id}", place_of_reviewer(person)
+            before = {one.place: one for one in await self._desk.list_shown(errand)}.get(place)
+            await self._show(PostedMessage(errand, place, chat.dump(), "", ""), card)
+            if before is not None and before.message_id:
+                await self._desk.leave_card(before)
+        self._wake()
+        return len(waiting)
+
+    async def tell_others(self, name: str) -> None:
+        """Have a card drawn anew wherever it is on screen."""
+        steps = await list_steps(self._desk.documents, name)
+        if steps:
+            await self._desk.leave_errand(f"{ERRAND}{name}", steps[-1].at)
+            self._wake()
+
+    async def _list_waiting(self, directory_id: str) -> Sequence[OwnerCard]:
+        """Return the cards of somebody's pages that nobody has decided about, those of most people first."""
+        decided = await list_decisions(self._desk.documents)
+        cards = [card for card in await list_cards(self._desk.documents) if card.id not in decided]
+        mine = [card for card in cards if self.owners.owns(directory_id, card.gap.owner)]
+        found = [card for card in mine if await self.find_open(card.id) is not None]
+        return sorted(found, key=lambda card: (-card.gap.people, card.gap.name))
+
+    async def _find_chat(self, person: str) -> Reference | None:
+        """Return a chat of one person with the bot that this process has a way to."""
+        for contact in await self._desk.contacts_of(person):
+            way = find_way(self._place.connect, contact)
+            if way is not None and way[0].personal:
+                return way[0]
+        return None
+
+    async def _show(self, posted: PostedMessage, card: OwnerCard) -> None:
+        way = find_way(self._place.connect, posted.reference)
+        if way is None:
+            log.info("a card for the owner of a page waits for a process that reaches its chat")
+            return
+        view = await self.view(card, self._place.seals.make(GAP, card.id, way[0].conversation))
+        if view.shown_version != posted.stamp:
+            await post_card(self._desk, posted, way, build_gap_card(view), view.shown_version)
