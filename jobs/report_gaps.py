@@ -31,7 +31,6 @@ from feedback.gaps.build import Mask, ReportPlan, build_report
 from feedback.gaps.report import Report, is_current, keep_report, strike_out
 from feedback.gaps.unmet import AskedRules
 from feedback.privacy.deletion_log import list_excluded
-from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, JobFailed, Result, Store
 from jobs.update_model import masking
@@ -114,7 +113,7 @@ async def report_gaps(
         excluded=await list_excluded(store.documents),
         is_restricted=shelf.access.freeze().is_restricted,
         follows=is_follow_up,
-        scale=Scale(rating.reactions, rating.few_stars),
+        scale=rating.scale,
     )
     pages = ShelfPages(shelf, settings.page_owners)
     plan = ReportPlan(rules, shelf.embedder, pages, mask, days)

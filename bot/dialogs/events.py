@@ -60,7 +60,7 @@ def question_forgotten(answer: Answer) -> None:
 async def feedback_given(
     store: FeedbackStore, answer: Answer, feedback: Feedback, directions: Mapping[str, str]
 ) -> None:
-    """Somebody said something; `directions` are those of `bot.dialogs.rate.RatingRules`."""
+    """Somebody said something; `directions` are those of `the scale of ratings`."""
     if not telemetry.is_on():
         return
     try:

@@ -41,7 +41,8 @@ from core.records import (
     TrainingExample,
     Verdict,
 )
-from feedback.examples.poisoning import RatingScale, find_hosts, suspicions
+from feedback.examples.poisoning import find_hosts, suspicions
+from feedback.reviews.ratings import Scale
 from feedback.store.base import derive_site, moment
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"
@@ -116,7 +117,7 @@ class ExampleRules:
     hosts: frozenset[str] = frozenset()
     trainable: frozenset[str] = frozenset({"msteams", "local"})
     opted_out: frozenset[str] = frozenset()
-    scale: RatingScale = field(default_factory=RatingScale)
+    scale: Scale = field(default_factory=Scale)
     held_out_share: float = 0.15
     per_asker: int = 50
     per_reviewer: int = 2000
@@ -299,7 +300,7 @@ def _find_complainers(reviewed: Reviewed, rules: ExampleRules) -> frozenset[str]
     """
     if not reviewed.review.reasons or set(reviewed.review.reasons) - _COMPLAINTS:
         return frozenset()
-    return rules.scale.complainers(reviewed.words)
+    return rules.scale.list_complainers(reviewed.words)
 
 
 def _stands_on(reviewed: Reviewed, verdict: Verdict, passages: Sequence[Passage]) -> set[tuple[str, str]]:

@@ -23,7 +23,7 @@ from bot.channels.files.sent_files import FilePages
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
-from bot.dialogs.rate import DOWN, UP, RatingRules
+from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
@@ -31,6 +31,7 @@ from bot.slack.channel import CAPABILITIES, SlackChannel
 from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import compute_signature
 from core.records import Answer, Channel, Question
+from feedback.reviews.ratings import DOWN, UP, Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
@@ -51,7 +52,7 @@ from tests.doubles.slack_api import Json, Message, SlackService, elements_in
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 - the example of Slack's documentation
 ADA, BOB, ROBIN = "U1", "U2", "U9"
-REACTIONS = RatingRules({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN})
+REACTIONS = RatingRules(Scale({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN}))
 CONFIG = SlackConfig(
     signing_secret=SECRET,
     teams=("T1",),
