@@ -75,15 +75,10 @@ def judge(readers: Readers, principals: Sequence[str]) -> Ruling:
     return Ruling(False, (), f"the page names none of {', '.join(sorted(principals)) or 'these'}")
 
 
-def describe_readers(readers: Readers) -> list[str] | None:
-    """Return readers as JSON has them: null is everyone, an empty list nobody."""
-    return None if readers.principals is None else sorted(readers.principals)
-
-
 def _describe(entry: PageEntry, rules: Sequence[str], ruling: Ruling | None) -> dict[str, object]:
     told: dict[str, object] = {
         "url": entry.url,
-        "readers": describe_readers(entry.readers),
+        "readers": entry.readers.to_list(),
         "rules": list(rules),
     }
     if ruling is not None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
 from cli.console import Json, out, progress_bar, progress_out, with_settings
-from cli.pages.readers import describe_readers, pages_who_command
+from cli.pages.readers import pages_who_command
 from cli.pages.text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
@@ -169,7 +169,7 @@ def _describe_entry(entry: PageEntry) -> dict[str, Any]:
         "url": entry.url,
         "title": entry.title,
         "passages": entry.passages,
-        "readers": describe_readers(entry.readers),
+        "readers": entry.readers.to_list(),
     }
 
 
