@@ -161,9 +161,9 @@ class ReviewHandler:
             return saying(refusal, refused=True)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        await self._check_visible(incoming, action.answer_id)
+        seen = await self._read_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
-            return await self._open_verified(incoming, action, person)
+            return await self._open_verified(incoming, action, person, seen)
         wish = read_press(incoming, action, person)
         try:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
@@ -184,17 +184,18 @@ class ReviewHandler:
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
 
-    async def _open_verified(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def _open_verified(
+        self, incoming: Incoming, action: CardAction, person: str, seen: tuple[Answer | None, Review | None]
+    ) -> InvokeReply:
         """Show one verified answer in the place of the list."""
-        answer = await self._store.answer(action.answer_id)
+        answer, review = seen
         asker = answer.question.asker if answer else ""
         await self._reviewing.audit.write(
             person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
         )
-        review = await self._desk.review(action.answer_id)
-        seen = to_reviewed(answer, review.passages if review else ()) if answer else None
+        shown = to_reviewed(answer, review.passages if review else ()) if answer else None
         audience = await self._find_audience(incoming)
-        card = await self._verified.draw_one(seen, incoming, audience) if seen else None
+        card = await self._verified.draw_one(shown, incoming, audience) if shown else None
         return showing(card) if card else saying(NO_MORE, refused=True)
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
@@ -208,21 +209,22 @@ class ReviewHandler:
             raise BadAction(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        await self._check_visible(incoming, action.answer_id)
+        await self._read_visible(incoming, action.answer_id)
         return await self._draw(incoming, action, "")
 
-    async def _check_visible(self, incoming: Incoming, answer_id: str) -> None:
-        """Refuse what stands on pages that whoever reads this conversation may not. Raises BadAction.
+    async def _read_visible(self, incoming: Incoming, answer_id: str) -> tuple[Answer | None, Review | None]:
+        """Return an answer and its review, where whoever reads this conversation may. Raises BadAction.
 
-        It is refused as if it were not there; a store that is away says so later.
+        What they may not is refused as if it were not there; a store that is away says so later.
         """
         audience = await self._find_audience(incoming)
         try:
-            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+            answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
-            return
+            return None, None
         if answer is not None and not self._card_sync.audiences.access.may_see(audience, answer, review):
             raise BadAction(GONE)
+        return answer, review
 
     async def _find_audience(self, incoming: Incoming) -> Audience:
         return await self._card_sync.audiences.find(incoming.conversation, incoming.directory_id)
@@ -280,9 +282,8 @@ class ReviewHandler:
     async def _queue(self, page: int, incoming: Incoming, person: str) -> str | Card:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting = await self._select_visible(
-            await self._actions.queue.list_waiting(person), await self._find_audience(incoming)
-        )
+        access, audience = self._card_sync.audiences.access, await self._find_audience(incoming)
+        waiting = await self._actions.queue.list_visible(person, access, audience)
         page = min(page, max(1, -(-len(waiting) // QUEUE_LENGTH)))
         first = (page - 1) * QUEUE_LENGTH
         some = waiting[first : first + QUEUE_LENGTH]
@@ -298,15 +299,6 @@ class ReviewHandler:
             return "Nothing waits for a review."
         return queue_card(first + 1, len(some), len(waiting), page)
 
-    async def _select_visible(self, waiting: Sequence[Review], audience: Audience) -> Sequence[Review]:
-        """Return the reviews all of whose pages an audience may read."""
-        access = self._card_sync.audiences.access.freeze()
-        if not access.has_restricted:
-            return waiting
-        answers = [await self._store.answer(one.answer_id) for one in waiting]
-        pairs = zip(waiting, answers, strict=True)
-        return [one for one, answer in pairs if answer is None or access.may_see(audience, answer, one)]
-
     async def changes(self, person: str, audience: Audience = frozenset()) -> list[tuple[Answer, Verdict]]:
         """Return what changed because of somebody that an audience may see, the newest change first.
 
@@ -316,7 +308,7 @@ class ReviewHandler:
         changes: list[tuple[Answer, Verdict]] = []
         told = dict.fromkeys(notice.answer_id for notice in reversed(await self._desk.notices_to(person)))
         for answer_id in told:
-            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+            answer, review = await self._actions.read(answer_id)
             verdict = (review.ruling or review.earlier) if review else None
             if answer is not None and verdict is not None and access.may_see(audience, answer, review):
                 changes.append((answer, verdict))
