@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from feedback.gaps.grouping import THRESHOLD, group_vectors
+from feedback.gaps.build import THRESHOLD, group_vectors
 from pages.index.embeddings import Embedder
 
 FILES = ("paraphrases.jsonl", "handbook_paraphrases.jsonl")

@@ -38,8 +38,8 @@ from core.records import Passage
 from core.subprocess_step import Report
 from model.inference.tokenizer import ChatText
 from model.inference.worker import make_config
+from model.registry.catalogue import Target
 from model.registry.export_onnx import build, find_weights
-from model.registry.precision import Target
 from model.text import prompt
 
 # pyright: basic, reportAttributeAccessIssue=false, reportPrivateImportUsage=false

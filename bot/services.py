@@ -34,7 +34,7 @@ from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
 from bot.dialogs.rate import Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
-from bot.dialogs.rulings.take_back import TakingBack
+from bot.dialogs.rulings import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
 from bot.page_invites import Operators, PageInvites
 from bot.page_passes import Gate, Page, PagePasses

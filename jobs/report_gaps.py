@@ -3,7 +3,7 @@
 Run as: askpage jobs run report_gaps
 
     read       what was declined, corrected, rated down or quoted without use in the last DAYS days
-    group      by meaning, named by the commonest question                feedback/gaps/grouping.py
+    group      by meaning, named by the commonest question                feedback/gaps/build.py
     place      the nearest section, its owner, whether it has changed     pages/repair
     mask       as training texts are masked
     keep       one document, in place of the last report

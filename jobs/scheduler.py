@@ -34,8 +34,8 @@ from typing import Any, NoReturn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.stores import open_store
-from core.child_processes import end_process, start_process
 from core.files import keep_private
+from core.processes import end_process, start_process
 from core.settings import Settings, build_environment
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents

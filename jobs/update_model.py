@@ -77,7 +77,7 @@ from model.text import prompt
 from model.text.question import is_follow_up
 from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
 from model.training.made_examples import Rewrite, make_examples
-from model.training.model_rephrasing import FIRST, ModelRephrasing, write_with
+from model.training.rephrasing import FIRST, ModelRephrasing, write_with
 from pages.index.base import IndexUnavailable
 from pages.index.embeddings import Embedder
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from bot.dialogs.review import Refused
-from core.child_processes import end_process, start_process
+from core.processes import end_process, start_process
 
 log = logging.getLogger(__name__)
 

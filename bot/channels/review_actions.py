@@ -19,7 +19,7 @@ from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import GONE, Refused
 from bot.dialogs.review_queue import ReviewQueue
-from bot.dialogs.rulings.take_back import TakingBack, build_correction
+from bot.dialogs.rulings import TakingBack, build_correction
 from core.records import Answer, ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
 

@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.channel import Reply, Stopped, Undeliverable
-from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
 from bot.dialogs.talk import Talking
 from bot.readers.access import PageAccess
 from core import telemetry
 from core.readers import Audience, current_audience, reading_as
 from core.records import Answer, AnswerKind, Question
+from feedback.analytics import events
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from bot.dialogs import events
 from bot.dialogs.review import Reviewing
 from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
+from feedback.analytics import events
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import RATINGS, RatedAnswers, Scale
 from feedback.reviews.repository import UnmatchedFeedback

@@ -12,13 +12,12 @@ from rich.text import Text
 
 from cli.console import Json, out, with_settings
 from cli.doctor.channels import check_slack, check_teams
-from cli.doctor.clock import check_clock
 from cli.doctor.device import check_device
 from cli.doctor.findings import Check, Finding, Level, fault, ok, warn
+from cli.doctor.machine import check_clock, check_disk, check_index, check_store
 from cli.doctor.model_fit import check_model
-from cli.doctor.storage import check_disk, check_index, check_store
 from core.settings import Settings
-from core.settings.names import find_unread_names
+from core.settings.origins import find_unread_names
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bot.cards.review_actions import spans
 from bot.dialogs.review import Refused
-from bot.dialogs.rulings.take_back import build_correction
+from bot.dialogs.rulings import build_correction
 from cli.console import Json, out, with_settings
 from cli.reviews.desk import open_desk
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange

@@ -47,10 +47,12 @@ from core.settings.learning import (
     TrainingSettings,
     UpdateSettings,
 )
-from core.settings.model_server import ModelServerSettings, ModelUrlSettings, RaySettings
 from core.settings.operation import (
     CosmosSettings,
     DataExplorerSettings,
+    ModelServerSettings,
+    ModelUrlSettings,
+    RaySettings,
     ReactionSettings,
     RetentionSettings,
     ScheduleSettings,

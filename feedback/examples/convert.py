@@ -105,7 +105,7 @@ class ExampleRules:
     question needs the one before it. `mask` of None trains on personal data. `hosts` are our own, beside
     those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer. `make` makes up to `made_per_review` more
-    from each example (feedback/examples/made.py); `made_by_model`: a model words some of them.
+    from each example (feedback/examples/select.py); `made_by_model`: a model words some of them.
     `is_restricted` tells of answers that not everyone may see: a model that learned one could tell anybody.
     """
 

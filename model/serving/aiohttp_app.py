@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import hdrs, web
 
 from model.serving.api import ModelApi
-from model.serving.errors import ApiError
+from model.serving.chat_request import ApiError
 
 ReadBody = Callable[[web.Request, int], Awaitable[bytes | None]]
 """(request, most bytes) → the body, None where it is larger; in time, and never unpacked."""

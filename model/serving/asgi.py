@@ -17,8 +17,8 @@ from typing import Any, cast
 from multidict import CIMultiDict
 
 from model.serving.api import ModelApi, ServerRules
+from model.serving.chat_request import ApiError
 from model.serving.engines import ServedModels
-from model.serving.errors import ApiError
 from model.serving.exchange import HungUp
 
 log = logging.getLogger(__name__)
