@@ -13,6 +13,7 @@ follow-up is asked together with the question before it; what no page answers is
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -30,6 +31,11 @@ from pages.fetched import PageRefused
 from pages.parse.extract import extract, page_hash
 
 Tells = Callable[[Hit], bool]
+
+
+def find_half(text: str) -> int:
+    """Return 0 or 1 by a hash of a page or question: one half chooses or fits, the other one reports."""
+    return hashlib.sha256(text.encode()).digest()[0] % 2
 
 
 @dataclass(frozen=True, slots=True)

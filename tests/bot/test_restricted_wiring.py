@@ -35,7 +35,10 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
 from tests.builders.asking import Heard, question
-from tests.builders.world import an_answer, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    an_answer,
+)
 
 ADA = Readers(frozenset({"entra:user:ada", "slack:channel:C1"}))
 BONUS = "The bonus of the board is 12,000 euros."

@@ -37,6 +37,7 @@ from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.sent_files import a_fetcher
+from tests.builders.serving import served
 from tests.builders.world import (
     KEY,
     LISTED,
@@ -45,7 +46,6 @@ from tests.builders.world import (
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
-    served,
     some_surroundings,
 )
 from tests.doubles.slack_api import Json, Message, SlackService, elements_in

@@ -17,8 +17,8 @@ from cli.doctor.findings import Finding, Level, fault, ok, warn
 from core.settings import Settings
 from core.settings.origins import describe_unread_names, find_unread_names
 from model.inference.gpu import NAMES, Gpu
+from tests.builders.serving import served
 from tests.builders.versions import make_version
-from tests.builders.world import served
 from tests.doubles.slack_api import SlackService
 
 FOUND = dict.fromkeys(NAMES, "/site-packages/nvidia/cu13/lib")

@@ -36,7 +36,7 @@ from supply.lock import (
     written,
 )
 from supply.sbom import ALLOWED, PAGE, allows, components, cyclonedx, licence_of, page_of, spdx
-from tests.builders.world import served
+from tests.builders.serving import served
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 FILES = sorted(LOCKS.glob("*.txt"))
