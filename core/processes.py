@@ -65,6 +65,27 @@ async def start_process(
         raise
 
 
+async def run_process(
+    command: Sequence[str], environment: Mapping[str, str], stop_within_s: float
+) -> tuple[asyncio.subprocess.Process, str]:
+    """Run a program that ends when this process does; return it, and what it said. Raises OSError."""
+    process = await start_process(
+        command,
+        environment,
+        stop_within_s,
+        stdin=asyncio.subprocess.PIPE,  # it ends when this does
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        said = await process.stdout.read()
+        await process.wait()
+    except asyncio.CancelledError:
+        await end_process(process, stop_within_s)
+        raise
+    return process, said.decode("utf-8", "replace")
+
+
 async def end_process(process: asyncio.subprocess.Process, within_s: float) -> None:
     """Tell a process to stop; kill it where that takes too long."""
     if process.returncode is None:

@@ -132,8 +132,11 @@ class Standing:
 
 NOTHING_SAID = Standing()
 _COLORS: Mapping[State, Color] = {"under_review": "Warning", "closed": ""}
-_REPLACED = frozenset({"corrected", "not_on_page"})
-"""States in which the answer's own sources say nothing any more."""
+REPLACED: Mapping[State, str] = {
+    "corrected": "A reviewer corrected this answer.",
+    "not_on_page": "A reviewer checked this answer and took it back: it is not on the page.",
+}
+"""What takes the place of an answer's words that hold no more; nor do its sources say anything then."""
 
 
 def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Card | None:
@@ -141,10 +144,10 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     A declined answer shows the nearest section instead.
     """
-    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in _REPLACED
+    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in REPLACED
     body: list[Element] = [build_quotation(answer)] if quotes else []
     body += _state(answer, standing, site_url)
-    if standing.state not in _REPLACED:
+    if standing.state not in REPLACED:
         body += _sources(answer, site_url, standing.opens_url)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
@@ -188,7 +191,7 @@ def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
         drawn: list[Element] = [line("A reviewer answered this:", bold=True, color="Good", spacing="Medium")]
         drawn.append(line(clip_text(taken.text, CORRECTION_CHARACTERS)))
         return [*drawn, source(taken.citation, site_url)] if taken.citation else drawn
-    if not standing.similar or standing.state in _REPLACED:
+    if not standing.similar or standing.state in REPLACED:
         return []
     several = len(standing.similar) > 1
     title = "A reviewer answered similar questions:" if several else "A reviewer answered a similar question:"

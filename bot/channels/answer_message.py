@@ -15,6 +15,7 @@ from typing import Any
 from bot.card_tokens import RATE, CardSigner
 from bot.cards.answer import (
     NOTHING_SAID,
+    REPLACED,
     STARS,
     SimilarAnswer,
     Standing,
@@ -71,11 +72,6 @@ _ASKED_FOR = frozenset(
     }
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
-REPLACED: Mapping[State, str] = {
-    "corrected": "A reviewer corrected this answer.",
-    "not_on_page": "A reviewer checked this answer and took it back: it is not on the page.",
-}
-"""What takes the place of an answer's words that hold no more."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
-from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.console import Json, out, print_json, progress_bar, progress_out, with_settings
 from cli.pages.readers import pages_who_command
 from cli.pages.text import page_text_command
 from core.settings import Settings
@@ -156,7 +155,7 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
     """List the known pages."""
     entries = asyncio.run(_entries(settings))
     if as_json:
-        print(json.dumps([_describe_entry(entry) for entry in entries]))  # noqa: T201
+        print_json([_describe_entry(entry) for entry in entries])
         return
     table = Table("Page", "Title", "Passages", "Readers")
     for entry in entries:
