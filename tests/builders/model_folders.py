@@ -12,8 +12,8 @@ import pytest
 from core.files import only_one
 from model.registry.importing import import_base
 from model.registry.versions import promote
-from tests.builders.warm import start_with
 from tests.doubles.echo import LOWER, UPPER
+from tests.needs import start_with
 
 pytest_plugins = ["tests.builders.warm"]
 

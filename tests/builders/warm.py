@@ -18,18 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import ROOT
+from tests.needs import ROOT, start_with
 from tests.processes.warm_server import launcher_text
 
 PYTHON = sys.executable
-
-
-@contextmanager
-def start_with(python: str) -> Iterator[None]:
-    """Start processes with this Python meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", python)
-        yield
 
 
 @contextmanager
