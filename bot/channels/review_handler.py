@@ -98,6 +98,8 @@ _CHANGED = re.compile(r"what (has )?changed because of me\b", re.IGNORECASE)
 
 
 _Command = Callable[[Incoming, str], Awaitable[str | Card]]
+_Seen = tuple[Answer | None, Review | None]
+"""An answer and its review, as a press read them; None what is gone, or where the store was away."""
 
 
 class ReviewHandler:
@@ -168,24 +170,25 @@ class ReviewHandler:
         try:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
-                return asking(await self._draw(incoming, action, person, doubt=doubt))
+                return asking(await self._draw(incoming, action, person, seen, doubt))
             review = await self._actions.perform(wish)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
-        return await self._answer_press(incoming, action, person, review) if review else saying(COUNTS_LATER)
+        done = (seen[0], review)
+        return await self._answer_press(incoming, action, person, done) if review else saying(COUNTS_LATER)
 
     async def _answer_press(
-        self, incoming: Incoming, action: CardAction, person: str, review: Review
+        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
     ) -> InvokeReply:
         """Show what a press has led to."""
         try:
-            return showing(await self._draw(incoming, action, person, review))
+            return showing(await self._draw(incoming, action, person, seen))
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying("It is done.")
 
     async def _open_verified(
-        self, incoming: Incoming, action: CardAction, person: str, seen: tuple[Answer | None, Review | None]
+        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
     ) -> InvokeReply:
         """Show one verified answer in the place of the list."""
         answer, review = seen
@@ -209,8 +212,7 @@ class ReviewHandler:
             raise BadAction(refusal)
         if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
             raise BadAction("This card was not sent to this conversation. Nothing was changed.")
-        await self._read_visible(incoming, action.answer_id)
-        return await self._draw(incoming, action, "")
+        return await self._draw(incoming, action, "", await self._read_visible(incoming, action.answer_id))
 
     async def _read_visible(self, incoming: Incoming, answer_id: str) -> tuple[Answer | None, Review | None]:
         """Return an answer and its review, where whoever reads this conversation may. Raises BadAction.
@@ -234,18 +236,19 @@ class ReviewHandler:
         incoming: Incoming,
         action: CardAction,
         person: str,
-        review: Review | None = None,
+        seen: _Seen,
         doubt: Citation | None = None,
     ) -> Card:
-        """Return the card that a press leads to; without a review, as things are now. Raises BadAction."""
-        answer = await self._store.answer(action.answer_id)
-        review = review or await self._desk.review(action.answer_id)
+        """Return the card that a press leads to, of what was read for it. Raises BadAction."""
+        answer, review = seen
+        if answer is None or review is None:
+            answer, review = await self._actions.read(action.answer_id)
         if answer is None or review is None:
             raise BadAction(GONE)
         if action.verb in _OF_VERIFIED:
-            seen = to_reviewed(answer, review.passages)
             audience = await self._find_audience(incoming)
-            if card := await self._verified.draw_one(seen, incoming, audience):
+            shown = to_reviewed(answer, review.passages)
+            if card := await self._verified.draw_one(shown, incoming, audience):
                 return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
