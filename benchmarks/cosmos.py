@@ -31,7 +31,14 @@ from feedback.store.cosmos_schema import make_container
 from feedback.store.rows import every_line
 from tests.builders.reviewing import REVIEWERS_CHANNEL as CHANNEL
 from tests.builders.reviewing import press, shown_in, subscribe
-from tests.builders.world import PAGE, ScriptedAnswerer, World, a_world, pseudonym, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    PAGE,
+    ScriptedAnswerer,
+    World,
+    a_world,
+    pseudonym,
+)
 from tests.doubles.cosmos import Front, config_of, cosmos_server
 
 QUERY_RU, INDEX_RU = 3.0, 1.0

@@ -127,6 +127,16 @@ def torch_fp32(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], in
     return answer, lambda: peak_memory("self")
 
 
+def set_llama_parameters(parameters: Any, gguf: Path | str, threads: int, askers: int) -> Any:
+    """Set how llama.cpp's server serves a model to so many askers at once, silently."""
+    parameters.model.path = str(gguf)
+    parameters.n_parallel = askers
+    parameters.n_ctx = 2048 * askers
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.verbosity = -1
+    return parameters
+
+
 def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int]]:
     """Load the GGUF into llama.cpp's server, called without HTTP."""
     import xllamacpp  # pyright: ignore[reportMissingImports] - only `make bench` installs it
@@ -134,14 +144,9 @@ def llama_cpp(threads: int, _models_dir: Path) -> tuple[Answer, Callable[[], int
     from model.registry.export_onnx import find_base
 
     gguf, _ = find_base(BASE)
-    params = xllamacpp.CommonParams()
-    params.model.path = str(gguf)
-    params.n_parallel = max(ASKERS)
-    params.n_ctx = 2048 * params.n_parallel
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    params.warmup = False
-    params.verbosity = -1
-    server = xllamacpp.Server(params)
+    parameters = set_llama_parameters(xllamacpp.CommonParams(), gguf, threads, max(ASKERS))
+    parameters.warmup = False
+    server = xllamacpp.Server(parameters)
 
     def answer(prompt: str) -> Timing:
         arrivals: list[float] = []

@@ -12,14 +12,14 @@ worse than one that names a matter twice).
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from feedback.gaps.grouping import THRESHOLD, group_vectors
+from benchmarks.question_sets import find_half
+from feedback.gaps.build import THRESHOLD, group_vectors
 from pages.index.embeddings import Embedder
 
 FILES = ("paraphrases.jsonl", "handbook_paraphrases.jsonl")
@@ -40,11 +40,7 @@ def read_questions(half: int) -> list[Asked]:
     folder = Path(__file__).parent
     lines = itertools.chain.from_iterable((folder / name).open(encoding="utf-8") for name in FILES)
     groups: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return sorted({one for group in groups for one in _list_group(group) if _find_half(one.page) == half})
-
-
-def _find_half(page: str) -> int:
-    return hashlib.sha256(page.encode()).digest()[0] % 2
+    return sorted({one for group in groups for one in _list_group(group) if find_half(one.page) == half})
 
 
 def _list_group(group: dict[str, Any]) -> Iterator[Asked]:

@@ -11,7 +11,6 @@ name nobody: every mask in them is wrong.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.question_sets import find_half
 from feedback.masking.masker import KINDS, Masker, Place
 
 LABELLED = Path(__file__).with_name("personal_texts.txt")
@@ -37,7 +37,7 @@ class Labelled:
 
     @property
     def half(self) -> str:
-        return REPORTING if hashlib.sha256(self.text.encode()).digest()[0] % 2 else CHOOSING
+        return REPORTING if find_half(self.text) else CHOOSING
 
 
 @dataclass

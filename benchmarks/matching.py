@@ -11,7 +11,6 @@ paragraph all ask something else: every match among them is wrong.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import json
 import statistics
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.question_sets import find_half
 from bot.dialogs.verified_answers import LEAST_SIMILARITY, VerifiedAnswers
 from core.records import Channel, Question, VerifiedAnswer
 from pages.index.embeddings import Embedder
@@ -56,7 +56,7 @@ def read_pairs() -> tuple[list[Pair], list[Pair]]:
     for line in LABELLED.read_text("utf-8").splitlines():
         group = json.loads(line)
         question: str = group["question"]
-        half = halves[hashlib.sha256(question.encode()).digest()[0] % 2]
+        half = halves[find_half(question)]
         half += [Pair(question, other, True) for other in group["same"]]
         half += [Pair(question, other, False) for other in group["different"]]
     return halves

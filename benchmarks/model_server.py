@@ -36,15 +36,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.engine import BASE, set_llama_parameters
 from benchmarks.replica_loss import list_descendants
+from model.evaluation.metrics import percentile
 from model.registry.export_onnx import find_base
 
 NEW_TOKENS = 48
-BASE = "smollm2-135m-instruct"
 RULES = 30
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -69,14 +69,9 @@ def be_llama(threads: int, clients: int) -> None:
     xllamacpp: Any = import_module("xllamacpp")  # only `make bench` installs it
 
     gguf, _ = find_base(BASE)
-    params = xllamacpp.CommonParams()
-    params.model.path = str(gguf)
-    params.n_parallel = clients
-    params.n_ctx = 2048 * clients
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    params.port = 0
-    params.verbosity = -1
-    server = xllamacpp.Server(params)
+    parameters = set_llama_parameters(xllamacpp.CommonParams(), gguf, threads, clients)
+    parameters.port = 0
+    server = xllamacpp.Server(parameters)
     print(f"ready {server.listening_address}", file=sys.stderr, flush=True)
     sys.stdin.read()
 
@@ -224,7 +219,7 @@ def summarise(rounds: Sequence[Round], threads: int) -> dict[str, float]:
     tokens = [sum(turn.tokens for turn in (*one.new, *one.again)) for one in rounds]
 
     def p95(turns: Sequence[Turn], clock: str) -> float:
-        return float(np.percentile([getattr(turn, clock) for turn in turns], 95))
+        return percentile([getattr(turn, clock) for turn in turns], 95) or 0.0
 
     return {
         "tokens/s, wall": max(n / one.wall_s for n, one in zip(tokens, rounds, strict=True)),

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.question_sets import find_half
 from bot.bootstrap import PageServices, open_pages
 from bot.dialogs.verified_answers import VerifiedAnswers
 from core.records import (
@@ -117,7 +117,7 @@ async def measure(pages: Path, data_dir: Path) -> None:
     async with open_pages(Settings(data_dir=data_dir, pages=[str(pages)])) as shelf:
         await shelf.library.refresh([str(pages)])
         for name, odd in (("even, fitted", 0), ("odd, reported", 1)):
-            half = [one for one in groups if hashlib.sha256(one["page"].encode()).digest()[0] % 2 == odd]
+            half = [one for one in groups if find_half(one["page"]) == odd]
             asker, same, different = Asker(shelf), Reach(), Reach()
             for number, group in enumerate(half):
                 await asker.verify(str(number), group["question"], group["page"])

@@ -21,7 +21,6 @@ import argparse
 import asyncio
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -33,7 +32,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from benchmarks.channel import USED, ChannelDouble, Post, fetch_usage, start_bot
+from benchmarks.channel import USED, ChannelDouble, Post, fetch_usage, serve_until_told, start_bot
 from bot.channels.handler import ActivityHandler
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.ask import Asking
@@ -46,7 +45,15 @@ from core.records import Answer, Question
 from exporters import Export, To, exporting
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from tests.builders.world import KEY, NO_SAMPLE, REVIEWERS, an_answer, served, some_surroundings
+from model.evaluation.metrics import percentile
+from tests.builders.serving import served
+from tests.builders.world import (
+    KEY,
+    NO_SAMPLE,
+    REVIEWERS,
+    an_answer,
+    some_surroundings,
+)
 from tests.doubles.tokens import APP_ID, ISSUER
 
 KEY_OF_NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -79,9 +86,7 @@ async def _serve(metadata_url: str, folder: Path) -> None:
     seam = TeamsEndpoint(config, front, pace=Pace(tenant_limit=(10_000, 1.0)), own_token=_own_token)
     app = web.Application()
     app.add_routes([web.post("/api/messages", seam.process), USED])
-    async with served(app) as url:
-        print(url, flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+    await serve_until_told(app)
     await asking.drain(10)
     await seam.close()
     await store.close()
@@ -110,8 +115,8 @@ class Run:
         )
 
 
-def _ms(seconds: Sequence[float], percentile: int) -> str:
-    return f"{1000 * statistics.quantiles(seconds, n=100, method='inclusive')[percentile - 1]:>6.1f} ms"
+def _ms(seconds: Sequence[float], share: int) -> str:
+    return f"{1000 * (percentile(seconds, share) or 0):>6.1f} ms"
 
 
 @dataclass

@@ -7,12 +7,13 @@
 | XQuAD | 240 paragraphs, each a page | the question's own paragraph | the same |
 | PolicyQA | one privacy policy | a paragraph that answers the question | the same |
 
-When a passage of the right page has an evidence of the handbook, model/evaluation/evidence.py says. A
+When a passage of the right page has an evidence of the handbook, model/evaluation/metrics.py says. A
 follow-up is asked together with the question before it; what no page answers is left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
@@ -24,12 +25,17 @@ from pathlib import Path
 from typing import Any
 
 from core.records import Hit, Page, Section
-from model.evaluation.evidence import is_told
+from model.evaluation.metrics import is_told
 from model.evaluation.question_sets import PageQuestion, read_questions
 from pages.fetched import PageRefused
 from pages.parse.extract import extract, page_hash
 
 Tells = Callable[[Hit], bool]
+
+
+def find_half(text: str) -> int:
+    """Return 0 or 1 by a hash of a page or question: one half chooses or fits, the other one reports."""
+    return hashlib.sha256(text.encode()).digest()[0] % 2
 
 
 @dataclass(frozen=True, slots=True)

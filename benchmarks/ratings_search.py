@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 import random
 import tempfile
@@ -88,7 +87,7 @@ async def _measure(data: Path, index: Path | None, people: int) -> None:
             counts: Counter[str] = Counter()
             for seed in _SEEDS:
                 for half in (0, 1):
-                    some = [one for one in groups if _half(one["page"]) == half]
+                    some = [one for one in groups if question_sets.find_half(one["page"]) == half]
                     chance = random.Random(seed)  # noqa: S311 - the same at every run
                     lessons = _rate([(one, answers[one["question"]]) for one in some], people, wrong, chance)
                     taught = np.stack([known[text].vector for text, _ in lessons])
@@ -149,10 +148,6 @@ def _list_near(group: Any) -> list[str]:
 
 def _query(text: str) -> str:
     return asking.build_queries(text)[0]
-
-
-def _half(page: str) -> int:
-    return hashlib.sha256(page.encode()).digest()[0] % 2
 
 
 def _is_of(url: str, page: str) -> bool:

@@ -31,7 +31,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -40,6 +39,7 @@ from core.settings import Settings
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient
 from model.answering.server_stream import stream_to_the_end
+from model.evaluation.metrics import percentile
 from model.onnx_infer import EngineError
 from model.serving.engines import CannedEngine, OneModel, ServedModels, ServedVersion
 
@@ -158,12 +158,12 @@ class Outcome:
     @property
     def p50_s(self) -> float:
         """The median."""
-        return float(np.percentile(self.took_s or [0.0], 50))
+        return percentile(self.took_s, 50) or 0.0
 
     @property
     def p95_s(self) -> float:
         """The 95th percentile."""
-        return float(np.percentile(self.took_s or [0.0], 95))
+        return percentile(self.took_s, 95) or 0.0
 
 
 Expected = Callable[[str], str | None]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ import numpy as np
 from benchmarks import question_sets
 from benchmarks.question_sets import QuestionSet
 from core.records import Hit
+from model.evaluation.metrics import percentile
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes
 from pages.index.embeddings import Embedder, Vectors
@@ -219,9 +219,8 @@ async def measure_speed(source: Path, folder: Path, embedder: Embedder) -> None:
         began = time.perf_counter()
         await index.search(question, limit=2)
         times.append((time.perf_counter() - began) * 1000)
-    cuts = statistics.quantiles(times, n=20)
     print(
-        f"search: p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms; "
+        f"search: p50 {percentile(times, 50) or 0:.1f} ms, p95 {percentile(times, 95) or 0:.1f} ms; "
         f"{(time.process_time() - cpu) * 5:.1f} ms of processor time"
     )
     for question in QUESTIONS:

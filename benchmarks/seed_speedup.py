@@ -215,8 +215,8 @@ def run_onnx(step: Step, job: Job) -> dict[str, Any]:
     from model.answering.profile import cpu_s
     from model.onnx_infer import Engine, EngineOptions, Usage
     from model.registry.agreement import Sample, compare_tokens
+    from model.registry.catalogue import Target
     from model.registry.export_onnx import build
-    from model.registry.precision import Target
 
     shape = SHAPES[job.size, step.shape]
     hf, onnx = Path(job.work) / "hf", Path(job.work) / "onnx"

@@ -40,10 +40,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
-import numpy as np
 from pydantic import SecretStr
 
-from benchmarks.channel import USED, ChannelDouble, Started, Used, fetch_usage, start_bot
+from benchmarks.channel import USED, ChannelDouble, Started, Used, fetch_usage, serve_until_told, start_bot
 from bot.app import open_bot
 from bot.bootstrap import open_parts
 from cli.console import telling
@@ -52,9 +51,10 @@ from exporters import Exporting, To
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.evaluation.compare import Interval, bootstrap_percentile_difference
+from model.evaluation.metrics import percentile
 from model.registry.importing import import_base
 from model.registry.loading import CANNED, quote_first_sentence
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.doubles.collector import collecting
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -151,9 +151,7 @@ async def _serve(settings: Settings) -> None:
             answering = Answering(always_acquire(paced, CANNED), parts.shelf.library.search)
         async with open_bot(settings, parts.shelf, answering, port=settings.port) as bot:
             bot.app.add_routes([USED])
-            async with served(bot.app) as url:
-                print(url, flush=True)
-                await asyncio.to_thread(sys.stdin.read)
+            await serve_until_told(bot.app)
             await bot.asking.drain(10)
 
 
@@ -310,7 +308,7 @@ def _bounds(interval: Interval | None, form: str) -> str:
 
 
 def _percentile(values: Sequence[float], share: int) -> float:
-    return float(np.percentile(values, share))
+    return percentile(values, share) or 0.0
 
 
 def main() -> None:

@@ -75,7 +75,6 @@ from core.settings import Settings
 from core.translation import LanguagePolicy, set_policy
 from feedback.metrics.failures import FailureCounts
 from feedback.privacy.opt_out import OptOuts
-from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import read_standing
 from feedback.store.base import ProcessLease, StoreUnavailable
@@ -267,8 +266,7 @@ class BotBuilder:
         """Let the search learn from what people think of answers, where that is wished."""
         if not self._settings.verified.learn_from_ratings:
             return None
-        rules, _ = read_rules(self._settings)
-        scale = Scale(rules.reactions, rules.few_stars)
+        scale = read_rules(self._settings)[0].scale
         ratings = LearnedRatings(known, self._store, self._shelf.public_page_hash, scale)
         answering.recall = join_recalls([answering.recall, ratings.recall])
         services.rating.learn_rating = ratings.learn

@@ -2,18 +2,21 @@
 
 What comes back in a card action is written by a client. The sender is known (the channel's token vouches for
 it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no
-permission: who may decide is asked at every action.
+permission: who may decide is asked at every action. Links that carry more than an id have it in their token.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from typing import Any
 
 REVIEW, RATE, PRIVACY, EXPORT, MODEL, GAP = "review", "rate", "privacy", "export", "model", "gap"
 _DIGITS = 32
+_MOST_CHARACTERS = 4_000
 
 
 class CardSigner:
@@ -33,6 +36,18 @@ class CardSigner:
         given = seal.encode("utf-8", "surrogatepass")
         made = [_seal(key, purpose, answer_id, conversation).encode() for key in self._keys]
         return any(hmac.compare_digest(one, given) for one in made)
+
+    def seal_data(self, purpose: str, place: str, data: object) -> str:
+        """Return a token that carries JSON, for a link; `place` is where alone it counts."""
+        text = base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+        return f"{text}.{self.make(purpose, place + text, {})}"
+
+    def open_data(self, purpose: str, place: str, token: str) -> Any | None:
+        """Return what a token carries; None for one that is not ours, or for another place."""
+        text, _, seal = token.partition(".")
+        if len(token) > _MOST_CHARACTERS or not self.fits(seal, purpose, place + text, {}):
+            return None
+        return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 def _seal(key: bytes, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:

@@ -35,10 +35,10 @@ from bot.dialogs.after_delivery import Looking
 from bot.dialogs.ask import Asking
 from bot.dialogs.models import Deciding
 from bot.dialogs.privacy import DataLinks, Privacy, forget_waiting
-from bot.dialogs.rate import DOWN, UP, Direction, Rating, RatingRules
+from bot.dialogs.rate import Rating, RatingRules
 from bot.dialogs.review import Known, LookAgain, Reviewing, ReviewRules
 from bot.dialogs.review_queue import ReviewQueue
-from bot.dialogs.rulings.take_back import TakingBack
+from bot.dialogs.rulings import TakingBack
 from bot.dialogs.similar_questions import LearnsParaphrases
 from bot.page_invites import Operators, PageInvites
 from bot.page_passes import Gate, Page, PagePasses
@@ -48,6 +48,7 @@ from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from feedback.privacy.deletion_log import ForgetExamples
 from feedback.privacy.keys import pseudonym
+from feedback.reviews.ratings import DOWN, UP, Direction, Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import DeferredActions, RunImmediately
 from feedback.store.offline_queue import OfflineQueue
@@ -298,5 +299,5 @@ def read_rules(settings: Settings) -> tuple[RatingRules, ReviewRules]:
     if settings.slack.signing_secret.get_secret_value():
         directions |= dict.fromkeys(settings.slack_reactions.up, UP)
         directions |= dict.fromkeys(settings.slack_reactions.down, DOWN)
-    rating = RatingRules(directions, settings.few_stars, frozenset(settings.trainable_channels))
+    rating = RatingRules(Scale(directions, settings.few_stars), frozenset(settings.trainable_channels))
     return rating, ReviewRules(**settings.review.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import json
 import logging
 import time
 import uuid
@@ -171,6 +172,11 @@ def _format_default(default: object) -> str:
     if isinstance(default, list):
         return ",".join(str(word) for word in default)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(default) or "empty"
+
+
+def print_json(data: object, *, indent: int | None = None) -> None:
+    """Print the output of a command for programs, as one line of JSON."""
+    print(json.dumps(data, indent=indent))  # noqa: T201 - the command's output
 
 
 def build_address(settings: Settings, url: str) -> str:

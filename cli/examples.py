@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 from rich.table import Table
 
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, with_settings
+from cli.console import Json, out, print_json, progress_bar, with_settings
 from core.settings import Settings
 from feedback.examples.dataset import difference, find_dataset, list_datasets, read_card
 from feedback.examples.dataset_card import Card
@@ -30,7 +29,7 @@ def examples_build(settings: Settings, as_json: Json = False) -> None:
     """Make a dataset of everything that is reviewed; the same reviews make the same dataset."""
     card = asyncio.run(_build(settings))
     if as_json:
-        print(json.dumps(asdict(card)))  # noqa: T201 - the command's output
+        print_json(asdict(card))
         return
     _print_card(card)
     out.print(f"\nThe dataset lies in {settings.datasets_dir / card.name}.", markup=False, soft_wrap=True)
@@ -57,7 +56,7 @@ def examples_show(settings: Settings, name: Name = "latest", as_json: Json = Fal
     """Show a dataset's card: what is in it, what was left out, whose questions it does not know."""
     card = read_card(find_dataset(settings.datasets_dir, name))
     if as_json:
-        print(json.dumps(asdict(card)))  # noqa: T201 - the command's output
+        print_json(asdict(card))
         return
     _print_card(card)
 
@@ -108,7 +107,7 @@ def examples_list(settings: Settings, as_json: Json = False) -> None:
     cards = list_datasets(settings.datasets_dir)
     if as_json:
         fields = ("name", "made_at", "examples", "held_out", "erased", "masked")
-        print(json.dumps([{name: getattr(card, name) for name in fields} for card in cards]))  # noqa: T201
+        print_json([{name: getattr(card, name) for name in fields} for card in cards])
         return
     table = Table("Dataset", "Made", "Examples", "Held out", "Erased")
     for card in cards:
@@ -123,7 +122,7 @@ def examples_diff(settings: Settings, before: Name, after: Name = "latest", as_j
     folders = [find_dataset(settings.datasets_dir, name) for name in (before, after)]
     found = asdict(difference(*folders))
     if as_json:
-        print(json.dumps({"before": folders[0].name, "after": folders[1].name, **found}))  # noqa: T201
+        print_json({"before": folders[0].name, "after": folders[1].name, **found})
         return
     for what, answers in found.items():
         out.print(f"{len(answers)} {what}", markup=False, highlight=False)

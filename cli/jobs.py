@@ -8,7 +8,6 @@ how it went: 0 done, or somebody else is at it; 1 failed; 3 stopped before its e
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Column, Table
 
 from bot.stores import open_store
-from cli.console import Json, out, progress_bar, progress_out, telling, with_settings
+from cli.console import Json, out, print_json, progress_bar, progress_out, telling, with_settings
 from core.settings import Settings
 from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError
@@ -46,7 +45,7 @@ def jobs_list(settings: Settings, as_json: Json = False) -> None:
     """List the jobs: when each is due, and how its last run went."""
     lines = asyncio.run(_lines(settings, read_schedule(settings)))
     if as_json:
-        print(json.dumps(lines))  # noqa: T201
+        print_json(lines)
         return
     name = Column("Job", width=max(map(len, JOBS)) + 1)
     table = Table(name, "Schedule", "Last run", "Outcome", "Next", caption="Times are UTC.", show_lines=True)
@@ -115,7 +114,7 @@ def jobs_run(
         result = asyncio.run(_run_until_told(name, settings, if_due=if_due))
     if result["outcome"] == ELSEWHERE:
         progress_out.print(str(result["sentence"]), markup=False)
-    print(json.dumps(result))  # noqa: T201 - the command's output
+    print_json(result)
     if status := EXIT[str(result["outcome"])]:
         raise typer.Exit(status)
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.stores import open_store
-from cli.console import Json, out, with_settings
+from cli.console import Json, out, print_json, with_settings
 from core.records import Channel, Ruling
 from core.settings import Settings
 from core.text import clip_text
@@ -48,7 +48,7 @@ def learning_command(
     """Show whether corrections matter: how soon and whom they reach, and what reviews do to accuracy."""
     found = asyncio.run(_measure(settings, days))
     if as_json:
-        print(json.dumps(to_json(found)))  # noqa: T201 - the command's output
+        print_json(to_json(found))
         return
     for sentence in describe(found, days):
         out.print(sentence, highlight=False, soft_wrap=True)

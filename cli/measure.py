@@ -24,7 +24,7 @@ from rich.table import Table
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
 from bot.stores import open_store
-from cli.console import Json, make_question, out, progress_bar, with_settings
+from cli.console import Json, make_question, out, print_json, progress_bar, with_settings
 from cli.pages.sources import refresh_with_bar
 from core.records import Answer, Page, Section
 from core.settings import Settings
@@ -72,7 +72,7 @@ def evaluate_command(
         questions = sample_evenly(read_questions(file), limit)
         scores = asyncio.run(measure_questions(settings, questions, version, save))
         if as_json:
-            print(json.dumps(scores.as_dict()))  # noqa: T201 - the command's output
+            print_json(scores.as_dict())
         else:
             print_scores(scores)
         return
@@ -80,7 +80,7 @@ def evaluate_command(
         raise typer.BadParameter(f"--save is for questions over pages, in a file NAME{QUESTIONS_OVER_PAGES}")
     squad_scores = asyncio.run(measure(settings, read_squad(file, limit or None), version)).as_dict()
     if as_json:
-        print(json.dumps(squad_scores))  # noqa: T201 - the command's output
+        print_json(squad_scores)
         return
     _print_table("Measure", "Value", rows=((_to_words(name), value) for name, value in squad_scores.items()))
 
@@ -221,7 +221,7 @@ def feedback_command(settings: Settings, as_json: Json = False) -> None:
     """Show response rates by form, the queue of reviews, accuracy from the sample, how reviewers agree."""
     found = asyncio.run(_report(settings))
     if as_json:
-        print(json.dumps(asdict(found)))  # noqa: T201
+        print_json(asdict(found))
         return
     table = Table("Form", "Answers", "Somebody said something")
     for form, rate in found.forms.items():

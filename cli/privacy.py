@@ -24,7 +24,7 @@ from bot.bootstrap import forgetting, open_pages
 from bot.stores import open_store, read_keys
 from bot.web.activities import directory_id
 from bot.web.erase import forget_here
-from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.console import Json, out, print_json, progress_bar, progress_out, with_settings
 from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli.store import whole_file
 from core.settings import Settings
@@ -109,7 +109,7 @@ def show_command(settings: Settings, person: Person, as_json: Json = False) -> N
     """Show how much is kept of a person; no content."""
     found = asyncio.run(_show(settings, person))
     if as_json:
-        print(json.dumps([asdict(one) for one in found]))  # noqa: T201 - the command's output
+        print_json([asdict(one) for one in found])
         return
     for one in found:
         _print_standing(one)
@@ -214,7 +214,7 @@ def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json
             }
             for one in done
         ]
-        print(json.dumps(told))  # noqa: T201 - the command's output
+        print_json(told)
         return
     for one in done:
         _print_deleted(one)
@@ -310,7 +310,7 @@ def scan_command(
         )
     found = asyncio.run(_scan(settings, who))
     if as_json:
-        print(json.dumps(found.as_dict()))  # noqa: T201 - the command's output
+        print_json(found.as_dict())
         return
     print_scan(found)
 
@@ -336,7 +336,7 @@ def audit_command(
     found = asyncio.run(_audit(settings, person, _moment(since) if since else None))
     if as_json:
         told = [asdict(one) | {"at": one.at.isoformat()} for one in found]
-        print(json.dumps(told))  # noqa: T201 - the command's output
+        print_json(told)
         return
     table = Table("When (UTC)", "Who", "What", "Whose", "Answer or model")
     for one in found:

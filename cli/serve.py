@@ -31,7 +31,7 @@ from cli.pages.sources import plan_reading, refresh, refresh_alone
 from core.files import mend
 from core.records import Answer, AnswerKind, Citation, Page, Question
 from core.settings import Settings
-from core.settings.names import describe_unread_names, find_unread_names
+from core.settings.origins import describe_unread_names, find_unread_names
 from jobs.schedule import read_schedule
 from jobs.scheduler import schedule_beside
 from model.onnx_infer import EngineFailed

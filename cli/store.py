@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from rich.table import Table as ScreenTable
 
 from bot.instance import list_instances
 from bot.stores import cosmos_config, pages_config, read_keys, read_retention
-from cli.console import Json, out, progress_bar, progress_out, with_settings
+from cli.console import Json, out, print_json, progress_bar, progress_out, with_settings
 from core.files import sync_folder
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction
@@ -72,7 +71,7 @@ def init_command(
         if settings.page_index == "cosmos":
             containers.append(page_container_definition(pages_config(settings)))
         shown = containers if len(containers) > 1 else containers[0]
-        print(json.dumps(shown, indent=2))  # noqa: T201 - the command's output
+        print_json(shown, indent=2)
         return
     config = read_known(settings).cosmos
     if config is None:
@@ -232,7 +231,7 @@ def retain_command(
     """Delete what is older than the settings keep_…_days allow."""
     dropped = asyncio.run(_retain(settings, dry_run=dry_run))
     if as_json:
-        print(json.dumps({"dry_run": dry_run, "deleted": dropped}))  # noqa: T201 - the command's output
+        print_json({"dry_run": dry_run, "deleted": dropped})
         return
     if not dropped:
         out.print("Nothing is older than it may be.")
@@ -290,7 +289,7 @@ def status_command(settings: Settings, as_json: Json = False) -> None:
     """Show which store is used, what it holds, and what waits for it on this machine."""
     status = asyncio.run(_status(settings))
     if as_json:
-        print(json.dumps(asdict(status)))  # noqa: T201 - the command's output
+        print_json(asdict(status))
     else:
         _print_status(status)
     if status.away:

@@ -5,6 +5,7 @@
     keep_private()              whatever this process makes from here on: folders 0700, files 0600
     make_private(path)          a file for a library to open, SQLite for one: its log takes the file's mode
     mend(folder)                what is there already, from an earlier version or another program
+    add_line(path, ...)         lines of JSON that are kept as they come; a killed run goes on behind the last
 
 The data folder is private from when it is made, and mended where it is wider. Links are not followed: what
 they lead to is somebody else's to decide about.
@@ -14,14 +15,16 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import logging
 import os
 import shutil
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -190,3 +193,23 @@ def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                 continue
             if not stat.S_ISLNK(found.st_mode):
                 yield path, found
+
+
+def read_lines(kept: Path) -> list[dict[str, Any]]:
+    """Return what is kept; a last line that a kill cut in two is not there."""
+    found: list[dict[str, Any]] = []
+    for line in kept.read_text("utf-8").splitlines() if kept.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def add_line(kept: Path, row: Mapping[str, Any]) -> None:
+    """Keep one more; it is on the disk when this returns."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.open("a", encoding="utf-8") as file:
+        file.write(f"\n{json.dumps(row, ensure_ascii=False)}\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,11 +1,14 @@
-"""Which process on which machine something belongs to, and whether it is known to have ended.
+"""Processes: started beside the loop and ended with it; named, so that it is known whether one has ended.
 
 Linux alone tells enough (/proc): elsewhere no process has a name, and none is known to have ended.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -38,3 +41,59 @@ def is_gone(name: str) -> bool:
 def _name_machine() -> str:
     boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+
+
+log = logging.getLogger(__name__)
+
+
+async def start_process(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stop_within_s: float,
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+) -> asyncio.subprocess.Process:
+    """Start a process; one that begins while this is cancelled is ended, too. Raises OSError."""
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(*command, env=dict(environment), stdin=stdin, stdout=stdout)
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await end_process(await starting, stop_within_s)
+        raise
+
+
+async def run_process(
+    command: Sequence[str], environment: Mapping[str, str], stop_within_s: float
+) -> tuple[asyncio.subprocess.Process, str]:
+    """Run a program that ends when this process does; return it, and what it said. Raises OSError."""
+    process = await start_process(
+        command,
+        environment,
+        stop_within_s,
+        stdin=asyncio.subprocess.PIPE,  # it ends when this does
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        said = await process.stdout.read()
+        await process.wait()
+    except asyncio.CancelledError:
+        await end_process(process, stop_within_s)
+        raise
+    return process, said.decode("utf-8", "replace")
+
+
+async def end_process(process: asyncio.subprocess.Process, within_s: float) -> None:
+    """Tell a process to stop; kill it where that takes too long."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(within_s):
+            await process.wait()
+    except TimeoutError:
+        log.warning("a process that was told to stop did not within %.0f s, and is killed", within_s)
+        process.kill()
+        await process.wait()

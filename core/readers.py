@@ -48,6 +48,15 @@ class Readers:
             return other if self.principals is None else self
         return Readers(self.principals & other.principals)
 
+    def to_list(self) -> list[str] | None:
+        """Return them as they are kept: None is everyone, an empty list nobody."""
+        return None if self.principals is None else sorted(self.principals)
+
+    @classmethod
+    def from_list(cls, kept: Collection[str] | None) -> Readers:
+        """Return what `to_list` gave."""
+        return cls(None if kept is None else frozenset(kept))
+
     def __str__(self) -> str:
         """Return them as an operator reads them."""
         if self.principals is None:
@@ -69,9 +78,9 @@ class UnreadableReaders(ValueError):
     """Words that name no readers; the message is a sentence for whoever wrote them."""
 
 
-def is_principal(text: str) -> bool:
-    """Tell whether a text is written as a principal is."""
-    return _PRINCIPAL.fullmatch(text) is not None
+def keep_principals(*texts: str) -> Audience:
+    """Return those of these texts that are written as principals are."""
+    return frozenset(text for text in texts if _PRINCIPAL.fullmatch(text))
 
 
 def parse_readers(written: object) -> Readers:
@@ -84,7 +93,7 @@ def parse_readers(written: object) -> Readers:
         raise UnreadableReaders(f"Readers have to be text or a list: {_HOW}.")
     if len(words) == 1 and words[0].casefold() in _WORDS:
         return _WORDS[words[0].casefold()]
-    wrong = next((word for word in words if not is_principal(word)), None)
+    wrong = next((word for word in words if not keep_principals(word)), None)
     if wrong is not None or not words:
         raise UnreadableReaders(f"“{(wrong or '')[:80]}” names no reader: {_HOW}.")
     return Readers(frozenset(_spell(word) for word in words))

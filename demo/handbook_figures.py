@@ -32,14 +32,13 @@ from typing import Any
 from bot.cards.answer_text import render_shown_text
 from bot.dialogs.ask import Answerer
 from bot.dialogs.similar_questions import holds_words, say_the_same
+from core.files import add_line, read_lines
 from core.records import Answer, AnswerKind, Question, VerifiedAnswer
 from demo.handbook import HandbookPlan, Paraphrases
 from demo.handbook_rounds import HandbookStage, is_from, make_measuring_question, name_answer
-from demo.lines import add_line, read_lines
 from feedback.metrics.statistics import wilson
 from model.evaluation.compare import Quotient, bootstrap_difference, compute_mcnemar
-from model.evaluation.evidence import FIRST, measure_recall
-from model.evaluation.metrics import percentile
+from model.evaluation.metrics import FIRST, measure_recall, percentile
 from model.evaluation.question_sets import PageQuestion, QuestionOutcome, ask
 
 Tell = Callable[[int], None]

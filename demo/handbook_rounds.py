@@ -27,13 +27,12 @@ from bot.cards.review_actions import spans, to_reviewed
 from bot.channels.review_actions import Presser, ReviewAction
 from bot.dialogs.ask import Answerer
 from bot.dialogs.rate import Said
+from core.files import add_line, read_lines
 from core.records import Answer, AnswerKind, Channel, Question, Review, Ruling, Verdict, derive_answer_id
 from core.settings import Settings
 from demo.handbook import HandbookQuestion
-from demo.lines import add_line, read_lines
-from demo.references import Correction, References
 from demo.rounds import Unanswered, ask_once
-from demo.simulated_users import REVIEWERS, People
+from demo.simulated_users import REVIEWERS, Correction, People, References
 from model.answering.chain import Answering
 from model.evaluation.metrics import Judged
 from model.evaluation.question_sets import is_right, strip_markers

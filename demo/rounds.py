@@ -24,9 +24,9 @@ from bot.dialogs.rate import Said
 from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.services import ServiceDependencies, Services, read_rules
 from bot.stores import Store, open_store, read_keys
+from core.files import add_line, read_lines
 from core.records import Answer, AnswerKind, Channel, Question, Timings, derive_answer_id
 from core.settings import Settings
-from demo.lines import add_line, read_lines
 from demo.questions import Asked
 from demo.simulated_users import People
 from feedback.reviews.repository import ReviewRepository

@@ -3,7 +3,7 @@
 Run as: askpage jobs run report_gaps
 
     read       what was declined, corrected, rated down or quoted without use in the last DAYS days
-    group      by meaning, named by the commonest question                feedback/gaps/grouping.py
+    group      by meaning, named by the commonest question                feedback/gaps/build.py
     place      the nearest section, its owner, whether it has changed     pages/repair
     mask       as training texts are masked
     keep       one document, in place of the last report
@@ -40,7 +40,6 @@ from feedback.gaps.owner_cards import (
 from feedback.gaps.report import Gap, Report, is_current, keep_report
 from feedback.gaps.unmet import AskedRules
 from feedback.privacy.deletion_log import list_excluded
-from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, JobFailed, Result, Store
 from jobs.update_model import masking
@@ -126,7 +125,7 @@ async def report_gaps(
         excluded=await list_excluded(store.documents),
         is_restricted=shelf.access.freeze().is_restricted,
         follows=is_follow_up,
-        scale=Scale(rating.reactions, rating.few_stars),
+        scale=rating.scale,
     )
     pages = ShelfPages(shelf, settings.page_owners)
     plan = ReportPlan(rules, shelf.embedder, pages, mask, days, await list_elsewhere(store.documents))

@@ -34,8 +34,8 @@ from typing import Any, NoReturn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.stores import open_store
-from core.child_processes import end_process, start_process
 from core.files import keep_private
+from core.processes import end_process, run_process, start_process
 from core.settings import Settings, build_environment
 from feedback.store.base import StoreError, moment
 from feedback.store.documents import Documents
@@ -133,21 +133,10 @@ class Runner:
 
     async def _one(self, name: str) -> None:
         async with self._gate:
-            process = await start_process(
-                self.way.command(name),
-                self.way.environment,
-                self.way.stop_within_s,
-                stdin=asyncio.subprocess.PIPE,  # it ends when this does
-                stdout=asyncio.subprocess.PIPE,
+            process, said = await run_process(
+                self.way.command(name), self.way.environment, self.way.stop_within_s
             )
-            try:
-                assert process.stdout is not None  # noqa: S101 - it is a pipe
-                said = await process.stdout.read()
-                await process.wait()
-            except asyncio.CancelledError:
-                await end_process(process, self.way.stop_within_s)
-                raise
-        log.info("%s", said.decode("utf-8", "replace").strip() or f"{name} said nothing")
+        log.info("%s", said.strip() or f"{name} said nothing")
         if process.returncode is not None and process.returncode < 0:
             await self._note_death(name, process.pid, -process.returncode)
 

@@ -92,7 +92,7 @@ async def run(context: JobContext) -> Result:
         raise JobFailed(str(error)) from error
     to = hashlib.sha256(f"{target.uri.lower()} {target.database}".encode()).hexdigest()[:16]
     outgoing = Outgoing(settings.data_dir / "data_explorer" / to, explorer.spool_mb * 1_000_000)
-    directions = read_rules(settings)[0].reactions
+    directions = read_rules(settings)[0].scale.reactions
     return await send_to_data_explorer(context.store, sender, outgoing, directions, to, datetime.now(UTC))
 
 

@@ -30,6 +30,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from bot.bootstrap import model_choice, open_pages, training_config
+from bot.services import read_rules
 from core.files import compute_sha256, only_one, write_durably
 from core.records import Comparison, Decision, Passage
 from core.settings import Settings
@@ -47,7 +48,6 @@ from feedback.examples.dataset import (
     read_lineage,
 )
 from feedback.examples.dataset_card import Card
-from feedback.examples.poisoning import RatingScale
 from feedback.privacy.deletion_log import list_excluded
 from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
@@ -77,7 +77,7 @@ from model.text import prompt
 from model.text.question import is_follow_up
 from model.training.launch import Training, TrainingConfig, TrainingFailed, candidate_name, train, work_folder
 from model.training.made_examples import Rewrite, make_examples
-from model.training.model_rephrasing import FIRST, ModelRephrasing, write_with
+from model.training.rephrasing import FIRST, ModelRephrasing, write_with
 from pages.index.base import IndexUnavailable
 from pages.index.embeddings import Embedder
 
@@ -434,9 +434,7 @@ def example_rules(settings: Settings) -> ExampleRules:
         follows=is_follow_up,
         hosts=frozenset({urlsplit(settings.public_url).hostname or ""}),
         trainable=frozenset(settings.trainable_channels),
-        scale=RatingScale(
-            frozenset(settings.reactions.up), frozenset(settings.reactions.down), settings.few_stars
-        ),
+        scale=read_rules(settings)[0].scale,
         make=make_by(settings.examples.made_per_review),
         **settings.examples.values(),
     )

@@ -41,6 +41,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from core.files import compute_hashes, keep_private, only_one, sync_files, whole_folder, write_durably
 from core.subprocess_step import Report, Shown, add_options, end_with_parent, parse_options, parse_request
 from model.inference.tokenizer import ChatText
+from model.registry.catalogue import Target
 from model.registry.export_onnx import (
     ExportRefused,
     build,
@@ -48,7 +49,6 @@ from model.registry.export_onnx import (
     needs_no_hub,
     read_builder_version,
 )
-from model.registry.precision import Target
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -59,8 +59,8 @@ from model.registry.versions import (
 )
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, is_teachable, read_dataset
 from model.training.launch import CHECKPOINT, Training, TrainingConfig, candidate_name, work_folder
-from model.training.memory import keep_freed_memory
 from model.training.tracking import Tracking, open_tracking
+from model.training.trainer import keep_freed_memory
 
 # pyright: basic
 # (torch, transformers, peft and bitsandbytes are typed in parts only)

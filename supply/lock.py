@@ -59,6 +59,7 @@ LAYERS = {
     "kusto": Layer(("kusto",)),
     "telemetry": Layer(("telemetry",)),
     "ray": Layer(("ray",)),
+    "ocr": Layer(("ocr",)),
     "dev": Layer(("dev",), _ALL),
     "bench": Layer(("bench",), (*_ALL, "dev")),
     "lock": Layer(("lock",)),
@@ -73,6 +74,7 @@ SHIPS = (
     "kusto",
     "telemetry",
     "ray",
+    "ocr",
     "torch",
     "models",
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,3 +20,11 @@ def need(path: Path, otherwise: str) -> None:
     if os.environ.get("CI") == "true":  # noqa: TID251 - not a setting
         pytest.fail(otherwise)
     pytest.skip(otherwise)
+
+
+@contextmanager
+def start_with(python: str) -> Iterator[None]:
+    """Start processes with this Python meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python)
+        yield

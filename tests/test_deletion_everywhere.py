@@ -42,8 +42,8 @@ from model.training.made_examples import make_examples
 from pages.library import MOST_PASTED, PASTED_FOR
 from tests.browser.chat import Browser, a_browser
 from tests.builders.reviewing import actions_of, text_of
+from tests.builders.serving import served
 from tests.builders.slack_world import SECRET, SlackWorld, pressable
-from tests.builders.world import served
 from tests.conftest import ROOT
 from tests.doubles.slack_api import SlackService
 from tests.doubles.teams_connector import ConnectorService

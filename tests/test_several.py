@@ -19,7 +19,7 @@ import pytest
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.rows import every_row
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.doubles.cosmos import a_cosmos, place_of
 from tests.doubles.teams_connector import ConnectorService
 from tests.processes.storm import CHANNEL, Bot, Storm, actions_of_shown

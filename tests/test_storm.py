@@ -17,7 +17,11 @@ import pytest
 from core.records import Review
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from tests.builders.world import live, pseudonym, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    live,
+    pseudonym,
+)
 from tests.doubles.teams_connector import ConnectorService
 from tests.processes.storm import CHANNEL, Bot, Json, Storm
 from tests.processes.storm_bot import REVIEWERS

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from bot.dialogs.review import Refused
-from core.child_processes import end_process, start_process
+from core.processes import run_process
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +81,5 @@ class Programs:
         log.info("%s", said.strip() or f"{name} said nothing")
 
     async def _communicate(self, *arguments: str) -> str:
-        process = await start_process(
-            [*self.program, *arguments],
-            self.environment,
-            STOP_WITHIN_S,
-            stdin=asyncio.subprocess.PIPE,  # it ends when this does
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            said = await process.stdout.read()
-            await process.wait()
-        except asyncio.CancelledError:
-            await end_process(process, STOP_WITHIN_S)
-            raise
-        return said.decode("utf-8", "replace")
+        _, said = await run_process([*self.program, *arguments], self.environment, STOP_WITHIN_S)
+        return said

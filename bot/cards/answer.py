@@ -162,8 +162,11 @@ _STATES: Mapping[State, tuple[str, str]] = {
     "closed": (mark("A reviewer looked at this."), mark("A reviewer looked at this, {day}.")),
 }
 """How an answer stands, without and with the day since when."""
-_REPLACED = frozenset({"corrected", "not_on_page"})
-"""States in which the answer's own sources say nothing any more."""
+REPLACED: Mapping[State, str] = {
+    "corrected": mark("A reviewer corrected this answer."),
+    "not_on_page": mark("A reviewer checked this answer and took it back: it is not on the page."),
+}
+"""What takes the place of an answer's words that hold no more; nor do its sources say anything then."""
 
 
 def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID) -> Card | None:
@@ -171,12 +174,12 @@ def answer_card(answer: Answer, site_url: str, standing: Standing = NOTHING_SAID
 
     A declined answer shows the nearest section instead.
     """
-    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in _REPLACED
+    quotes = answer.kind is AnswerKind.QUOTED and standing.state not in REPLACED
     body: list[Element] = [build_quotation(answer)] if quotes else []
     if quotes and answer.citations and (label := standing.find_label(answer.citations[0])):
         body.append(small_print(label))
     body += _state(answer, standing, site_url)
-    if standing.state not in _REPLACED:
+    if standing.state not in REPLACED:
         body += _sources(answer, site_url, standing)
     if standing.thanks:
         body.append(line(standing.thanks, color="Good"))
@@ -229,7 +232,7 @@ def _draw_similar(standing: Standing, site_url: str) -> list[Element]:
         if taken.citation is not None:
             drawn.append(source(taken.citation, site_url, label=standing.find_label(taken.citation)))
         return drawn
-    if not standing.similar or standing.state in _REPLACED:
+    if not standing.similar or standing.state in REPLACED:
         return []
     several = len(standing.similar) > 1
     title = say("A reviewer answered a similar question:")

@@ -16,6 +16,7 @@ from urllib.parse import urldefrag
 from bot.card_tokens import RATE, CardSigner
 from bot.cards.answer import (
     NOTHING_SAID,
+    REPLACED,
     STARS,
     SimilarAnswer,
     Standing,
@@ -76,11 +77,6 @@ _ASKED_FOR = frozenset(
     }
 )
 """Reasons that people see as «under review»; a sample would only unsettle them."""
-REPLACED: Mapping[State, str] = {
-    "corrected": mark("A reviewer corrected this answer."),
-    "not_on_page": mark("A reviewer checked this answer and took it back: it is not on the page."),
-}
-"""What takes the place of an answer's words that hold no more."""
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 
 

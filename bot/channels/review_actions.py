@@ -24,7 +24,7 @@ from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import GONE, Refused
 from bot.dialogs.review_queue import ReviewQueue
-from bot.dialogs.rulings.take_back import TakingBack, build_correction
+from bot.dialogs.rulings import TakingBack, build_correction
 from core.records import Answer, ChangeKind, Citation, Review, Ruling, RulingChange, Skip, Verdict
 from core.translation import mark, say, set_language
 from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnavailable
@@ -149,7 +149,7 @@ class ReviewActions:
         if wish.verb not in {"review.not_on_page", "review.approve"}:
             return None
         try:
-            answer, review = await self._read(wish)
+            answer, review = await self.read(wish.answer_id)
         except StoreUnavailable:
             return None  # the ruling is kept, and nobody is asked to wait
         if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
@@ -160,7 +160,7 @@ class ReviewActions:
 
     async def _find_span(self, wish: ReviewAction) -> Citation | None:
         """Return the place on the page that a correction stands on."""
-        answer, review = await self._read(wish)
+        answer, review = await self.read(wish.answer_id)
         if answer is None:
             raise Refused(say(GONE))
         known = dict(spans(to_reviewed(answer, review.passages if review else ())))
@@ -168,10 +168,9 @@ class ReviewActions:
             raise BadAction(say("Please choose one of the places that the card offers."))
         return known.get(wish.span)
 
-    async def _read(self, wish: ReviewAction) -> tuple[Answer | None, Review | None]:
-        """Return what the wish is about. Raises StoreUnavailable."""
-        answer = await self.store.answer(wish.answer_id)
-        return answer, await self.reviewing.desk.review(wish.answer_id)
+    async def read(self, answer_id: str) -> tuple[Answer | None, Review | None]:
+        """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""
+        return await self.store.answer(answer_id), await self.reviewing.desk.review(answer_id)
 
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""

@@ -104,6 +104,8 @@ _CHANGED = re.compile(
 
 
 _Command = Callable[[Incoming, str], Awaitable[str | Card]]
+_Seen = tuple[Answer | None, Review | None]
+"""An answer and its review, as a press read them; None what is gone, or where the store was away."""
 
 
 class ReviewHandler:
@@ -168,29 +170,26 @@ class ReviewHandler:
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal, refused=True)
         self._check_seal(incoming, action)
-        await self._check_visible(incoming, action.answer_id)
+        seen = await self._read_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
-            return await self._open_verified(incoming, action, person)
+            return await self._open_verified(incoming, action, person, seen)
         wish = read_press(incoming, action, person)
         try:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
-                return asking(await self._draw(incoming, action, person, doubt=doubt))
+                return asking(await self._draw(incoming, action, person, seen, doubt))
             review = await self._actions.perform(wish, _name_presser(incoming))
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
-        return (
-            await self._answer_press(incoming, action, person, review)
-            if review
-            else saying(say(COUNTS_LATER))
-        )
+        return await self._answer_press(incoming, action, person, (seen[0], review))
 
     async def _show_own_view(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Return a review as whoever looks at it may see it: only a reviewer gets something to press."""
         self._check_seal(incoming, action)
-        await self._check_visible(incoming, action.answer_id)
-        answer, review = await self._store.answer(action.answer_id), await self._desk.review(action.answer_id)
+        answer, review = await self._read_visible(incoming, action.answer_id)
+        if answer is None or review is None:
+            answer, review = await self._actions.read(action.answer_id)
         if answer is None or review is None:
             raise BadAction(say(GONE))
         decides = not await self._refusal(incoming)
@@ -201,25 +200,28 @@ class ReviewHandler:
         return showing(review_card(view, self._card_sync.site_url))
 
     async def _answer_press(
-        self, incoming: Incoming, action: CardAction, person: str, review: Review
+        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
     ) -> InvokeReply:
-        """Show what a press has led to."""
+        """Show what a press has led to; without a review it waits for the store."""
+        if seen[1] is None:
+            return saying(say(COUNTS_LATER))
         try:
-            return showing(await self._draw(incoming, action, person, review))
+            return showing(await self._draw(incoming, action, person, seen))
         except StoreUnavailable:  # it was there a moment ago, when this was done
             return saying(say("It is done."))
 
-    async def _open_verified(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
+    async def _open_verified(
+        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
+    ) -> InvokeReply:
         """Show one verified answer in the place of the list."""
-        answer = await self._store.answer(action.answer_id)
+        answer, review = seen
         asker = answer.question.asker if answer else ""
         await self._reviewing.audit.write(
             person, AuditAction.OPENED, answer_id=action.answer_id, person=asker
         )
-        review = await self._desk.review(action.answer_id)
-        seen = to_reviewed(answer, review.passages if review else ()) if answer else None
+        shown = to_reviewed(answer, review.passages if review else ()) if answer else None
         audience = await self._find_audience(incoming)
-        card = await self._verified.draw_one(seen, incoming, audience) if seen else None
+        card = await self._verified.draw_one(shown, incoming, audience) if shown else None
         return showing(card) if card else saying(say(NO_MORE), refused=True)
 
     async def _list_verified(self, query: VerifiedQuery, incoming: Incoming, person: str) -> Card:
@@ -232,21 +234,21 @@ class ReviewHandler:
             log.warning("somebody who is no reviewer opened %s", action.verb)
             raise BadAction(refusal)
         self._check_seal(incoming, action)
-        await self._check_visible(incoming, action.answer_id)
-        return await self._draw(incoming, action, "")
+        return await self._draw(incoming, action, "", await self._read_visible(incoming, action.answer_id))
 
-    async def _check_visible(self, incoming: Incoming, answer_id: str) -> None:
-        """Refuse what stands on pages that whoever reads this conversation may not. Raises BadAction.
+    async def _read_visible(self, incoming: Incoming, answer_id: str) -> tuple[Answer | None, Review | None]:
+        """Return an answer and its review, where whoever reads this conversation may. Raises BadAction.
 
-        It is refused as if it were not there; a store that is away says so later.
+        What they may not is refused as if it were not there; a store that is away says so later.
         """
         audience = await self._find_audience(incoming)
         try:
-            answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+            answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
-            return
+            return None, None
         if answer is not None and not self._card_sync.audiences.access.may_see(audience, answer, review):
             raise BadAction(say(GONE))
+        return answer, review
 
     async def _find_audience(self, incoming: Incoming) -> Audience:
         return await self._card_sync.audiences.find(incoming.conversation, incoming.directory_id)
@@ -256,18 +258,19 @@ class ReviewHandler:
         incoming: Incoming,
         action: CardAction,
         person: str,
-        review: Review | None = None,
+        seen: _Seen,
         doubt: Citation | None = None,
     ) -> Card:
-        """Return the card that a press leads to; without a review, as things are now. Raises BadAction."""
-        answer = await self._store.answer(action.answer_id)
-        review = review or await self._desk.review(action.answer_id)
+        """Return the card that a press leads to, of what was read for it. Raises BadAction."""
+        answer, review = seen
+        if answer is None or review is None:
+            answer, review = await self._actions.read(action.answer_id)
         if answer is None or review is None:
             raise BadAction(say(GONE))
         if action.verb in _OF_VERIFIED:
-            seen = to_reviewed(answer, review.passages)
             audience = await self._find_audience(incoming)
-            if card := await self._verified.draw_one(seen, incoming, audience):
+            shown = to_reviewed(answer, review.passages)
+            if card := await self._verified.draw_one(shown, incoming, audience):
                 return card
         words = await self._store.feedback_on(answer.id)
         view = self._card_sync.view_review(review, answer, words, action.seal)
@@ -313,9 +316,8 @@ class ReviewHandler:
     async def _queue(self, page: int, incoming: Incoming, person: str) -> str | Card:
         place = CardDestination(find_place(incoming, person), incoming.contact.dump())
         await self._reviewing.audit.write(person, AuditAction.READ_QUEUE)
-        waiting = await self._select_visible(
-            await self._actions.queue.list_waiting(person), await self._find_audience(incoming)
-        )
+        access, audience = self._card_sync.audiences.access, await self._find_audience(incoming)
+        waiting = await self._actions.queue.list_visible(person, access, audience)
         page = min(page, max(1, -(-len(waiting) // QUEUE_LENGTH)))
         first = (page - 1) * QUEUE_LENGTH
         some = waiting[first : first + QUEUE_LENGTH]
@@ -330,15 +332,6 @@ class ReviewHandler:
         if not waiting:
             return say("Nothing waits for a review.")
         return queue_card(first + 1, len(some), len(waiting), page)
-
-    async def _select_visible(self, waiting: Sequence[Review], audience: Audience) -> Sequence[Review]:
-        """Return the reviews all of whose pages an audience may read."""
-        access = self._card_sync.audiences.access.freeze()
-        if not access.has_restricted:
-            return waiting
-        answers = [await self._store.answer(one.answer_id) for one in waiting]
-        pairs = zip(waiting, answers, strict=True)
-        return [one for one, answer in pairs if answer is None or access.may_see(audience, answer, one)]
 
     async def changes(self, person: str, audience: Audience = frozenset()) -> list[tuple[Answer, Verdict]]:
         """Return what changed because of somebody that an audience may see, the newest change first.

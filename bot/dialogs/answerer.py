@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
-from bot.dialogs import events
 from bot.dialogs.ask import StillReading
 from bot.dialogs.rate import Forms
 from bot.dialogs.talk import ReadFile
@@ -39,6 +38,7 @@ from core.records import (
 )
 from core.text import calm, clip_text
 from core.translation import mark, say
+from feedback.analytics import events
 from feedback.store.base import StoreUnavailable
 from model.answering.chain import Answering, StopWriting
 from pages.library import Library

@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.channel import Reply, Stopped, Undeliverable
-from bot.dialogs import events
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
 from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk import Talking
@@ -26,6 +25,7 @@ from core import telemetry
 from core.readers import Audience, current_audience, reading_as
 from core.records import Answer, AnswerKind, Question
 from core.translation import mark, say, set_language
+from feedback.analytics import events
 from feedback.store.base import FeedbackStore, StoreUnavailable
 from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
@@ -136,12 +136,12 @@ class Asking:
         return fresh
 
     def _begin_fresh(self, question: Question, reply: Reply) -> None:
-        refusal, is_question = None, not self._is_small_talk(question)
-        if is_question:
+        work = self._take_up(question, reply)
+        if not work.is_talk:
             events.question_asked(question)
-        if question.about_file or is_question:
-            refusal = self._askers.refuse(question)
-        self._begin(_Work(question, reply, resumed=False, refusal=refusal), None)
+        if question.about_file or not work.is_talk:
+            work.refusal = self._askers.refuse(question)
+        self._begin(work, None)
 
     @contextlib.contextmanager
     def _arriving(self, question_id: str) -> Generator[None]:
@@ -161,7 +161,7 @@ class Asking:
             if not await self._store.add_question(question):
                 return False
             events.question_asked(question)
-            self._begin(_Work(question, reply, resumed=False), await self._store.add_answer(answer))
+            self._begin(self._take_up(question, reply), await self._store.add_answer(answer))
         return True
 
     async def forget(self, question_id: str) -> str | None:
@@ -196,7 +196,7 @@ class Asking:
             question = open_question.question
             reply = restore_reply(question)
             if reply is not None and not self._is_known(question.id):
-                self._begin(_Work(question, reply, resumed=True), open_question.answer)
+                self._begin(self._take_up(question, reply, resumed=True), open_question.answer)
                 resumed += 1
         return resumed
 
@@ -229,12 +229,13 @@ class Asking:
         """How many questions are being answered now."""
         return len(self._tasks)
 
-    def _is_small_talk(self, question: Question) -> bool:
-        return self._talking is not None and self._talking.is_small_talk(question)
+    def _take_up(self, question: Question, reply: Reply, *, resumed: bool = False) -> _Work:
+        is_talk = self._talking is not None and self._talking.is_small_talk(question)
+        return _Work(question, reply, is_talk=is_talk, resumed=resumed)
 
     def _begin(self, work: _Work, answer: Answer | None) -> None:
         question = work.question
-        if work.refusal is None and not self._is_small_talk(question):
+        if work.refusal is None and not work.is_talk:
             work.place = self._askers.queue(question)
         task = asyncio.create_task(self._run(work, answer), name=f"ask {question.id}")
         self._tasks[question.id] = task
@@ -343,7 +344,7 @@ class Asking:
         """Answer small talk; False for a question."""
         if self._talking is None or work.refusal is not None:
             return False
-        if work.question.about_file and self._is_small_talk(work.question):
+        if work.question.about_file and work.is_talk:
             await work.reply.typing()  # reading a file takes its time
         said = await self._talking.reply_to(work.question)
         if said is None:
@@ -435,7 +436,7 @@ class Asking:
 
 @dataclass(slots=True)
 class _Work:
-    """A question that is being answered; `resumed` after a crash.
+    """A question that is being answered, or small talk (`is_talk`); `resumed` after a crash.
 
     `best` is the best answer so far, `before` the same person's answer before in this conversation. It waits
     for its turn at its `place` (small talk has none), unless it is a `refusal` that is to be said.
@@ -443,6 +444,7 @@ class _Work:
 
     question: Question
     reply: Reply
+    is_talk: bool
     resumed: bool
     refusal: Refusal | None = None
     place: Place | None = None

@@ -146,6 +146,7 @@ class LearnedRatings:
         self._desk = ReviewRepository(store.documents)
         self._rated: dict[str, _Rated] = {}
         self._excluded: Set[str] = frozenset()
+        self._said: Sequence[tuple[Opinion, Answer]] = ()
         self.places = LearnedPlaces()
 
     async def learn(self, answer: Answer) -> None:
@@ -206,7 +207,10 @@ class LearnedRatings:
             if not {opinion.giver, one.answer.question.asker} & self._excluded
         ]
         said.sort(key=lambda one: one[0].given_at, reverse=True)
+        if said == self._said:  # most looks find nothing new
+            return
         self.places = await asyncio.to_thread(self._build, said)
+        self._said = said
 
     def _build(self, said: Sequence[tuple[Opinion, Answer]]) -> LearnedPlaces:
         """Build the lessons of opinions, the newest first."""

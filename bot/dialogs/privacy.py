@@ -14,9 +14,7 @@ serves it). The signature covers all that a link says, so a changed one opens no
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -51,7 +49,6 @@ Tell = Callable[[Deletion], Awaitable[None]]
 
 VALID_S = 600
 HERE, EVERYWHERE = "/local/export/", "/privacy/export/"
-MAX_TOKEN_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +83,17 @@ class DataLinks:
 
     def address(self, link: Link) -> str:
         """Return a link's path."""
-        says = json.dumps([link.person, link.conversation, link.made]).encode()
-        text = base64.urlsafe_b64encode(says).decode().rstrip("=")
-        return f"{link.path}{text}.{self._seals.make(EXPORT, f'{link.path}{text}', {})}"
+        return link.path + self._seals.seal_data(
+            EXPORT, link.path, [link.person, link.conversation, link.made]
+        )
 
     def read(self, path: str, token: str) -> Link | None:
         """Return what a link says; None for one that is not ours, was altered, or is too old."""
-        text, _, seal = token.partition(".")
-        if len(token) > MAX_TOKEN_CHARACTERS or not self._seals.fits(seal, EXPORT, f"{path}{text}", {}):
+        says: list[Any] | None = self._seals.open_data(EXPORT, path, token)
+        if says is None:
             return None
-        person, conversation, made = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        link = Link(path, person, conversation, made)
-        return link if made <= time.time() and datetime.now(UTC) < link.expires_at else None
+        link = Link(path, *says)
+        return link if link.made <= time.time() and datetime.now(UTC) < link.expires_at else None
 
 
 async def forget_waiting(spool: OfflineQueue, deletion: Deletion) -> None:

@@ -12,16 +12,16 @@ be compared. A person always gets the same form of one version, whatever they as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
-from bot.dialogs import events
 from bot.dialogs.review import Reviewing
 from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
+from feedback.analytics import events
 from feedback.privacy.opt_out import OptOuts
-from feedback.reviews.ratings import RATINGS, RatedAnswers
+from feedback.reviews.ratings import RATINGS, RatedAnswers, Scale
 from feedback.reviews.repository import UnmatchedFeedback
 from feedback.store.base import FeedbackStore
 
@@ -65,21 +65,14 @@ def _lot(purpose: str, version: int, person: str) -> float:
     return int.from_bytes(drawn) / 2**64
 
 
-UP: Final = "up"
-DOWN: Final = "down"
-Direction = Literal["up", "down"]
-
 _CLOCKS_DIFFER, _LATEST = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class RatingRules:
-    """Which words are bad (reactions, `few_stars` or fewer), and which channels the bot may learn from."""
+    """Which words are good or bad, and which channels the bot may learn from."""
 
-    reactions: Mapping[str, Direction] = field(
-        default_factory=lambda: {"like": UP, "heart": UP, "laugh": UP, "sad": DOWN, "angry": DOWN}
-    )
-    few_stars: int = 2
+    scale: Scale = field(default_factory=Scale)
     trainable_channels: Collection[str] = frozenset({Channel.TEAMS, Channel.LOCAL})
 
 
@@ -163,7 +156,7 @@ class Rating:
     def waits(self, feedback: Feedback) -> bool:
         """Tell whether somebody who said this waits to hear from a reviewer."""
         wish = feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None
-        return wish or complains(feedback, self._rules)
+        return wish or self._complains(feedback)
 
     async def _fill_from_answer(self, answer: Answer, feedback: Feedback) -> Feedback:
         """Return a word with what comes from its answer, and with whether it may be learned from."""
@@ -178,7 +171,7 @@ class Rating:
         )
 
     async def _tell_reviewers(self, answer: Answer, feedback: Feedback) -> None:
-        await events.feedback_given(self._store, answer, feedback, self._rules.reactions)
+        await events.feedback_given(self._store, answer, feedback, self._rules.scale.reactions)
         reason = self._reason(feedback)
         if reason is not None:
             await self._reviewing.flag(answer, reason)
@@ -186,24 +179,13 @@ class Rating:
     def _reason(self, feedback: Feedback) -> ReviewReason | None:
         if feedback.kind is FeedbackKind.EXPERT and feedback.withdrawn_at is None:
             return ReviewReason.EXPERT
-        if not complains(feedback, self._rules):
+        if not self._complains(feedback):
             return None
         return ReviewReason.FEW_STARS if feedback.kind is FeedbackKind.STARS else ReviewReason.THUMB_DOWN
 
-
-def complains(feedback: Feedback, rules: RatingRules) -> bool:
-    """Tell whether somebody says that the answer is bad, and has not taken it back."""
-    if feedback.withdrawn_at is not None:
-        return False
-    match feedback.kind:
-        case FeedbackKind.THUMB:
-            return feedback.value == "dislike"
-        case FeedbackKind.REACTION:
-            return rules.reactions.get(feedback.value) == DOWN
-        case FeedbackKind.STARS:
-            return int(feedback.value) <= rules.few_stars
-        case _:
-            return False
+    def _complains(self, feedback: Feedback) -> bool:
+        """Tell whether somebody says that the answer is bad, and has not taken it back."""
+        return self._rules.scale.read_opinion(feedback) < 0
 
 
 def parse_spoken_at(timestamp: str) -> datetime:

@@ -21,7 +21,6 @@ from typing import Protocol
 from urllib.parse import urldefrag
 
 from bot.cards.rulings import say_already_ruled, say_card_is_old
-from bot.dialogs import events
 from bot.dialogs.review_queue import ReviewOrder
 from bot.dialogs.similar_questions import KnowsParaphrases
 from bot.readers.access import PageAccess
@@ -41,7 +40,7 @@ from core.records import (
     VerifiedAnswer,
 )
 from core.translation import format_ago, format_span, mark, say
-from feedback.analytics.events import review_ruled
+from feedback.analytics import events
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import LATER, drop_overruled, forget_past_round, read_standing
@@ -278,7 +277,7 @@ class Reviewing:
         with telemetry.span("ruling"):
             review = await self.change(answer_id, decide, (verdict.reviewer, AuditAction.RULED))
             if review.settled_at is not None and (answer := await self.publish(review)):
-                report_ruling(answer, review)
+                events.review_ruled(answer, review)
         return review
 
     def _settle_if_enough(self, review: Review, now: datetime) -> Review:
@@ -424,11 +423,6 @@ class Reviewing:
             await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", deed)
-
-
-def report_ruling(answer: Answer, review: Review) -> None:
-    """Tell telemetry that reviewers decided. Raises ValueError for a review that waits."""
-    telemetry.event("review_ruled", **review_ruled(answer, review))
 
 
 def derive_stratum(answer: Answer) -> str:

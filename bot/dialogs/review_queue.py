@@ -20,6 +20,9 @@ from itertools import zip_longest
 from typing import Literal
 
 from bot.cards.review_actions import RulingPreview
+from bot.readers.access import PageAccess, PageOfIt, list_pages
+from core.bounded_dict import BoundedDict
+from core.readers import Audience
 from core.records import Answer, Review, ReviewReason
 from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore
@@ -28,6 +31,8 @@ ReviewOrder = Literal["oldest", "teaches_most"]
 MOST_WAITING = 1_000
 """So many of the oldest waiting reviews are counted and put in order."""
 _AT_ONCE = 20
+_REMEMBERED = 5_000
+"""Answers whose pages are known by heart: they never change, and what waits is counted again and again."""
 _UNKNOWN = 0.5
 """How unsure an answer was that nothing judged: verified answers, and older records."""
 
@@ -52,6 +57,7 @@ class ReviewQueue:
         self._desk = desk
         self._preview = preview
         self._order = order
+        self._pages: BoundedDict[str, tuple[PageOfIt, ...]] = BoundedDict(_REMEMBERED)
 
     async def list_waiting(self, reader: str = "") -> Sequence[Review]:
         """Return the reviews that are to be offered, in their order. Raises StoreError.
@@ -64,6 +70,30 @@ class ReviewQueue:
         experts = [one for one in open_ if ReviewReason.EXPERT in one.reasons]
         others = [one for one in open_ if ReviewReason.EXPERT not in one.reasons]
         return [*await self._put_in_order(experts), *await self._put_in_order(others)]
+
+    async def list_visible(self, reader: str, access: PageAccess, audience: Audience) -> Sequence[Review]:
+        """Return those that an audience may see: all of whose pages it may read. Raises StoreError."""
+        waiting, now = await self.list_waiting(reader), access.freeze()
+        if not now.has_restricted:
+            return waiting
+        found: list[Review] = []
+        for first in range(0, len(waiting), _AT_ONCE):
+            some = waiting[first : first + _AT_ONCE]
+            pages = await asyncio.gather(*(self._list_pages(one.answer_id) for one in some))
+            found += [
+                review
+                for review, of_it in zip(some, pages, strict=True)
+                if now.allows(audience, (*of_it, *list_pages(None, review)))
+            ]
+        return found
+
+    async def _list_pages(self, answer_id: str) -> tuple[PageOfIt, ...]:
+        known = self._pages.get(answer_id)
+        if known is None:
+            answer = await self._store.answer(answer_id)
+            known = list_pages(answer) if answer is not None else ()
+            self._pages[answer_id] = known
+        return known
 
     async def _put_in_order(self, reviews: Sequence[Review]) -> Sequence[Review]:
         if self._order == "oldest":

@@ -97,7 +97,8 @@ def detect_talk(text: str) -> Talk | None:
     found, rest = split_leading(text)
     if not rest:
         return _of_chatter(found) if found else _of_picture(text)
-    said = {_plain(text), _plain(strip_chatter(text))}
+    asked = strip_chatter(text)
+    said = {_plain(text), _plain(asked)}
     return next((talk for talk, pattern in _WHOLE if any(map(pattern.fullmatch, said))), None)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.card_tokens import parse_home_id
-from core.readers import Audience, is_principal
+from core.readers import Audience, keep_principals
 from core.records import Channel
 
 NOBODY_KNOWN: Audience = frozenset()
@@ -37,15 +37,11 @@ def find_room(conversation: Mapping[str, Any]) -> Audience:
         case Channel.TEAMS if conversation.get("conversationType") == "channel":
             group = str(conversation.get(GROUP) or "").casefold()
             known = conversation.get(KIND) in _OF_ITS_TEAM
-            return _keep_principals(f"entra:group:{group}") if known and group else NOBODY_KNOWN
+            return keep_principals(f"entra:group:{group}") if known and group else NOBODY_KNOWN
         case _:
             return NOBODY_KNOWN
 
 
 def name_channel(team: str, channel: str) -> Audience:
     """Return what a channel of Slack is called where pages name their readers, with and without workspace."""
-    return _keep_principals(f"slack:channel:{channel}", f"slack:channel:{team}/{channel}")
-
-
-def _keep_principals(*names: str) -> Audience:
-    return frozenset(name for name in names if is_principal(name))
+    return keep_principals(f"slack:channel:{channel}", f"slack:channel:{team}/{channel}")

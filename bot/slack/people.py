@@ -16,7 +16,7 @@ from bot.channels.incoming import to_object, to_objects, to_text
 from bot.readers.rooms import name_channel
 from bot.slack.client import SlackApi
 from bot.slack.events import parse_person_id, parse_place
-from core.readers import is_principal
+from core.readers import keep_principals
 from core.text import Json
 from feedback.store.base import StoreError
 
@@ -36,8 +36,8 @@ class SlackPeople:
     def name_person(self, person: str, conversation: Mapping[str, Any]) -> frozenset[str]:
         """Return who somebody is, with and without the workspace of their id."""
         team, user = parse_person_id(person)
-        names = (f"slack:user:{user}", f"slack:user:{team}/{user}") if team and user else ()
-        return frozenset(name for name in names if is_principal(name))
+        known = team and user
+        return keep_principals(f"slack:user:{user}", f"slack:user:{team}/{user}") if known else frozenset()
 
     async def find_groups(self, person: str, conversation: Mapping[str, Any]) -> frozenset[str]:
         """Return the principals of the channels that somebody is in. Raises OSError."""

@@ -23,7 +23,7 @@ from yarl import URL
 
 from bot.channels.incoming import to_object, to_objects, to_text
 from bot.http import retry_wait_s
-from core.readers import is_principal
+from core.readers import keep_principals
 
 GRAPH = "https://graph.microsoft.com"
 LOGIN = "https://login.microsoftonline.com/{tenant}"
@@ -196,8 +196,7 @@ class EntraPeople:
         tenant = str(conversation.get("tenantId") or "").casefold()
         if self._tenant and tenant != self._tenant:
             return frozenset()
-        name = f"entra:user:{person.casefold()}"
-        return frozenset({name} if is_principal(name) else ())
+        return keep_principals(f"entra:user:{person.casefold()}")
 
     async def find_groups(self, person: str, conversation: Mapping[str, Any]) -> frozenset[str]:
         """Return the principals of somebody's groups, wherever they speak. Raises DirectoryUnavailable."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import typer
 from rich.text import Text
 
-from cli.console import Json, out, with_settings
+from cli.console import Json, out, print_json, with_settings
 from cli.doctor.channels import check_slack, check_teams
-from cli.doctor.clock import check_clock
 from cli.doctor.device import check_device
 from cli.doctor.findings import Check, Finding, Level, fault, ok, warn
+from cli.doctor.machine import check_clock, check_disk, check_index, check_store
 from cli.doctor.model_fit import check_model
-from cli.doctor.storage import check_disk, check_index, check_store
 from core.settings import Settings
-from core.settings.names import find_unread_names
+from core.settings.origins import find_unread_names
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
 
@@ -50,7 +48,7 @@ def doctor_command(settings: Settings, as_json: Json = False) -> None:
     findings = asyncio.run(run_checks(settings, CHECKS))
     faulty = any(one.level is Level.FAULT for one in findings)
     if as_json:
-        print(json.dumps({"ok": not faulty, "findings": [asdict(one) for one in findings]}))  # noqa: T201 - the command's output
+        print_json({"ok": not faulty, "findings": [asdict(one) for one in findings]})
     else:
         for one in findings:
             out.print(draw(one), soft_wrap=True)

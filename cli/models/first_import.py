@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from bot.bootstrap import model_choice
 from cli.console import progress_out
 from cli.models.versions import find_device, import_with_bar
-from core.child_processes import end_process, start_process
+from core.processes import end_process, start_process
 from core.settings import Settings, build_environment
 from model.onnx_infer import find_unused_gpu
 from model.registry.importing import is_imported

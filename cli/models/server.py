@@ -22,10 +22,9 @@ from core.files import mend
 from core.settings import Settings
 from model.answering import grounding
 from model.registry.loading import CANNED, open_swapping
-from model.serving.aiohttp_app import build_aiohttp
 from model.serving.api import ModelApi, ServerRules
-from model.serving.asgi import OpenModels
 from model.serving.engines import CannedEngine, LiveModels, OneModel, ServedModels, ServedVersion
+from model.serving.http_servers import OpenModels, build_aiohttp
 from model.serving.ray_serve import ReplicaPlan, build_application, serving_here
 
 model_app = typer.Typer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,7 +13,7 @@ import typer
 from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
-from cli.console import Json, out, progress_bar, progress_out, telling, with_settings
+from cli.console import Json, out, print_json, progress_bar, progress_out, telling, with_settings
 from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
@@ -62,7 +61,7 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
     standing = read_rollout(settings.models_dir)
     rows = [_row(version, standing) for version in list_versions(settings.models_dir)]
     if as_json:
-        print(json.dumps(rows))  # noqa: T201 - the command's output
+        print_json(rows)
         return
     table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
     for row in rows:
@@ -84,7 +83,7 @@ def models_show(settings: Settings, name: Name = "live", as_json: Json = False) 
         row |= (
             {"comparison": asdict(compared) | {"compared_at": str(compared.compared_at)}} if compared else {}
         )
-        print(json.dumps(row))  # noqa: T201 - the command's output
+        print_json(row)
         return
     _print_rows(_flat(row))
     if compared:
@@ -141,7 +140,7 @@ def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Js
         if left.get(what) != right.get(what)
     }
     if as_json:
-        print(json.dumps(differing))  # noqa: T201 - the command's output
+        print_json(differing)
         return
     table = Table("What", str(left["name"]), str(right["name"]))
     for what, values in differing.items():
@@ -167,7 +166,7 @@ def models_catalogue(
             f"the catalogue has no model {name!r}: without a name, it lists those it has"
         )
     if as_json:
-        print(json.dumps(rows))  # noqa: T201 - the command's output
+        print_json(rows)
     elif name:
         sha256 = rows[0].pop("sha256")
         _print_rows(_flat(rows[0] | {"sources": "; then ".join(rows[0]["sources"])}))
@@ -353,7 +352,7 @@ def models_train(
         else:
             version = train(training, on_progress=show)
     if as_json:
-        print(json.dumps(_row(version, read_rollout(settings.models_dir))))  # noqa: T201 - the command's output
+        print_json(_row(version, read_rollout(settings.models_dir)))
         return
     out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
 
@@ -414,7 +413,7 @@ def models_search_head(
         "figures": dict(head.figures),
     }
     if as_json:
-        print(json.dumps(shown))  # noqa: T201 - the command's output
+        print_json(shown)
         return
     _print_rows(_flat(shown | {"head": head.name or "as shipped"}))
 

@@ -6,7 +6,6 @@ The first look when somebody gets no answer from a page that a colleague gets on
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,7 +13,7 @@ from typing import Annotated
 import typer
 
 from bot.bootstrap import open_pages
-from cli.console import Json, out, with_settings
+from cli.console import Json, out, print_json, with_settings
 from core.readers import Readers, UnreadableReaders, parse_readers
 from core.settings import Settings
 from pages.index.base import PageEntry
@@ -54,7 +53,7 @@ def pages_who_command(
     found = asyncio.run(_with_groups(settings, asked)) if asked else []
     ruling = judge(entry.readers, found) if principals else None
     if as_json:
-        print(json.dumps(_describe(entry, rules, ruling)))  # noqa: T201 - the command's output
+        print_json(_describe(entry, rules, ruling))
         return
     lines = [f"{entry.url} may be read by {entry.readers}.", *(f"By a rule: {rule}" for rule in rules)]
     if ruling is not None:
@@ -75,15 +74,10 @@ def judge(readers: Readers, principals: Sequence[str]) -> Ruling:
     return Ruling(False, (), f"the page names none of {', '.join(sorted(principals)) or 'these'}")
 
 
-def describe_readers(readers: Readers) -> list[str] | None:
-    """Return readers as JSON has them: null is everyone, an empty list nobody."""
-    return None if readers.principals is None else sorted(readers.principals)
-
-
 def _describe(entry: PageEntry, rules: Sequence[str], ruling: Ruling | None) -> dict[str, object]:
     told: dict[str, object] = {
         "url": entry.url,
-        "readers": describe_readers(entry.readers),
+        "readers": entry.readers.to_list(),
         "rules": list(rules),
     }
     if ruling is not None:

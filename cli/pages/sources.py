@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import Annotated, Any
 
@@ -13,8 +12,8 @@ from rich.text import Text
 
 from bot.bootstrap import PageServices, find_sources, open_pages
 from bot.page_reading import PageReading, log_problems
-from cli.console import Json, build_address, out, progress_bar, progress_out, with_settings
-from cli.pages.readers import describe_readers, pages_who_command
+from cli.console import Json, build_address, out, print_json, progress_bar, progress_out, with_settings
+from cli.pages.readers import pages_who_command
 from cli.pages.text import page_text_command
 from core.settings import Settings
 from pages.index.base import PageEntry
@@ -157,7 +156,7 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
     """List the known pages."""
     entries = asyncio.run(_entries(settings))
     if as_json:
-        print(json.dumps([_describe_entry(entry) for entry in entries]))  # noqa: T201
+        print_json([_describe_entry(entry) for entry in entries])
         return
     table = Table("Page", "Title", "Passages", "Readers")
     for entry in entries:
@@ -172,7 +171,7 @@ def _describe_entry(entry: PageEntry) -> dict[str, Any]:
         "url": entry.url,
         "title": entry.title,
         "passages": entry.passages,
-        "readers": describe_readers(entry.readers),
+        "readers": entry.readers.to_list(),
     }
 
 

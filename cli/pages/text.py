@@ -16,7 +16,6 @@ import typer
 
 from bot.bootstrap import open_pages
 from cli.console import Json, out, with_settings
-from cli.pages.readers import describe_readers
 from core.records import Page, Section
 from core.sentences import pieces
 from core.settings import Settings
@@ -88,7 +87,7 @@ def describe_page(page: Page, *, is_known: bool) -> dict[str, Any]:
         "title": page.title,
         "fetched_at": page.fetched_at.isoformat(),
         "known": is_known,
-        "readers": describe_readers(page.readers),
+        "readers": page.readers.to_list(),
         "sections": [_describe_section(section) for section in page.sections],
         "unread": list(page.unread),
         "left_out": list(_left_out(page)),

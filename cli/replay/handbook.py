@@ -47,8 +47,7 @@ from demo.handbook_results import (
 )
 from demo.handbook_rounds import HandbookStage, open_handbook_stage, play_handbook_round, read_lags
 from demo.questions import Size
-from demo.references import References
-from demo.simulated_users import People
+from demo.simulated_users import People, References
 from jobs.registry import JOBS
 from jobs.runner import run_job
 from model.evaluation.metrics import DatasetInvalid

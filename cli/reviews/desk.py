@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bot.cards.review_actions import to_reviewed
-from bot.dialogs.rulings.from_outside import open_taking_back
-from bot.dialogs.rulings.take_back import TakingBack
+from bot.dialogs.rulings import TakingBack, open_taking_back
 from bot.stores import open_store, read_keys
 from core.records import Answer, Review
 from core.settings import Settings

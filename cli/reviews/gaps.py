@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -22,7 +21,7 @@ from rich.table import Table
 from bot.bootstrap import open_pages
 from bot.channels.owners.people import Owners
 from bot.stores import open_store
-from cli.console import Json, build_address, out, progress_out, with_settings
+from cli.console import Json, build_address, out, print_json, progress_out, with_settings
 from core.files import write_durably
 from core.settings import Settings
 from core.text import clip_text
@@ -66,7 +65,7 @@ def gaps_command(
         return
     report = asyncio.run(_report(settings, days))
     if as_json:
-        print(json.dumps(to_public_json(report)))  # noqa: T201 - the command's output
+        print_json(to_public_json(report))
         return
     _print_list(report)
 
@@ -101,7 +100,7 @@ def show_command(settings: Settings, number: Number, as_json: Json = False) -> N
     """Show a gap of the last report: its questions, the reviewers' answer, the page and its owner."""
     gap, patch = asyncio.run(_show(settings, number))
     if as_json:
-        print(json.dumps({**to_public_gap(gap, number), "patch": patch}))  # noqa: T201 - the command's output
+        print_json({**to_public_gap(gap, number), "patch": patch})
         return
     for line in _describe(gap, number, patch, settings):
         out.print(line, markup=False, highlight=False, soft_wrap=True)

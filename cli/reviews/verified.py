@@ -7,7 +7,6 @@ shows what follows on cards and in chats when it next looks (`review_interval_s`
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +19,8 @@ from rich.table import Table
 
 from bot.cards.review_actions import spans
 from bot.dialogs.review import Refused
-from bot.dialogs.rulings.take_back import build_correction
-from cli.console import Json, out, with_settings
+from bot.dialogs.rulings import build_correction
+from cli.console import Json, out, print_json, with_settings
 from cli.reviews.desk import open_desk
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange
 from core.settings import Settings
@@ -86,7 +85,7 @@ def list_command(  # noqa: PLR0913, PLR0917 - options
         if reviewer.casefold() in one.entry.name.casefold()
     ]
     if as_json:
-        print(json.dumps({"verified": [to_json(one) for one in found]}))  # noqa: T201 - the output
+        print_json({"verified": [to_json(one) for one in found]})
         return
     _print_list(found)
 
@@ -143,7 +142,7 @@ def show_command(settings: Settings, answer: AnswerId, as_json: Json = False) ->
     shown, history, places = asyncio.run(_show(settings, answer))
     if as_json:
         steps = [_step_to_json(step) for step in history]
-        print(json.dumps(to_json(shown) | {"history": steps, "can_stand_on": dict(places)}))  # noqa: T201
+        print_json(to_json(shown) | {"history": steps, "can_stand_on": dict(places)})
         return
     for sentence in _describe(shown, history, places):
         out.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -47,11 +47,13 @@ from core.settings.learning import (
     TrainingSettings,
     UpdateSettings,
 )
-from core.settings.model_server import ModelServerSettings, ModelUrlSettings, RaySettings
 from core.settings.operation import (
     CosmosSettings,
     DataExplorerSettings,
     LanguageSettings,
+    ModelServerSettings,
+    ModelUrlSettings,
+    RaySettings,
     ReactionSettings,
     RetentionSettings,
     ScheduleSettings,

@@ -235,7 +235,7 @@ class EventSource:
         if answer is None:  # it was forgotten meanwhile
             return []
         words = await self._store.feedback_on(answer.id)
-        properties = events.feedback_given(answer, word, words, self._directions)
+        properties = events.describe_feedback(answer, word, words, self._directions)
         at = moment(word.withdrawn_at or word.given_at)
         return [_line("feedback_given", at, record, str(row.fields["changed_at"]), properties)]
 
@@ -244,7 +244,7 @@ class EventSource:
         if answer is None or review.settled_at is None:
             return []
         at = moment(review.settled_at)
-        return [_line("review_ruled", at, record, at, events.review_ruled(answer, review))]
+        return [_line("review_ruled", at, record, at, events.describe_ruling(answer, review))]
 
 
 async def _build_events(found: _Found) -> Sequence[Told]:
@@ -262,7 +262,7 @@ async def _line_of_answer(answer: Answer, record: str) -> Sequence[str]:
     lines = [_line("answer_sent", at, record, at, events.answer_kept(answer))]
     if answer.reviewed:
         other = telemetry.hash_answer_id(f"served {answer.id}")
-        lines.append(_line("verified_served", at, other, at, events.verified_served(answer)))
+        lines.append(_line("verified_served", at, other, at, events.verified_kept(answer)))
     return lines
 
 

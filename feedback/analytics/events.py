@@ -1,18 +1,20 @@
-"""Telemetry properties of answers, feedback and reviews (core/telemetry.py); never text, names or ids.
+"""Telemetry events of questions, answers, feedback and reviews (core/telemetry.py); never text, names or ids.
 
-The bot sends them as they happen (bot/dialogs/events.py), a job once more from what is kept
+The bot sends them as they happen; a job sends the properties once more from what is kept
 (jobs/send_to_data_explorer.py).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from core import telemetry
-from core.records import Answer, Feedback, FeedbackKind, Review
+from core.records import Answer, Feedback, FeedbackKind, Question, Review, ReviewReason, VerifiedAnswer
 from feedback.metrics.daily import Group
 from feedback.metrics.definitions import Sums
-from feedback.store.base import derive_site
+from feedback.store.base import FeedbackStore, StoreError, derive_site
 
 Properties = dict[str, object]
 
@@ -47,7 +49,7 @@ def answer_kept(answer: Answer) -> Properties:
     }
 
 
-def verified_served(answer: Answer) -> Properties:
+def verified_kept(answer: Answer) -> Properties:
     """Return `verified_served`, of an answer that has a ruling. Raises ValueError for one that has none.
 
     The ruling is as old as it was when the answer was written.
@@ -61,10 +63,10 @@ def verified_served(answer: Answer) -> Properties:
     }
 
 
-def feedback_given(
+def describe_feedback(
     answer: Answer, feedback: Feedback, words: Sequence[Feedback], directions: Mapping[str, str]
 ) -> Properties:
-    """Return `feedback_given`: with all `words` that its answer has by now.
+    """Return the properties of `feedback_given`: with all `words` that its answer has by now.
 
     Who said it is not told, so a change of mind would look like a second person otherwise, and a word that
     was delivered twice like two.
@@ -90,8 +92,8 @@ def feedback_given(
     }
 
 
-def review_ruled(answer: Answer, review: Review) -> Properties:
-    """Return `review_ruled`, of a settled review. Raises ValueError for one that waits."""
+def describe_ruling(answer: Answer, review: Review) -> Properties:
+    """Return the properties of `review_ruled`, of a settled review. Raises ValueError for one that waits."""
     if review.ruling is None or review.settled_at is None:
         raise ValueError("the review is not settled")
     return {
@@ -127,3 +129,87 @@ def day_summed(group: Group, sums: Sums) -> Properties:
         "p50_seconds": sums.response.percentile(0.5),
         "p95_seconds": sums.response.percentile(0.95),
     }
+
+
+log = logging.getLogger(__name__)
+
+
+def question_asked(question: Question) -> None:
+    """A question was kept."""
+    telemetry.event(
+        "question_asked",
+        channel=question.channel,
+        language=question.language,
+        named_page=question.page_url is not None,
+    )
+
+
+def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None:
+    """An answer is on screen; `before` is the same person's last one in this conversation."""
+    question = answer.question
+    telemetry.event(
+        "answer_sent",
+        **of_answer(answer),
+        seconds=_since(question.asked_at),
+        first_token_seconds=answer.timings.time_to_first_token_s,
+        search_seconds=answer.timings.search_s,
+        pause_seconds=(question.asked_at - before.answered_at).total_seconds() if before else None,
+        support=answer.support,
+        confidence=answer.confidence,
+        resumed=resumed,
+        search_version=answer.search_version or telemetry.read_search_version(),
+    )
+
+
+def answer_failed(question: Question, reason: str) -> None:
+    """Somebody got no answer, or did not want it any more."""
+    telemetry.event(
+        "answer_failed",
+        channel=question.channel,
+        language=question.language,
+        reason=reason,
+        seconds=_since(question.asked_at),
+    )
+
+
+def question_forgotten(answer: Answer) -> None:
+    """A question was deleted with its answer."""
+    telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(answer.id))
+
+
+async def feedback_given(
+    store: FeedbackStore, answer: Answer, feedback: Feedback, directions: Mapping[str, str]
+) -> None:
+    """Somebody said something; `directions` are those of the scale of ratings."""
+    if not telemetry.is_on():
+        return
+    try:
+        words = await store.feedback_on(answer.id)
+    except StoreError:
+        log.info("a word is kept, but not told of")
+        return
+    telemetry.event("feedback_given", **describe_feedback(answer, feedback, words, directions))
+
+
+def review_opened(answer: Answer, reason: ReviewReason, round_: int) -> None:
+    """An answer waits for a reviewer."""
+    telemetry.event("review_opened", **of_answer(answer), reason=reason, round=round_)
+
+
+def review_ruled(answer: Answer, review: Review) -> None:
+    """Reviewers decided. Raises ValueError for a review that waits."""
+    telemetry.event("review_ruled", **describe_ruling(answer, review))
+
+
+def verified_served(answer: Answer, verified: VerifiedAnswer) -> None:
+    """A verified answer was found for a question."""
+    telemetry.event(
+        "verified_served",
+        **of_answer(answer),
+        reviewed=telemetry.hash_answer_id(verified.answer_id),
+        age_seconds=_since(verified.verified_at),
+    )
+
+
+def _since(time: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - time).total_seconds())

@@ -20,8 +20,7 @@ from feedback.examples.collect import Tell, gather, gather_asked, silence
 from feedback.examples.convert import ExampleRules, LeftOut
 from feedback.examples.dataset import NoExamples, write_dataset, writing_alone
 from feedback.examples.dataset_card import Built, Card, Coverage, Embed, cover_topics
-from feedback.examples.made import add_made
-from feedback.examples.select import choose
+from feedback.examples.select import add_made, choose
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore
 

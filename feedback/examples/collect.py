@@ -10,11 +10,10 @@ import asyncio
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from core.records import Answer, Review
 from feedback.examples.convert import (
@@ -30,11 +29,8 @@ from feedback.examples.poisoning import compare_raters, compare_reviewers
 from feedback.examples.select import Trusted
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
 from feedback.store.base import FeedbackStore, derive_site
-from feedback.store.rows import every, every_answer
+from feedback.store.rows import every, every_answer, every_few
 
-T = TypeVar("T")
-_AT_ONCE = 16
-"""Reviews whose answers are fetched together: a store far away answers them in one go."""
 SAMPLED = 2_000
 """Questions that stand for all, however many were asked: topics are found among them."""
 
@@ -91,7 +87,7 @@ async def gather(
     """Read every review that was settled before `until`. Raises StoreError."""
     found = Gathered()
     stale = await _stale_pages(desk)
-    async for some in _several(every(partial(desk.reviews, SETTLED))):
+    async for some in every_few(every(partial(desk.reviews, SETTLED))):
         old = [one for one in some if one.settled_at is not None and one.settled_at < until]
         read = await asyncio.gather(*(_with_answer(store, one) for one in old))
         for review, reviewed in zip(old, read, strict=True):
@@ -131,17 +127,6 @@ async def _with_answer(store: FeedbackStore, review: Review) -> Reviewed | None:
     return Reviewed(review, answer, await store.feedback_on(answer.id)) if answer else None
 
 
-async def _several(records: AsyncIterator[T]) -> AsyncIterator[Sequence[T]]:
-    """Yield as many at once as are read together."""
-    some: list[T] = []
-    async for record in records:
-        some.append(record)
-        if len(some) == _AT_ONCE:
-            yield some
-            some = []
-    yield some
-
-
 async def _stale_pages(desk: ReviewRepository) -> set[tuple[str, str]]:
     """Return (address without fragment, hash) of the pages that verified answers went stale on."""
     pages: set[tuple[str, str]] = set()
@@ -158,7 +143,7 @@ async def gather_asked(store: FeedbackStore, rules: ExampleRules, tell: Tell = s
     """
     found = Asked()
     chosen: list[tuple[int, str, AskedQuestion]] = []
-    async for some in _several(every_answer(store)):
+    async for some in every_few(every_answer(store)):
         for answer in some:
             _count(found, answer)
             if _may_be_read(answer, rules):

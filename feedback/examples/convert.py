@@ -41,7 +41,8 @@ from core.records import (
     TrainingExample,
     Verdict,
 )
-from feedback.examples.poisoning import RatingScale, find_hosts, suspicions
+from feedback.examples.poisoning import find_hosts, suspicions
+from feedback.reviews.ratings import Scale
 from feedback.store.base import derive_site, moment
 
 CORRECTION, APPROVAL, NOT_ON_PAGE = "correction", "approval", "not_on_page"
@@ -104,7 +105,7 @@ class ExampleRules:
     question needs the one before it. `mask` of None trains on personal data. `hosts` are our own, beside
     those of the pages; `trainable` are channels, `opted_out` pseudonyms. A person is in at most so many
     examples as asker or complainer, and in so many as reviewer. `make` makes up to `made_per_review` more
-    from each example (feedback/examples/made.py); `made_by_model`: a model words some of them.
+    from each example (feedback/examples/select.py); `made_by_model`: a model words some of them.
     `is_restricted` tells of answers that not everyone may see: a model that learned one could tell anybody.
     """
 
@@ -116,7 +117,7 @@ class ExampleRules:
     hosts: frozenset[str] = frozenset()
     trainable: frozenset[str] = frozenset({"msteams", "local"})
     opted_out: frozenset[str] = frozenset()
-    scale: RatingScale = field(default_factory=RatingScale)
+    scale: Scale = field(default_factory=Scale)
     held_out_share: float = 0.15
     per_asker: int = 50
     per_reviewer: int = 2000
@@ -299,7 +300,7 @@ def _find_complainers(reviewed: Reviewed, rules: ExampleRules) -> frozenset[str]
     """
     if not reviewed.review.reasons or set(reviewed.review.reasons) - _COMPLAINTS:
         return frozenset()
-    return rules.scale.complainers(reviewed.words)
+    return rules.scale.list_complainers(reviewed.words)
 
 
 def _stands_on(reviewed: Reviewed, verdict: Verdict, passages: Sequence[Passage]) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ that pages have, too.
 
 The figures add up: `reviews` = `examples` + all that `left_out` counts; each part of `by` sums to `examples`;
 so do the examples of the topics. (They are what was built: `erased` of them may be gone since.) What is made
-from them (feedback/examples/made.py) is in none of these figures: `made` counts it by the rule that made it.
+from them (feedback/examples/select.py) is in none of these figures: `made` counts it by the rule that did.
 
 Topics are questions in groups by meaning, each named by its most telling words. They are found by spherical
 k-means (Dhillon & Modha 2001, Machine Learning 42): vectors of length 1, nearness by cosine, a group's centre

@@ -26,7 +26,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from core.records import Answer, Feedback, FeedbackKind, Review, Ruling
+from core.records import Answer, Feedback, Review, Ruling
+from feedback.reviews.ratings import Scale
 
 LINK, MARKUP = "a link to a foreign host", "markup"
 ORDER, HIDDEN = "an instruction to the model", "hidden characters"
@@ -131,40 +132,6 @@ def _hides(mark: str) -> bool:
 _AGREED, _COMPARED = 8, 10
 """What somebody is imagined to have said before they said anything."""
 _CHANCE = 0.5
-_SURELY_GOOD = 4
-"""Stars; three say neither."""
-
-
-@dataclass(frozen=True, slots=True)
-class RatingScale:
-    """What a word says about an answer.
-
-    Reactions by their channel's names, and so many stars or fewer are bad.
-    """
-
-    up: frozenset[str] = frozenset({"like", "heart", "laugh"})
-    down: frozenset[str] = frozenset({"sad", "angry"})
-    few_stars: int = 2
-
-    def says_good(self, word: Feedback) -> bool | None:
-        """Tell what somebody thinks of an answer; None when the word judges nothing, or was taken back."""
-        if word.withdrawn_at is not None:
-            return None
-        match word.kind:
-            case FeedbackKind.THUMB:
-                return word.value == "like"
-            case FeedbackKind.REACTION if word.value in self.up | self.down:
-                return word.value in self.up
-            case FeedbackKind.STARS:
-                stars = int(word.value)
-                return None if self.few_stars < stars < _SURELY_GOOD else stars > self.few_stars
-            case _:
-                return None
-
-    def complainers(self, words: Sequence[Feedback]) -> frozenset[str]:
-        """Return who sent an answer to the reviewers: by calling it bad, or by asking for an expert."""
-        wish = (word.giver for word in words if word.kind is FeedbackKind.EXPERT and not word.withdrawn_at)
-        return frozenset([*wish, *(word.giver for word in words if self.says_good(word) is False)])
 
 
 @dataclass(slots=True)
@@ -193,7 +160,7 @@ class Agreements:
 
 
 def compare_raters(
-    into: Agreements, reviewed: tuple[Review, Answer], words: Sequence[Feedback], scale: RatingScale
+    into: Agreements, reviewed: tuple[Review, Answer], words: Sequence[Feedback], scale: Scale
 ) -> None:
     """Compare what people said about an answer with what reviewers decided.
 
@@ -208,9 +175,9 @@ def compare_raters(
     was_right = ruling.ruling is Ruling.APPROVED
     said: dict[str, set[bool]] = {}
     for word in words:
-        good = scale.says_good(word) if word.trainable else None
-        if good is not None:
-            said.setdefault(word.giver, set()).add(good)
+        opinion = scale.read_opinion(word) if word.trainable else 0
+        if opinion:
+            said.setdefault(word.giver, set()).add(opinion > 0)
     for person, views in said.items():
         if len(views) == 1:
             into.add(person, agreed=views == {was_right})

@@ -21,10 +21,8 @@ from core.records import Answer, AnswerKind, Feedback, Review, Ruling, Verdict
 from feedback.reviews.ratings import Scale, list_opinions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore, moment
-from feedback.store.rows import every_answer
+from feedback.store.rows import every_answer, every_few
 
-_AT_ONCE = 16
-"""Answers whose words and reviews are read together: a store far away answers them in one go."""
 _UNUSED_AFTER = timedelta(minutes=30)
 _WRONG = frozenset({Ruling.CORRECTED, Ruling.NOT_ON_PAGE})
 
@@ -103,23 +101,7 @@ async def read_asked(
     store: FeedbackStore, desk: ReviewRepository, rules: AskedRules, since: datetime, now: datetime
 ) -> AsyncIterator[AskedAnswer]:
     """Yield what was answered since a time, met or not, oldest first. Raises StoreError."""
-    some: list[Answer] = []
-    async for answer in every_answer(store, (moment(since), "")):
-        question = answer.question
-        skipped = answer.stopped or answer.from_file or question.asker in rules.excluded
-        if not skipped and question.text.strip() and not rules.follows(question.text):
-            some.append(answer)
-        if len(some) == _AT_ONCE:
-            for one in await _judge_all(store, desk, rules, some, now):
-                yield one
-            some = []
-    for one in await _judge_all(store, desk, rules, some, now):
-        yield one
 
-
-async def _judge_all(
-    store: FeedbackStore, desk: ReviewRepository, rules: AskedRules, some: Sequence[Answer], now: datetime
-) -> list[AskedAnswer]:
     async def judge(answer: Answer) -> AskedAnswer | None:
         words, review = await asyncio.gather(store.feedback_on(answer.id), desk.review(answer.id))
         ruling = review.ruling if review else None
@@ -134,5 +116,14 @@ async def _judge_all(
         ]
         return AskedAnswer(answer, find_lacks(answer, heard, ruling, rules.scale, now), ruling)
 
-    judged = await asyncio.gather(*map(judge, some))
-    return [one for one in judged if one is not None]
+    async for some in every_few(every_answer(store, (moment(since), ""))):
+        for one in await asyncio.gather(*(judge(answer) for answer in some if _is_question(answer, rules))):
+            if one is not None:
+                yield one
+
+
+def _is_question(answer: Answer, rules: AskedRules) -> bool:
+    """Tell whether this stands alone, and may be looked at."""
+    question = answer.question
+    skipped = answer.stopped or answer.from_file or question.asker in rules.excluded
+    return not skipped and bool(question.text.strip()) and not rules.follows(question.text)

@@ -2,8 +2,8 @@
 
 `Masker` puts placeholders in its place: "Ask [person] at [email]." One value has one placeholder throughout
 the texts that are masked together, so that a question and its answer still fit: a second person is [person
-2]. What has a form (numbers, addresses) is found by masking_values.py, names by masking_names.py; Presidio
-runs both over spaCy's reading. Nothing is looked up or downloaded: the language model lies in a wheel that is
+2]. What has a form (numbers, addresses) is found by patterns.py, names by names.py; Presidio runs
+both over spaCy's reading. Nothing is looked up or downloaded: the language model lies in a wheel that is
 located and never imported.
 
 It finds much, not everything: docs/masking.md has what was measured. For jobs, never for the serving process:

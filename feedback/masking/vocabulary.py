@@ -1,4 +1,4 @@
-"""Words by which masking_names.py tells people from other things, and those behind which people are named."""
+"""Words by which names.py tells people from other things, and those behind which people are named."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Final, Literal
 
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.store.base import moment
@@ -20,29 +21,42 @@ from feedback.store.documents import Document, Documents, Wanted, change_documen
 KIND = "rated"
 RATINGS = frozenset({FeedbackKind.THUMB, FeedbackKind.STARS, FeedbackKind.REACTION})
 """The kinds of words that say whether an answer is good."""
+Direction = Literal["up", "down"]
+UP: Final = "up"
+DOWN: Final = "down"
 _GOOD_STARS = 4
+"""Stars; three say neither, where the setting does not call them few."""
 _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What a word means: a reaction is "up" or "down", and so many stars or fewer are bad."""
+    """What a word means: reactions by their channel's names, and `few_stars` or fewer are bad."""
 
-    reactions: Mapping[str, str] = field(default_factory=dict[str, str])
+    reactions: Mapping[str, Direction] = field(
+        default_factory=lambda: {"like": UP, "heart": UP, "laugh": UP, "sad": DOWN, "angry": DOWN}
+    )
     few_stars: int = 2
 
     def read_opinion(self, word: Feedback) -> int:
-        """Return 1 for good, -1 for bad, 0 for neither."""
+        """Return 1 for good, -1 for bad, 0 for neither and for what was taken back."""
+        if word.withdrawn_at is not None:
+            return 0
         match word.kind:
             case FeedbackKind.THUMB:
                 return {"like": 1, "dislike": -1}.get(word.value, 0)
             case FeedbackKind.REACTION:
-                return {"up": 1, "down": -1}.get(self.reactions.get(word.value, ""), 0)
+                return {"": 0, UP: 1, DOWN: -1}[self.reactions.get(word.value, "")]
             case FeedbackKind.STARS:
                 stars = int(word.value)
-                return (stars >= _GOOD_STARS) - (stars <= self.few_stars)
+                return -1 if stars <= self.few_stars else int(stars >= _GOOD_STARS)
             case _:
                 return 0
+
+    def list_complainers(self, words: Sequence[Feedback]) -> frozenset[str]:
+        """Return who sent an answer to the reviewers: by calling it bad, or by asking for an expert."""
+        wish = (word.giver for word in words if word.kind is FeedbackKind.EXPERT and not word.withdrawn_at)
+        return frozenset([*wish, *(word.giver for word in words if self.read_opinion(word) < 0)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,20 @@ async def every(listed: Listed[T], after: Place = START) -> AsyncIterator[T]:
             return
 
 
+_TOGETHER = 16
+
+
+async def every_few(records: AsyncIterator[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield 16 at once: what belongs to them is fetched together, in one go from a store far away."""
+    some: list[T] = []
+    async for record in records:
+        some.append(record)
+        if len(some) == _TOGETHER:
+            yield some
+            some = []
+    yield some
+
+
 async def every_answer(store: FeedbackStore, after: Place = START) -> AsyncIterator[Answer]:
     """Yield the answers that were written after a place, oldest first. Raises StoreError."""
     while page := await store.answers_after(after, RECORDS_AT_ONCE):

@@ -14,17 +14,23 @@ Both take what LangChain's programs give with a call or bind to a model: `temper
 
 LangChain can send every prompt to LangSmith when an environment variable says so. Here it never does:
 importing this module switches its tracing off for the process.
+
+`temperature`, `top_p`, `seed`, `max_tokens` (also as `max_completion_tokens`) and `response_format` are those
+of OpenAI's API; `sampling` is ours, with all of them together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from operator import itemgetter
 from typing import Any, cast
 
 import langsmith
@@ -33,12 +39,60 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
-from pydantic import ConfigDict, PrivateAttr
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from model.answering.call_options import Call, build_structured, read_longest, read_sampling
 from model.onnx_infer import GREEDY, Engine, Sampling, Usage
+
+Call = Mapping[str, Any]
+
+
+def read_longest(call: Call, default: int) -> int:
+    """Return how many tokens an answer may have."""
+    return int(call.get("max_completion_tokens") or call.get("max_tokens") or default)
+
+
+def read_sampling(call: Call, default: Sampling) -> Sampling:
+    """Return how tokens are chosen: as the call says, else as the model has it."""
+    sampling: Sampling = call.get("sampling") or default
+    given = {name: call[name] for name in ("temperature", "top_p", "seed") if call.get(name) is not None}
+    wanted: Mapping[str, Any] | None = call.get("response_format")
+    return replace(sampling, **given, schema=_read_schema(wanted) if wanted else sampling.schema)
+
+
+def _read_schema(wanted: Mapping[str, Any]) -> str:
+    """Return the JSON schema of a `response_format`, as JSON; "" for plain text."""
+    if wanted.get("type") == "json_schema":
+        return json.dumps(wanted["json_schema"]["schema"])
+    return json.dumps({"type": "object"}) if wanted.get("type") == "json_object" else ""
+
+
+def build_structured(
+    model: Runnable[LanguageModelInput, Any], schema: dict[str, Any] | type, *, include_raw: bool
+) -> Runnable[LanguageModelInput, Any]:
+    """Return a model whose answer is JSON of a schema, parsed: a dictionary, or an object of the class."""
+    parser: Runnable[Any, Any]
+    if isinstance(schema, dict):
+        shape, parser = schema, JsonOutputParser()
+    elif issubclass(schema, BaseModel):
+        shape = schema.model_json_schema()
+        parser = PydanticOutputParser[Any](pydantic_object=schema)
+    else:
+        raise TypeError("a structured answer is described by a JSON schema, or a pydantic class")
+    named = {"name": str(shape.get("title", "answer")), "schema": shape}
+    bound = model.bind(response_format={"type": "json_schema", "json_schema": named})
+    if not include_raw:
+        return bound | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=_give_none)
+    failed = RunnablePassthrough.assign(parsed=_give_none)
+    return RunnableMap[Any](raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def _give_none(_: Any) -> None:
+    return None
+
 
 langsmith.configure(enabled=False)
 

@@ -19,8 +19,15 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 
-from model.answering.call_options import Call, read_longest, read_sampling
-from model.answering.chat_model import StreamingChatModel, make_chunk, make_last_chunk, to_turn
+from model.answering.chat_model import (
+    Call,
+    StreamingChatModel,
+    make_chunk,
+    make_last_chunk,
+    read_longest,
+    read_sampling,
+    to_turn,
+)
 from model.answering.server_client import ServerClient
 from model.answering.server_stream import read_piece, stream_to_the_end
 from model.onnx_infer import GREEDY, Sampling

@@ -107,10 +107,9 @@ def read_probes(trial: GateRun) -> list[Probe]:
 
 async def compare(trial: GateRun, report: Report) -> GateResult:
     """Compare, unless that is done already. Raises ExamplesInvalid, EngineError, VersionError and OSError."""
-    done, digest = read_result(trial.candidate.folder), trial.digest()
-    if done is not None and done.trial == digest:
+    done = read_result(trial.candidate.folder)
+    if done is not None and done.trial == trial.digest():
         return done
-    probes = read_probes(trial)
     async with AsyncExitStack() as closing:
         voices: list[LoadedModel] = []
         for share, version in ((0.0, trial.live), (0.05, trial.candidate)):
@@ -121,13 +120,9 @@ async def compare(trial: GateRun, report: Report) -> GateResult:
             voices.append(LoadedModel(opened.chat, version.name, version.reading, opened.profile))
 
         def tell(asked: int, of: int) -> None:
-            report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.85 * asked / of, 1.0)
+            report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.9 * asked / of, 1.0)
 
-        pairs = await ask_both(voices[0], voices[1], probes, tell, trial.span_sentences)
-    report.step("writing the report", 0.95, 1.0)
-    finding = weigh(trial, probes, pairs, digest)
-    write_report(trial.candidate.folder, finding)
-    return finding
+        return await compare_loaded(trial, voices[0], voices[1], tell)
 
 
 async def compare_loaded(trial: GateRun, live: LoadedModel, candidate: LoadedModel, tell: Tell) -> GateResult:

@@ -1,4 +1,4 @@
-"""The catalogue of base models: what each is, needs and is good for, and where it comes from.
+"""The catalogue of base models: what each is, needs and is good for, where it comes from, and its precisions.
 
     find_base_model("qwen2.5-coder-1.5b-instruct")   a row, None where the name is another one
     find_larger(profile, memory, 1.0)                the best row that this machine could serve in time
@@ -393,3 +393,19 @@ def advise(profile: Profile, memory_gb: float | None, first_token_s: float) -> s
         f"Better models (`askpage models catalogue`) would need longer than {first_token_s:g} s to begin an "
         f"answer on this processor; a GPU would serve them in time."
     )
+
+
+PRECISIONS = {"cpu": ("int8", "int4", "fp32"), "cuda": ("fp16", "bf16", "int8", "int4", "fp32")}
+"""The device's usual one first.
+
+ONNX Runtime's provider for processors lacks MatMul in bf16, and in fp16 it fails at the second token of
+models whose heads share keys (LOG.md).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The precision of a graph, and the device that it is made for: "cpu" or "cuda"."""
+
+    precision: str
+    device: str

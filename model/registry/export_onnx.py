@@ -34,8 +34,16 @@ import requests
 from core.files import compute_sha256
 from core.subprocess_step import Report, end_with_parent
 from model.registry.agreement import compare_tokens
-from model.registry.catalogue import BaseModel, InstalledBase, NotFetched, Wheels, fetch, find_base_model
-from model.registry.precision import PRECISIONS, Target
+from model.registry.catalogue import (
+    PRECISIONS,
+    BaseModel,
+    InstalledBase,
+    NotFetched,
+    Target,
+    Wheels,
+    fetch,
+    find_base_model,
+)
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)

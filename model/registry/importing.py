@@ -21,7 +21,7 @@ from core.files import compute_hashes, only_one, sync_files
 from core.subprocess_step import OnProgress, StepFailed, run_step
 from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
-from model.registry.precision import PRECISIONS, Target
+from model.registry.catalogue import PRECISIONS, Target
 from model.registry.versions import (
     ModelVersion,
     VersionError,

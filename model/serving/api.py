@@ -25,10 +25,20 @@ from typing import Any
 
 from model.inference.process import Usage
 from model.onnx_infer import EngineError
-from model.serving.chat_request import ChatRequest, parse_chat_request
-from model.serving.completion import DONE, Completion, make_event, reason_of
+from model.serving.chat_request import (
+    DONE,
+    UNKNOWN_MODEL,
+    ApiError,
+    ChatRequest,
+    Completion,
+    from_engine,
+    make_busy,
+    make_event,
+    parse_chat_request,
+    reason_of,
+    refuse,
+)
 from model.serving.engines import ServedModels, ServedVersion, UnknownModel
-from model.serving.errors import UNKNOWN_MODEL, ApiError, from_engine, make_busy, refuse
 from model.serving.exchange import HttpExchange, HungUp, send_json, send_whole
 from model.serving.metrics import CONTENT_TYPE, ServerMetrics
 

@@ -1,20 +1,88 @@
-"""A request for a chat completion as OpenAI's API has it: read, checked, and refused with its field's name.
+"""A chat completion as OpenAI's API has it: its request, read and checked, its errors, and what goes back.
 
 What cannot be done is refused rather than left out: whoever sends tools, or asks for three answers, has to
 hear that there are none. A field that nobody here knows is passed over, as servers of this API do.
+
+An error has a status, a type, a code for programs, and the field at fault:
+
+    400 invalid_request_error   what is wrong, and in which field (context_length_exceeded among them)
+    401 authentication_error    no key, or a wrong one
+    404 not_found_error         no such model, no such address
+    413 invalid_request_error   a body that is too large
+    503 server_error            busy or going down, with Retry-After: clients try again by themselves
+    500 server_error            the model failed
 """
 
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model.inference.constrained import OutputConstraint
-from model.onnx_infer import Sampling
-from model.serving.errors import refuse
+from model.inference.process import Usage
+from model.onnx_infer import EngineBusy, EngineError, PromptTooLong, RequestRefused, Sampling
+
+TOO_LONG = "context_length_exceeded"
+UNKNOWN_MODEL = "model_not_found"
+BUSY = "server_busy"
+
+
+class ApiError(Exception):
+    """An answer that is an error; `code` is for programs, `param` the field at fault.
+
+    `model` is whose fault it is ("": nobody's, or the client's).
+    """
+
+    def __init__(
+        self, status: int, message: str, *, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.headers: dict[str, str] = {}
+        self.model = ""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The JSON body."""
+        kinds = {401: "authentication_error", 404: "not_found_error"}
+        kind = kinds.get(
+            self.status,
+            "server_error" if self.status >= 500 else "invalid_request_error",  # noqa: PLR2004
+        )
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+
+def refuse(message: str, param: str | None = None, code: str | None = None) -> ApiError:
+    """Make the error of a request that cannot be served as it is."""
+    return ApiError(400, message, param=param, code=code)
+
+
+def make_busy(message: str, retry_after_s: float) -> ApiError:
+    """Make the error that says when to try again, in whole seconds."""
+    error = ApiError(503, message, code=BUSY)
+    error.headers["Retry-After"] = str(max(1, round(retry_after_s)))
+    return error
+
+
+def from_engine(error: EngineError) -> ApiError:
+    """Say what an engine raised."""
+    match error:
+        case EngineBusy():
+            return make_busy(f"The model is {error}.", error.retry_after_s)
+        case PromptTooLong():
+            sentence = str(error)
+            return refuse(f"{sentence[0].upper()}{sentence[1:]}.", "messages", TOO_LONG)
+        case RequestRefused():
+            return refuse(f"The schema cannot be used: {error}", "response_format")
+        case _:
+            return ApiError(500, "The model failed; the server's log says why.", code="engine_failed")
+
 
 _MOST_STOPS = 16
 _LONGEST_STOP = 200
@@ -181,3 +249,59 @@ def parse_chat_request(body: bytes, most_messages: int) -> ChatRequest:
     if len(asked.schema_text) > _LARGEST_SCHEMA:
         raise refuse(f"A schema has at most {_LARGEST_SCHEMA} characters.", "response_format")
     return asked
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What all parts of one completion have in common."""
+
+    model: str
+    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def whole(self, text: str, usage: Usage) -> Mapping[str, Any]:
+        """Return the body of an answer that is sent whole."""
+        message = {"role": "assistant", "content": text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason_of(usage)}
+        return self._around("chat.completion", [choice]) | {"usage": usage_of(usage)}
+
+    def piece(self, delta: Mapping[str, str], reason: str | None = None) -> bytes:
+        """Return the event with the next piece of the text, or with why there is no more."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return make_event(self._around("chat.completion.chunk", [choice]))
+
+    def last(self, usage: Usage) -> bytes:
+        """Return the event with the figures, for whoever asked for them."""
+        return make_event(self._around("chat.completion.chunk", []) | {"usage": usage_of(usage)})
+
+    def _around(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+
+def make_event(body: Mapping[str, Any]) -> bytes:
+    """Return a body as an event."""
+    return b"data: " + json.dumps(body, ensure_ascii=False).encode() + b"\n\n"
+
+
+def reason_of(usage: Usage) -> str:
+    """Say why an answer ended, in the API's words."""
+    return "length" if usage.reason == "length" else "stop"
+
+
+def usage_of(usage: Usage) -> Mapping[str, Any]:
+    """Return the tokens of an answer, with those of its prompt that needed no computing."""
+    return {
+        "prompt_tokens": usage.tokens_in,
+        "completion_tokens": usage.tokens_out,
+        "total_tokens": usage.tokens_in + usage.tokens_out,
+        "prompt_tokens_details": {"cached_tokens": usage.tokens_reused},
+    }

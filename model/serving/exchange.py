@@ -1,6 +1,6 @@
 """A request and its response, whichever HTTP server brought it: what the model server's handlers work on.
 
-HttpExchange    the seam; aiohttp's is in `model/serving/aiohttp_app.py`, ASGI's in `model/serving/asgi.py`
+HttpExchange    the seam; aiohttp's and ASGI's are in `model/serving/http_servers.py`
 HungUp          the client left before its request was read
 """
 

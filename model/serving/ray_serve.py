@@ -3,11 +3,11 @@
     build_application(...)    the deployment, as `serve run`, a Serve configuration and KubeRay take it
     serving_here(...)         the same in a Ray of its own on this machine, for development and tests
 
-Every replica is the whole server with its own models (`model.serving.asgi.ModelAsgi`): the live version and
-the canary, which takes its share of the users by name as on one machine, and follows what is promoted. Ray
-starts them, sends each request to one of the two that have least to do, starts more where more is under way
-than `at_once` a replica, lets one finish what it is at before it goes, and replaces what dies. A request that
-was on a replica that died is lost there: clients ask again (`model/answering/server_stream.py`).
+Every replica is the whole server with its own models (`http_servers.ModelAsgi`): the live version and the
+canary, which takes its share of the users by name as on one machine, and follows what is promoted. Ray starts
+them, sends each request to one of the two that have least to do, starts more where more is under way than
+`at_once` a replica, lets one finish what it is at before it goes, and replaces what dies. A request that was
+on a replica that died is lost there: clients ask again (`model/answering/server_stream.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from model.registry.ray_cluster import import_ray, started_here
 from model.serving.api import ServerRules
-from model.serving.asgi import ModelAsgi, OpenModels
+from model.serving.http_servers import ModelAsgi, OpenModels
 
 # pyright: basic, reportMissingImports=false
 # (Ray is an extra, and typed in parts)

@@ -67,7 +67,7 @@ _NUMBERED = re.compile(
 )
 
 Rewrite = Callable[[TrainingExample], Sequence[str]]
-"""An example → how a model would ask its question (model/training/model_rephrasing.py)."""
+"""An example → how a model would ask its question (model/training/rephrasing.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from datetime import datetime
 from typing import Any
 
 from core.cosmos_client import PARTITION, ContainerConfig, ContainerPolicies, ErrorClasses, create_container
-from core.readers import EVERYONE, Readers
+from core.readers import Readers
 from pages.index.base import IndexUnavailable, PageEntry, PageInvalid
 from pages.index.embeddings import DIMENSIONS
 
@@ -250,7 +250,7 @@ def to_row(item: Item) -> Row:
         passages=item["passages"],
         source=item["source"],
         etag=item["page_etag"],
-        readers=EVERYONE if item.get("readers") is None else Readers(frozenset(item["readers"])),
+        readers=Readers.from_list(item.get("readers")),
         label=item.get("label", ""),
     )
     return Row(entry, item["generation"], item["recipe"], item["written"])
@@ -270,7 +270,7 @@ def to_item(row: Row, *, pk: str, ttl: int) -> Item:
         "passages": entry.passages,
         "source": entry.source,
         "page_etag": entry.etag,
-        "readers": None if entry.readers.principals is None else sorted(entry.readers.principals),
+        "readers": entry.readers.to_list(),
         "label": entry.label,
         "generation": row.generation,
         "recipe": row.recipe,

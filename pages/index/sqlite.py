@@ -35,7 +35,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from core.files import make_private
-from core.readers import EVERYONE, Readers
+from core.readers import Readers
 from core.records import Hit, Page, Passage, Section, Span
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
@@ -601,11 +601,11 @@ def _parse_page(row: sqlite3.Row) -> Page:
 
 
 def _load_readers(kept: str | None) -> Readers:
-    return EVERYONE if kept is None else Readers(frozenset(json.loads(kept)))
+    return Readers.from_list(json.loads(kept) if kept is not None else None)
 
 
 def _dump_readers(readers: Readers) -> str | None:
-    return None if readers.principals is None else json.dumps(sorted(readers.principals))
+    return json.dumps(readers.to_list()) if readers.restricted else None
 
 
 def _parse_entry(row: sqlite3.Row) -> PageEntry:

@@ -234,7 +234,7 @@ def _build_page(found: dict[str, Any], fetched: Fetched, fetched_at: datetime) -
         doubtful=found["doubtful"],
         left_out=tuple(found["left_out"]),
         unread=tuple(found["unread"]),
-        readers=Readers(None if found["readers"] is None else frozenset(found["readers"])),
+        readers=Readers.from_list(found["readers"]),
         label=found["label"],
     )
 

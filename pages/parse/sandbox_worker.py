@@ -55,7 +55,7 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         "doubtful": page.doubtful,
         "left_out": page.left_out,
         "unread": page.unread,
-        "readers": None if page.readers.principals is None else sorted(page.readers.principals),
+        "readers": page.readers.to_list(),
         "label": page.label,
     }
 

@@ -14,7 +14,6 @@ from typing import Any
 from pages.fetched import PageRefused
 from pages.parse.markdown import front_matter
 from pages.sources.named import MOST_PAGES, PageFolder, find_files, has_front_matter, read_file, split_local
-from pages.sources.words import kind_of
 
 MARKDOWN = frozenset({".md", ".markdown"})
 _MOST_BYTES = 1_000_000
@@ -51,7 +50,7 @@ class PageFile:
 
 def find_page_file(source: str, url: str) -> PageFile | None:
     """Return the file that a page was read from, None where it is not here. Waits for the disk."""
-    path, base = (None, None) if kind_of(source) else split_local(source)
+    path, base = split_local(source)
     if path is None:
         return None
     path = path.absolute()

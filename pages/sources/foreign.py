@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from typing import Any, cast
 
 
@@ -49,3 +50,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
         return find_object(json.loads(body))
     except (ValueError, RecursionError):
         return {}
+
+
+def frame_html(title: str, content: str) -> str:
+    """Return the HTML of a page of a service: its title, and its content, which is HTML already."""
+    shown = escape(title)
+    main = f"<main><h1>{shown}</h1>{content}</main>"
+    return f"<html><head><title>{shown}</title></head><body>{main}</body></html>"

@@ -147,7 +147,7 @@ def count_pages(source: str) -> int:
 
     Waits for the disk.
     """
-    path, _ = (None, None) if kind_of(source) else split_local(source)
+    path, _ = split_local(source)
     if path is None:
         return 0
     return 1 if path.is_file() else min(len(_list_files(path.absolute())[0]), MOST_PAGES)
@@ -182,7 +182,7 @@ async def read_source(
     a sign-in needs.
     """
     plug = find_plug(source)
-    path, base = (None, None) if plug else split_local(source)
+    path, base = split_local(source)
     if plug is not None:
         items = read_plugged(source, plug, Surroundings(fetcher, known, listed, expect, access))
     elif path is None:
@@ -195,8 +195,8 @@ async def read_source(
 
 
 def split_local(source: str) -> tuple[Path | None, str | None]:
-    """Return the folder or file of a source, None for an address, and where it is published."""
-    if _URL.match(source):
+    """Return the folder or file of a source, None for an address or a service, and where it is published."""
+    if kind_of(source) or _URL.match(source):
         return None, None
     published = _PUBLISHED.fullmatch(source)
     return (Path(published["folder"]), published["base"]) if published else (Path(source), None)

@@ -127,8 +127,8 @@ def _version(document: Document) -> _Version:
     text = hashlib.sha256(
         json.dumps([document.mark, document.media_type, document.title]).encode()
     ).hexdigest()
-    principals = document.readers.principals
-    names = "" if principals is None else json.dumps(sorted(principals))
+    readers = document.readers
+    names = json.dumps(readers.to_list()) if readers.restricted else ""
     return _Version(f"{RECIPE}-{text[:32]}", hashlib.sha256(names.encode()).hexdigest()[:16])
 
 

@@ -22,7 +22,10 @@ from core.readers import Readers
 from core.records import Answer, Channel, Citation, Passage, Question, Ruling, Timings, Verdict
 from feedback.privacy.deletion_log import Deletion
 from feedback.reviews.ruling_changes import PastRuling
-from tests.builders.world import NOW, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    NOW,
+)
 from tests.doubles.directories import GraphService, SlackMemberships
 
 ADA = {"id": "a:ada", "conversationType": "personal", "channelId": "msteams", "tenantId": "ours"}

@@ -12,7 +12,7 @@ from bot.card_tokens import REVIEW
 from bot.channels.incoming import parse_activity
 from bot.channels.review_actions import Presser, ReviewAction, ReviewActions, read_press
 from bot.dialogs.review import GONE
-from bot.dialogs.rulings.take_back import TakingBack
+from bot.dialogs.rulings import TakingBack
 from feedback.store.base import Do, Entry
 from tests.builders.restricted import PAGES, PLACES, Office, Place, an_office
 

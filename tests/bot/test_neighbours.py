@@ -19,7 +19,7 @@ from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from tests.browser.chat import a_browser
 from tests.builders.records import answer, question
-from tests.builders.world import served
+from tests.builders.serving import served
 
 CAPABLE = Profile(5000.0, 80.0, "cuda", 1, 8_000_000_000)
 PAGE = "# Leave\n\n## Days\n\nYou get 26 days of leave. Ask your supervisor two weeks ahead.\n"

@@ -29,7 +29,7 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library, RefreshReport
 from tests.builders.asking import Heard, Scripted, question
 from tests.builders.records import answer
-from tests.builders.world import served
+from tests.builders.serving import served
 
 pytest_plugins = ["tests.builders.warm"]
 pytestmark = pytest.mark.usefixtures("warm_reading")

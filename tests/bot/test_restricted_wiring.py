@@ -36,10 +36,11 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
 from tests.builders.asking import Heard, question
+from tests.builders.serving import served
 from tests.builders.tab import ADA as ADAS_ID
 from tests.builders.tab import BOB as BOBS_ID
 from tests.builders.widget import Visitor
-from tests.builders.world import an_answer, served
+from tests.builders.world import an_answer
 from tests.doubles.entra import TENANT, EntraDouble
 from tests.doubles.tokens import APP_ID
 

@@ -25,8 +25,16 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question
 from tests.builders.reviewing import shown_in, subscribe, thumb_down
+from tests.builders.serving import served
 from tests.builders.verified import verified
-from tests.builders.world import KEY, NO_SAMPLE, NOW, NothingKnown, a_world, an_answer, served
+from tests.builders.world import (
+    KEY,
+    NO_SAMPLE,
+    NOW,
+    NothingKnown,
+    a_world,
+    an_answer,
+)
 
 GOOD = "a secret"
 QUESTION = Question("q", "How much leave?", "p", "c", Channel.TEAMS, NOW)

@@ -14,7 +14,7 @@ from bot.web.dashboard_data import DashboardData
 from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState
-from tests.builders.world import served
+from tests.builders.serving import served
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,16 @@ from core.records import (
     derive_answer_id,
 )
 from tests.builders.records import question
-from tests.builders.world import CITED, NOW, PAGE, World, a_quote, an_answer, pseudonym, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    CITED,
+    NOW,
+    PAGE,
+    World,
+    a_quote,
+    an_answer,
+    pseudonym,
+)
 
 Json = dict[str, Any]
 

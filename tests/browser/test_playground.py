@@ -32,6 +32,7 @@ from bot.teams.endpoint import TeamsEndpoint
 from core.records import Feedback, VerifiedAnswer
 from feedback.reviews.repository import ReviewRepository
 from tests.builders.reviewing import Library as NoPages
+from tests.builders.serving import served
 from tests.builders.verified import AllNear
 from tests.builders.world import (
     KEY,
@@ -39,7 +40,6 @@ from tests.builders.world import (
     PAGE,
     MemoryStore,
     ScriptedAnswerer,
-    served,
     some_surroundings,
 )
 from tests.conftest import ROOT, need

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,18 +13,11 @@ from core.files import only_one
 from model.registry.importing import import_base
 from model.registry.versions import promote
 from tests.doubles.echo import LOWER, UPPER
+from tests.needs import start_with
 
 pytest_plugins = ["tests.builders.warm"]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@contextmanager
-def start_with(python: str) -> Iterator[None]:
-    """Start processes with this Python meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", python)
-        yield
 
 
 def no_progress(_step: str, _done: float) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import openai
 
 from bot.http import LOOPBACK_NAMES, PROXIED, BoundedSite, ConnectionLimits, make_runner, read_body
-from model.serving.aiohttp_app import build_aiohttp
 from model.serving.api import ModelApi, ServerRules
 from model.serving.engines import ServedModels
+from model.serving.http_servers import build_aiohttp
 
 KEY = "key-of-the-model-server-1"
 ASKED = [{"role": "user", "content": "How many days?"}]

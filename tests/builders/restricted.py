@@ -266,7 +266,7 @@ class Office:
         self.answerer = Listening(PageAnswerer(shelf.library, answering, self.verified))
         self.answering = answering
         self.ways = SealedWays(KEY)
-        self.sights = Sights(self.audiences, store)
+        self.sights = Sights(self.audiences)
         self.asking = Asking(store, self.answerer, talking=Talking(shelf.public_pages))
         self.asking.find_audience, self.asking.access = self.audiences.find_for, self.audiences.access
         self.offers = FollowUps(shelf.page, shelf.library.search, 3).offers

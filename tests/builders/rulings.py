@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.dialogs.review import Reviewing, ReviewRules
-from bot.dialogs.rulings.take_back import TakingBack, build_correction
+from bot.dialogs.rulings import TakingBack, build_correction
 from core.records import Answer, ChangeKind, Review, ReviewReason, Ruling, RulingChange, Verdict
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore

@@ -24,7 +24,7 @@ from bot.channels.owners.people import Owners
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
-from bot.dialogs.rate import DOWN, UP, RatingRules
+from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
@@ -32,11 +32,13 @@ from bot.slack.channel import CAPABILITIES, SlackChannel, SlackSurroundings
 from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import compute_signature
 from core.records import Answer, Channel, Question
+from feedback.reviews.ratings import DOWN, UP, Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_queue import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.sent_files import a_fetcher
+from tests.builders.serving import served
 from tests.builders.world import (
     KEY,
     LISTED,
@@ -45,14 +47,13 @@ from tests.builders.world import (
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
-    served,
     some_surroundings,
 )
 from tests.doubles.slack_api import Json, Message, SlackService, elements_in
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105 - the example of Slack's documentation
 ADA, BOB, ROBIN = "U1", "U2", "U9"
-REACTIONS = RatingRules({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN})
+REACTIONS = RatingRules(Scale({"+1": UP, "heart": UP, "-1": DOWN, "x": DOWN}))
 CONFIG = SlackConfig(
     signing_secret=SECRET,
     teams=("T1",),

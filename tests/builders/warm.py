@@ -13,11 +13,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.needs import ROOT
+from tests.needs import ROOT, start_with
 from tests.processes.warm_server import launcher_text
 
 PYTHON = sys.executable
@@ -59,8 +60,7 @@ def warm_reader() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def warm_reading(warm_reader: str) -> Iterator[None]:
     """Start the sandbox warm, in all tests of a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", warm_reader)
+    with start_with(warm_reader):
         yield
 
 
@@ -87,8 +87,7 @@ def warm_trainer() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def warm_training(warm_trainer: str) -> Iterator[None]:
     """Train, export and compare warm, in all tests of a module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", warm_trainer)
+    with start_with(warm_trainer), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHON_EXEC", warm_trainer)  # what PyTorch's launcher starts
         yield
 
@@ -96,11 +95,4 @@ def warm_training(warm_trainer: str) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def cold_starts() -> Callable[[], AbstractContextManager[None]]:
     """Return what starts processes from nothing meanwhile, as everywhere else."""
-
-    @contextmanager
-    def start_cold() -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "executable", PYTHON)
-            yield
-
-    return start_cold
+    return partial(start_with, PYTHON)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
@@ -30,7 +29,6 @@ from bot.dialogs.askers import AskerLimits
 from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
-from bot.http import AUTO_DECOMPRESS
 from bot.services import ServiceDependencies, Services
 from bot.teams.auth import BotFrameworkConfig, KeyTimes
 from bot.teams.endpoint import TeamsEndpoint
@@ -49,6 +47,7 @@ from feedback.store.rows import Row, Table, build_row_key
 from feedback.store.serialization import derive_reaction, parse_answer, parse_question, to_json
 from feedback.store.sqlite import SqliteStore
 from model.answering.chain import StopWriting
+from tests.builders.serving import served
 from tests.doubles.teams_connector import ConnectorService
 from tests.doubles.teams_limits import TEST_STREAM, quick_pace
 from tests.doubles.tokens import APP_ID, ISSUER, Issuer
@@ -546,17 +545,3 @@ class _Late:
 
 async def _own_token() -> str:
     return "the-bots-own"
-
-
-@asynccontextmanager
-async def served(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncGenerator[str]:
-    """Serve an application on this machine; yields its address."""
-    runner = web.AppRunner(app, auto_decompress=AUTO_DECOMPRESS)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await site.start()
-    try:
-        host, port = runner.addresses[0][:2]
-        yield f"{'https' if tls else 'http'}://{host}:{port}"
-    finally:
-        await runner.cleanup()

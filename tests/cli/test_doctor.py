@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 from bot.channel import ChannelError
-from cli.doctor import channels, clock, command, model_fit, storage
+from cli.doctor import channels, command, machine, model_fit
 from cli.doctor.device import DeviceFacts, judge_device
 from cli.doctor.findings import Finding, Level, fault, ok, warn
 from core.settings import Settings
-from core.settings.names import describe_unread_names, find_unread_names
+from core.settings.origins import describe_unread_names, find_unread_names
 from model.inference.gpu import NAMES, Gpu
+from tests.builders.serving import served
 from tests.builders.versions import make_version
-from tests.builders.world import served
 from tests.doubles.slack_api import SlackService
 
 FOUND = dict.fromkeys(NAMES, "/site-packages/nvidia/cu13/lib")
@@ -115,22 +115,22 @@ def test_the_catalogue_is_parted_by_what_fits() -> None:
 
 def test_a_file_of_records_is_read_and_never_made(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite3"
-    assert levels(storage.judge_file("page index", path, "pages")) == {Level.WARNING}
+    assert levels(machine.judge_file("page index", path, "pages")) == {Level.WARNING}
     assert not path.exists()
     path.write_bytes(b"no database at all" * 100)
-    assert "cannot be read" in texts(storage.judge_file("page index", path, "pages"), Level.FAULT)
+    assert "cannot be read" in texts(machine.judge_file("page index", path, "pages"), Level.FAULT)
     path.unlink()
     with sqlite3.connect(path) as file:
         file.execute("CREATE TABLE pages (url TEXT)")
-    assert "it has no pages" in texts(storage.judge_file("page index", path, "pages"), Level.WARNING)
+    assert "it has no pages" in texts(machine.judge_file("page index", path, "pages"), Level.WARNING)
     with sqlite3.connect(path) as file:
         file.execute("INSERT INTO pages VALUES ('/site/leave')")
-    assert "pages: 1" in texts(storage.judge_file("page index", path, "pages"), Level.OK)
+    assert "pages: 1" in texts(machine.judge_file("page index", path, "pages"), Level.OK)
 
 
 @pytest.mark.parametrize(("free", "level"), [(0.1, Level.FAULT), (1.0, Level.WARNING), (50.0, Level.OK)])
 def test_a_full_disk_is_told_before_nothing_can_be_kept(free: float, level: Level, tmp_path: Path) -> None:
-    assert storage.judge_disk(tmp_path, free).level is level
+    assert machine.judge_disk(tmp_path, free).level is level
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,19 @@ def test_a_full_disk_is_told_before_nothing_can_be_kept(free: float, level: Leve
     [(1, Level.OK), (-29, Level.OK), (31, Level.WARNING), (-241, Level.FAULT), (3600, Level.FAULT)],
 )
 def test_a_clock_that_services_would_refuse_is_a_fault(seconds: float, level: Level) -> None:
-    assert clock.judge_offset(seconds).level is level
+    assert machine.judge_offset(seconds).level is level
 
 
 def test_without_a_channel_the_clock_is_compared_with_the_newest_file(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    newest = clock.find_newest(tmp_path)
-    assert clock.judge_files(newest, newest).level is Level.OK
-    assert clock.judge_files(newest, newest - 60).level is Level.WARNING
-    assert clock.find_newest(tmp_path / "nowhere") == 0.0
-    assert [clock.find_address(one) for one in (Settings(), Settings(app_id="an-app"))] == ["", clock._TEAMS]
+    newest = machine.find_newest(tmp_path)
+    assert machine.judge_files(newest, newest).level is Level.OK
+    assert machine.judge_files(newest, newest - 60).level is Level.WARNING
+    assert machine.find_newest(tmp_path / "nowhere") == 0.0
+    assert [machine.find_address(one) for one in (Settings(), Settings(app_id="an-app"))] == [
+        "",
+        machine._TEAMS,
+    ]
 
 
 # Channels
@@ -251,7 +254,7 @@ def test_the_command_prints_json_and_fails_where_something_is_a_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        command, "CHECKS", (storage.check_disk, storage.check_index, command.check_setting_names)
+        command, "CHECKS", (machine.check_disk, machine.check_index, command.check_setting_names)
     )
     monkeypatch.chdir(tmp_path)
     command.doctor_command(data_dir=str(tmp_path / "data"), as_json=True, **_no_options())

@@ -24,11 +24,10 @@ from demo import handbook_rounds
 from demo.handbook import HandbookPlan, HandbookQuestion, deal, is_asked, read_paraphrases
 from demo.handbook_figures import Measured, compare, compute_figures, compute_lag, compute_reach, make_figure
 from demo.questions import Size
-from demo.references import References
+from demo.simulated_users import References
 from feedback.reviews.repository import SETTLED, ReviewRepository
 from jobs.registry import JOBS
-from model.evaluation.evidence import measure_recall
-from model.evaluation.metrics import DatasetInvalid
+from model.evaluation.metrics import DatasetInvalid, measure_recall
 from model.evaluation.question_sets import PageQuestion, read_questions
 from tests.builders.handbook import PAGES, list_question_rows, write_handbook
 from tests.builders.world import NOW

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.pages.readers import describe_readers, judge
+from cli.pages.readers import judge
 from core.readers import EVERYONE, NOBODY, Readers
 
 BOTH = Readers(frozenset({"entra:group:hr", "slack:channel:C1"}))
@@ -27,7 +27,7 @@ def test_it_says_whether_and_why(readers: Readers, principals: tuple[str, ...], 
 
 
 def test_json_tells_everyone_from_nobody() -> None:
-    assert [describe_readers(one) for one in (EVERYONE, NOBODY, BOTH)] == [
+    assert [one.to_list() for one in (EVERYONE, NOBODY, BOTH)] == [
         None,
         [],
         ["entra:group:hr", "slack:channel:C1"],

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from tests.builders.serving import served
 from tests.builders.source_reading import HERE
 
 SPACE = "HR"
@@ -258,12 +259,6 @@ async def serve_on_loopback(answer: Any) -> AsyncGenerator[int]:
     """Serve every path of a site; gives the port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, HERE, 0)
-    await site.start()
-    try:
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
-        await asyncio.sleep(0)
+    async with served(app, host=HERE, auto_decompress=True) as url:
+        yield int(url.rpartition(":")[2])
+    await asyncio.sleep(0)

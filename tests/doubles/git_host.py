@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tests.builders.serving import served
 from tests.builders.source_reading import HERE
 
 
@@ -79,12 +80,6 @@ async def serve_git(host: GitHost, certificate: Path) -> AsyncGenerator[GitHost]
     tls.load_cert_chain(certificate)
     app = web.Application(client_max_size=100_000_000)
     app.router.add_route("*", "/{path:.*}", host.answer)
-    runner = web.AppRunner(app, auto_decompress=False)
-    await runner.setup()
-    site = web.TCPSite(runner, HERE, 0, ssl_context=tls)
-    await site.start()
-    host.port = int(runner.addresses[0][1])
-    try:
+    async with served(app, tls, HERE) as url:
+        host.port = int(url.rpartition(":")[2])
         yield host
-    finally:
-        await runner.cleanup()

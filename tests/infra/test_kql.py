@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs import events
-from bot.dialogs.review import report_ruling
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling, Verdict
 from core.telemetry import EVENTS, PROPERTIES, NotAllowed
 from exporters import exporting
 from exporters.in_memory import recording
+from feedback.analytics import events
 from feedback.metrics.definitions import Known, Sums, add_answer, add_turn, compute_figures
 from feedback.metrics.statistics import wilson
 from tests.builders.queries import FILES, NOON, NOW, Insights, events_in, problems
@@ -404,7 +403,7 @@ async def test_the_queries_and_the_store_give_the_same_figures_of_the_same_recor
                 await store.put_feedback(word)
                 await events.feedback_given(store, answer, word, {"like": "up"})  # type: ignore[arg-type]
             review = a_ruling_on(draw, answer)
-            report_ruling(answer, review)
+            events.review_ruled(answer, review)
             mine = sums[answer.model_version]
             add_answer(mine, Known(answer, await store.feedback_on(answer.id), said, [review]), NOW)
             add_turn(mine, answer, before.answered_at if before else None)

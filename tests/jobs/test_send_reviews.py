@@ -26,7 +26,7 @@ from jobs.registry import JobContext, Store
 from jobs.send_reviews import MOST, run, send_cards, send_reviews
 from pages.index.embeddings import HashedEmbedder
 from tests.builders.days import ask, store
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.doubles.teams_connector import Call, ConnectorService
 
 __all__ = ["store"]

@@ -45,7 +45,7 @@ from jobs.runner import run_job
 from jobs.send_to_data_explorer import KIND, run, send_to_data_explorer
 from tests.builders.days import MONDAY, NOW, ask, settle, stars
 from tests.builders.queries import Explorer
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.doubles.azurite import Azurite, azurite
 from tests.doubles.cosmos import a_cosmos
 from tests.doubles.kusto_cluster import Cluster, Fault, Storage

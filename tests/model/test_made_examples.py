@@ -13,9 +13,15 @@ from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
 from model.training.dataset import Dataset
 from model.training.made_examples import WEIGHT, is_rewritten, make_examples
-from model.training.model_rephrasing import ModelRephrasing, finds_evidence, list_questions, write_with
 from model.training.page_questions import ask_of_passage
-from model.training.rephrasing import asks_the_same, rephrase_question
+from model.training.rephrasing import (
+    ModelRephrasing,
+    asks_the_same,
+    finds_evidence,
+    list_questions,
+    rephrase_question,
+    write_with,
+)
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 LEAVE = (

@@ -22,6 +22,7 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
 from pages.sources import NewReaders, Unchanged
+from tests.builders.serving import served
 from tests.doubles.cosmos_pages import a_page_container, machines
 
 pytest_plugins = ["tests.builders.warm"]
@@ -92,14 +93,9 @@ async def site() -> AsyncIterator[Site]:
     site.gate.set()
     app = web.Application()
     app.router.add_get("/{path:.*}", site.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    place = web.TCPSite(runner, "127.0.0.1", 0)
-    await place.start()
-    host, port = runner.addresses[0][:2]
-    site.url = f"http://{host}:{port}"
-    yield site
-    await runner.cleanup()
+    async with served(app) as url:
+        site.url = url
+        yield site
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import RECIPE
 from pages.sources import Item, Problem, read_source
+from tests.builders.serving import served
 
 pytest_plugins = ["tests.builders.warm"]
 pytestmark = pytest.mark.usefixtures("warm_reading")
@@ -75,12 +76,9 @@ async def site() -> AsyncIterator[Site]:
     site = Site()
     application = web.Application()
     application.router.add_get("/{path:.*}", site.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, HERE, 0).start()
-    site.port = runner.addresses[0][1]
-    yield site
-    await runner.cleanup()
+    async with served(application, host=HERE) as url:
+        site.port = int(url.rpartition(":")[2])
+        yield site
 
 
 def onward(target: str) -> str:

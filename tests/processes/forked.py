@@ -38,7 +38,6 @@ _FORK.set_forkserver_preload(
 
 
 Outputs = list[asyncio.StreamReader]
-Transports = list[asyncio.ReadTransport]
 
 
 def run_askpage(

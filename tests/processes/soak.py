@@ -28,7 +28,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.needs import ROOT
 from tests.processes.soak_bot import TOKEN
 from tests.processes.soak_sides import Side, SlackSide, TeamsSide, Word

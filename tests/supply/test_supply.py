@@ -22,7 +22,6 @@ from model.registry.export_onnx import ExportRefused, find_base
 from pages.index.embeddings import TOKENIZER, WEIGHTS, EmbeddingModelMissing, InWheel, find_file
 from supply.audit import Package, Unreachable, ask_osv, locked, report
 from supply.install import LOCKED, OWN
-from supply.licences import ALLOWED, allows, licence_of, spdx
 from supply.lock import (
     LAYERS,
     LOCKS,
@@ -36,8 +35,8 @@ from supply.lock import (
     still_wanted,
     written,
 )
-from supply.sbom import PAGE, components, cyclonedx, page_of
-from tests.builders.world import served
+from supply.sbom import ALLOWED, PAGE, allows, components, cyclonedx, licence_of, page_of, spdx
+from tests.builders.serving import served
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 FILES = sorted(LOCKS.glob("*.txt"))

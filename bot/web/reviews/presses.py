@@ -19,7 +19,7 @@ from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
 from bot.web.reviews.sight import Sight
-from core.records import Citation, Review
+from core.records import Answer, Citation, Review
 from core.translation import say
 from feedback.store.base import StoreUnavailable
 
@@ -95,15 +95,16 @@ class Presses:
 
         Both None: the store is away, and it is done later. Raises RefusedError where it cannot be done.
         """
+        await self._read_visible(press.answer_id)
+        return await self._perform(press, visitor)
+
+    async def _perform(self, press: Press, visitor: Visitor) -> tuple[Review | None, Citation | None]:
         if press.verb in {"review.correct", "review.edit"} and not press.text:
             raise RefusedError(400, "Please write the right answer first.", "bad_request")
         if press.verb == "review.skip" and not press.note:
             raise RefusedError(400, "Please say why you skip it.", "bad_request")
-        await self._check_visible(press.answer_id)
-        wish, presser = (
-            _build_wish(press, visitor),
-            Presser(visitor.chat, visitor.directory_id, sees_files=False),
-        )
+        wish = _build_wish(press, visitor)
+        presser = Presser(visitor.chat, visitor.directory_id, sees_files=False)
         try:
             doubt = None if press.sure else await self._actions.find_doubt(wish)
             return (None, doubt) if doubt else (await self._actions.perform(wish, presser), None)
@@ -117,13 +118,9 @@ class Presses:
         self, lead: Press, others: Sequence[tuple[str, int]], visitor: Visitor
     ) -> list[tuple[str, str]]:
         """Do the same for several; return (answer id, what hinders it: "" where it is done) of each."""
-        await self._check_visible(lead.answer_id)
-        answer, review = await self._read(lead.answer_id)
-        place = (
-            dict(spans(to_reviewed(answer, review.passages if review else ()))).get(lead.span)
-            if answer
-            else None
-        )
+        answer, review = await self._read_visible(lead.answer_id)
+        found = spans(to_reviewed(answer, review.passages if review else ())) if answer else ()
+        place = dict(found).get(lead.span)
         told: list[tuple[str, str]] = []
         for answer_id, round_ in ((lead.answer_id, lead.round), *others):
             press = replace(lead, answer_id=answer_id, round=round_)
@@ -131,7 +128,7 @@ class Presses:
         return told
 
     async def _perform_one(self, press: Press, place: Citation | None, visitor: Visitor) -> str:
-        answer, review = await self._read(press.answer_id)
+        answer, review = await self._actions.read(press.answer_id)
         if answer is None or review is None or not self._sight.may_see(answer, review):
             return say(GONE)
         if review.blind:
@@ -144,29 +141,25 @@ class Presses:
                 return NO_SUCH_PLACE
             press = replace(press, span=found[0])
         try:
-            done, doubt = await self.perform(press, visitor)
+            done, doubt = await self._perform(press, visitor)
         except RefusedError as refused:
             return str(refused)
         if doubt is not None:
             return f"This stands on the page: “{doubt.quote}”. Open it to decide."
         return "" if done else KEPT
 
-    async def _check_visible(self, answer_id: str) -> None:
-        """Refuse what this reviewer may not read as if it were not there. Raises RefusedError.
+    async def _read_visible(self, answer_id: str) -> tuple[Answer | None, Review | None]:
+        """Return what is pressed on; what this reviewer may not read is as if it were not there.
 
-        A store that is away says so later.
+        Raises RefusedError. A store that is away says so later.
         """
         try:
-            answer, review = await self._read(answer_id)
+            answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
-            return
+            return None, None
         if answer is not None and not self._sight.may_see(answer, review):
             raise RefusedError(409, say(GONE), "refused")
-
-    async def _read(self, answer_id: str) -> tuple[Any, Review | None]:
-        return await self._actions.store.answer(answer_id), await self._actions.reviewing.desk.review(
-            answer_id
-        )
+        return answer, review
 
 
 def _is_same(one: Citation, other: Citation) -> bool:

@@ -29,7 +29,7 @@ NO_MORE = "This verified answer is not served any more."
 
 def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list[web.RouteDef]:
     """Return the page, its files, and what it reads and sends."""
-    page = ReviewsPage(actions, known, Sights(actions.card_sync.audiences, actions.store))
+    page = ReviewsPage(actions, known, Sights(actions.card_sync.audiences))
     reads = {
         "count": page.count_waiting,
         "queue": page.list_waiting,

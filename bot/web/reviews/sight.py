@@ -7,24 +7,15 @@ were not there, and is in no list and no count. Readers are asked for at every r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.page_passes import Visitor
-from bot.readers.access import PageAccess, PageOfIt, list_pages
+from bot.readers.access import PageAccess
 from bot.readers.audiences import Audiences
-from core.bounded_dict import BoundedDict
 from core.readers import Audience
 from core.records import Answer, Review, VerifiedAnswer
 from feedback.reviews.ruling_changes import PastRuling
-from feedback.store.base import FeedbackStore
-
-REMEMBERED = 5_000
-"""Answers whose pages are known by heart: they never change, and what waits is counted again and again."""
-_AT_ONCE = 16
-
-Known = BoundedDict[str, tuple[PageOfIt, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +24,6 @@ class Sight:
 
     audience: Audience
     access: PageAccess
-    store: FeedbackStore
-    known: Known
 
     def may_see(self, answer: Answer, review: Review | None = None) -> bool:
         """Tell whether they may see an answer, and what a review says of it; a file is its conversation's."""
@@ -48,37 +37,14 @@ class Sight:
         """Return the rulings of a history whose places they may read."""
         return self.access.select_steps(history, self.audience)
 
-    async def select_waiting(self, waiting: Sequence[Review]) -> list[Review]:
-        """Return the reviews that they may see. Raises StoreError."""
-        found: list[Review] = []
-        for first in range(0, len(waiting), _AT_ONCE):
-            some = waiting[first : first + _AT_ONCE]
-            pages = await asyncio.gather(*(self._list_pages(one.answer_id) for one in some))
-            found += [
-                one
-                for one, of_it in zip(some, pages, strict=True)
-                if self.access.allows(self.audience, (*of_it, *list_pages(None, one)))
-            ]
-        return found
-
-    async def _list_pages(self, answer_id: str) -> tuple[PageOfIt, ...]:
-        known = self.known.get(answer_id)
-        if known is None:
-            answer = await self.store.answer(answer_id)
-            known = list_pages(answer) if answer is not None else ()
-            self.known[answer_id] = known
-        return known
-
 
 class Sights:
     """Finds what reviewers may see. One per process."""
 
-    def __init__(self, audiences: Audiences, store: FeedbackStore) -> None:
+    def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
-        self._store = store
-        self._known: Known = BoundedDict(REMEMBERED)
 
     async def find(self, visitor: Visitor) -> Sight:
         """Return what somebody may see now."""
         audience = await self._audiences.find(visitor.chat, visitor.directory_id)
-        return Sight(audience, self._audiences.access.freeze(), self._store, self._known)
+        return Sight(audience, self._audiences.access.freeze())

@@ -81,7 +81,7 @@ class WaitingReviews:
 
         Raises StoreError.
         """
-        answer, review = await self._actions.store.answer(answer_id), await self._desk.review(answer_id)
+        answer, review = await self._actions.read(answer_id)
         if answer is None or review is None or not self._sight.may_see(answer, review):
             return None
         words = await self._actions.store.feedback_on(answer_id)
@@ -95,7 +95,7 @@ class WaitingReviews:
         return described
 
     async def _list_waiting(self, person: str) -> Sequence[Review]:
-        return await self._sight.select_waiting(await self._actions.queue.list_waiting(person))
+        return await self._actions.queue.list_visible(person, self._sight.access, self._sight.audience)
 
     async def _find_alike(self, answer: Answer, review: Review, person: str) -> list[Json]:
         """Return the waiting reviews of questions that ask the same: one ruling may do for all of them.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 from core.readers import NOBODY, Readers
@@ -22,7 +21,7 @@ from pages.sources.confluence.api import ConfluenceApi
 from pages.sources.confluence.attachments import ATTACHMENT, Attachment, open_address, read_attachment
 from pages.sources.confluence.readers import combine, read_restriction, read_space_readers
 from pages.sources.credentials import find_credential
-from pages.sources.foreign import find, find_object, find_objects, find_text
+from pages.sources.foreign import find, find_object, find_objects, find_text, frame_html
 from pages.sources.group_names import GroupNames, parse_group_names
 from pages.sources.items import Problem
 from pages.sources.ledger import Ledger
@@ -143,8 +142,7 @@ class ConfluenceSource:
             if await self._api.is_there(number, before[number]):
                 listing.failure = PageUnreachable(
                     f"The list of that space is not whole: the page {number} is there and not listed. What "
-                    f"is "
-                    f"missing is kept until the next refresh."
+                    f"is missing is kept until the next refresh."
                 )
                 return
         ledger.notes["listed"] = {
@@ -158,9 +156,7 @@ class ConfluenceSource:
         if file is not None:
             return Fetched(document.url, await self._api.download(file), document.media_type)
         text = await self._api.read_html(document.id, self._kinds.get(document.id, "page"))
-        title = escape(document.title)
-        main = f"<main><h1>{title}</h1>{text}</main>"
-        html = f"<html><head><title>{title}</title></head><body>{main}</body></html>"
+        html = frame_html(document.title, text)
         return Fetched(document.url, html.encode(), document.media_type, "utf-8")
 
     def _is_wanted(self, content: dict[str, Any]) -> bool:

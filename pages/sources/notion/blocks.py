@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, cast
 
-from pages.sources.foreign import find_object, find_objects, find_text
+from pages.sources.foreign import find_object, find_objects, find_text, frame_html
 
 _TAGS = {
     "paragraph": "p",
@@ -44,9 +44,7 @@ class Block:
 
 def build_html(title: str, blocks: Sequence[Block]) -> str:
     """Return a page as HTML."""
-    shown = escape(title)
-    main = f"<main><h1>{shown}</h1>{_write(blocks)}</main>"
-    return f"<html><head><title>{shown}</title></head><body>{main}</body></html>"
+    return frame_html(title, _write(blocks))
 
 
 def read_title(page: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote
 
-from core.readers import EVERYONE, NOBODY, Readers
+from core.readers import Readers
 from pages.fetched import PageRefused, PageUnreachable, PageUnreadable
 from pages.sources.foreign import find, find_number, find_objects, find_text
 from pages.sources.group_names import GroupNames
@@ -171,7 +171,7 @@ class Drive:
             if status == _OK:
                 own = GroupNames(names.known)
                 readers = read_permissions(found, own, datetime.now(UTC))
-                known |= {"who": None if readers == EVERYONE else sorted(readers.principals or ())}
+                known |= {"who": readers.to_list()}
                 known |= {"unknown": sorted(own.unknown)}
             else:
                 known["status"] = status
@@ -247,5 +247,4 @@ def _name_rights(item: dict[str, Any]) -> str:
 def _load(kept: dict[str, Any] | None) -> Readers | None:
     if kept is None or "status" in kept:
         return None
-    who = kept.get("who")
-    return EVERYONE if who is None else Readers(frozenset(cast("list[str]", who))) if who else NOBODY
+    return Readers.from_list(cast("list[str] | None", kept.get("who")))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from pages.sources.foreign import find, find_objects, find_text
+from pages.sources.foreign import find, find_objects, find_text, frame_html
 
 
 def is_published(page: Mapping[str, Any]) -> bool:
@@ -19,11 +19,7 @@ def is_published(page: Mapping[str, Any]) -> bool:
 
 def build_html(page: Mapping[str, Any]) -> str:
     """Return a page's text, from its web parts in the order of their places."""
-    title = escape(find_text(page, "title"))
-    parts = "".join(_read_part(part) for part in _web_parts(page))
-    return (
-        f"<html><head><title>{title}</title></head><body><main><h1>{title}</h1>{parts}</main></body></html>"
-    )
+    return frame_html(find_text(page, "title"), "".join(_read_part(part) for part in _web_parts(page)))
 
 
 def _web_parts(page: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.cards.answer import Standing
-from bot.channels.answer_message import REPLACED, compose_messages, compose_thanks
+from bot.cards.answer import REPLACED, Standing
+from bot.channels.answer_message import compose_messages, compose_thanks
 from core.records import (
     Answer,
     AnswerKind,

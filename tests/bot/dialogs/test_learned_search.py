@@ -212,6 +212,16 @@ def raters(bench: Bench) -> Raters:
     return Raters(bench)
 
 
+async def test_a_look_that_finds_nothing_new_builds_no_lesson_anew(raters: Raters) -> None:
+    given = await raters.ask()
+    await raters.rate(given)
+    places = raters.ratings.places
+    await raters.ratings.catch_up()
+    assert raters.ratings.places is places
+    await raters.rate(given, giver="p-kim")
+    assert len(raters.ratings.places.lessons) == len(places.lessons) + 1
+
+
 async def test_each_person_speaks_a_little_for_or_against_what_an_answer_cited(raters: Raters) -> None:
     given = await raters.ask()
     await raters.rate(given)

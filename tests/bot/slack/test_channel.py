@@ -37,8 +37,8 @@ from bot.slack.manifest import (
 from bot.stores import open_store
 from cli.main import app, is_mistake
 from core.settings import Settings
+from tests.builders.serving import served
 from tests.builders.slack_world import SECRET
-from tests.builders.world import served
 from tests.doubles.slack_api import SCOPES as DOUBLES
 from tests.doubles.slack_api import SlackService
 from tests.needs import ROOT

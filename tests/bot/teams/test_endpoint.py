@@ -21,7 +21,11 @@ from bot.channel import ChannelError
 from bot.teams.auth import BotCredentials, BotFrameworkConfig, KeyTimes
 from bot.teams.channel import to_config
 from core.settings import Settings
-from tests.builders.world import World, a_world, served
+from tests.builders.serving import served
+from tests.builders.world import (
+    World,
+    a_world,
+)
 from tests.doubles.tokens import APP_ID, LoginDouble, certificate, new_key
 
 THUMB = {"actionName": "feedback", "actionValue": {"reaction": "like", "feedback": '{"feedbackText":"good"}'}}

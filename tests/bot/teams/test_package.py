@@ -20,7 +20,7 @@ from PIL import Image
 from bot.teams.package import SCHEMA, CannotPackage, Package, build_manifest, package
 from bot.web.pages import about_routes
 from core.settings import FIELDS
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.needs import ROOT, need
 from tests.processes.commands import Commands
 

@@ -16,7 +16,7 @@ from bot.channel import ChannelError
 from bot.http import retry_wait_s
 from bot.teams.connector import BotConnector
 from bot.teams.rate_limit import Pace
-from tests.builders.world import served
+from tests.builders.serving import served
 from tests.doubles.teams_connector import ConnectorService
 from tests.doubles.teams_limits import (
     CARD,

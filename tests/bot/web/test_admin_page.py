@@ -39,8 +39,12 @@ from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.sources import read_added_sources
 from tests.builders.comparisons import a_comparison
+from tests.builders.serving import served
 from tests.builders.versions import make_version
-from tests.builders.world import KEY, MemoryDocuments, served
+from tests.builders.world import (
+    KEY,
+    MemoryDocuments,
+)
 
 Json = dict[str, Any]
 OLGA = Visitor("p-olga", "aad-olga", "Olga", "msteams")

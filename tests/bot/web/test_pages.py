@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot.web.pages import article, blocks, find_quote, site_routes
 from core.records import Page, Section
-from tests.builders.world import served
+from tests.builders.serving import served
 
 HOSTILE = '<script>alert(1)</script> <img src="https://evil.example/x" onerror="alert(1)"> "&'
 PAGE = Page(

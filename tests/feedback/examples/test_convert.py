@@ -42,7 +42,6 @@ from feedback.examples.poisoning import (
     MARKUP,
     ORDER,
     Agreements,
-    RatingScale,
     compare_raters,
     compare_reviewers,
     suspicions,
@@ -394,23 +393,6 @@ def test_trust_by_hand() -> None:
     assert people.trust("a coin") == pytest.approx(0.0, abs=0.02)
     assert people.trust("mostly right") == 1.0
     assert people.count_distrusted() == (2, 1)
-
-
-def test_what_a_word_says() -> None:
-    scale, answer = RatingScale(few_stars=2), answered(asked(1))
-
-    def says(kind: FeedbackKind, value: str) -> bool | None:
-        return scale.says_good(Feedback(answer.id, "kim", kind, value, trainable=True, given_at=NOON))
-
-    assert [says(FeedbackKind.STARS, str(stars)) for stars in range(1, 6)] == [False, False, None, True, True]
-    assert [says(FeedbackKind.THUMB, value) for value in ("like", "dislike")] == [True, False]
-    assert [says(FeedbackKind.REACTION, value) for value in ("heart", "angry", "surprised")] == [
-        True,
-        False,
-        None,
-    ]
-    assert says(FeedbackKind.COMMENT, "") is None
-    assert scale.says_good(thumb(answer, "kim", withdrawn_at=NOON)) is None
 
 
 def test_raters_are_measured_by_the_sample_alone() -> None:

@@ -22,8 +22,7 @@ from feedback.examples.dataset import (
     read_lineage,
 )
 from feedback.examples.dataset_card import Card
-from feedback.examples.made import add_made
-from feedback.examples.select import choose, is_held_out
+from feedback.examples.select import add_made, choose, is_held_out
 from feedback.store.sqlite import SqliteStore
 from jobs.update_model import _new_reviews  # pyright: ignore[reportPrivateUsage]
 from model.evaluation.test_sets import read_held_out

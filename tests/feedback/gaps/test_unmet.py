@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Ruling, Verdict
-from feedback.gaps.grouping import group_vectors
+from feedback.gaps.build import group_vectors
 from feedback.gaps.unmet import AskedRules, Lack, find_lacks, read_asked
 from feedback.reviews.ratings import Scale
 from feedback.reviews.repository import ReviewRepository

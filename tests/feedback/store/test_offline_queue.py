@@ -30,8 +30,13 @@ from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos_schema import CosmosConfig, make_container
 from feedback.store.rows import every_row
 from tests.builders.reviewing import BOB, BOBS_CHAT, REVIEWERS_CHANNEL, actions_of, card_of, shown_in
+from tests.builders.serving import served
 from tests.builders.stores import Afternoon, afternoon, an_afternoon, another_store
-from tests.builders.world import NO_SAMPLE, NothingKnown, pseudonym, served
+from tests.builders.world import (
+    NO_SAMPLE,
+    NothingKnown,
+    pseudonym,
+)
 from tests.doubles.cosmos import Fault, Front, cosmos_front, place_of
 from tests.processes.forked import start_module
 

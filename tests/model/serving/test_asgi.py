@@ -16,8 +16,8 @@ import pytest
 
 from model.onnx_infer import EngineFailed
 from model.serving.api import ServerRules
-from model.serving.asgi import Message, ModelAsgi
 from model.serving.engines import CannedEngine, OneModel, ServedModels, ServedVersion
+from model.serving.http_servers import Message, ModelAsgi
 
 LINE = "You get ten days of paid leave."
 ASKED = {"messages": [{"role": "user", "content": "How many days?"}]}

@@ -3,19 +3,25 @@
 Of two people who change a ruling at once one wins, and the other hears who it was (`Refused`). From then on
 nothing is served of the ruling that ended; cards, the asker's message and notices follow by the errand that
 is left before (bot/channels/card_sync.py), whoever is killed in between.
+
+What a process that serves nobody changes, as the command line does (`open_taking_back`), stands in the store
+at once: bots ask there before they serve a verified answer, and learn the rest when they next look
+(`review_interval_s`). It knows no verified answers by heart and has no model that tells like questions, so an
+edit from here finds no other answer that says something else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from bot.cards.rulings import say_already_changed
-from bot.dialogs import events
-from bot.dialogs.review import GONE, Refused, Reviewing, report_ruling
-from core.records import Answer, Review, Ruling, RulingChange, Verdict
+from bot.dialogs.review import GONE, Refused, Reviewing
+from core.records import Answer, Review, Ruling, RulingChange, Verdict, VerifiedAnswer
 from core.translation import mark, say
+from feedback.analytics import events
 from feedback.privacy.audit import AuditAction
+from feedback.reviews.paraphrases import Paraphrase
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import (
     edit,
@@ -25,6 +31,7 @@ from feedback.reviews.ruling_changes import (
     write_past_round,
 )
 from feedback.store.base import FeedbackStore
+from feedback.store.rows import WholeStore
 
 NOT_RULED = mark("Nobody has decided on this, so there is nothing to take back.")
 SAME_TEXT = mark("That is what the answer says already. Nothing was changed.")
@@ -79,7 +86,7 @@ class TakingBack:
         if review.settled_at is None:
             await self.reviewing.unpublish(review)
         elif answer := await self.reviewing.publish(review):
-            report_ruling(answer, review)
+            events.review_ruled(answer, review)
         return review
 
     async def _end_round(
@@ -151,3 +158,46 @@ def _check_in_force(review: Review, round_: int, reviewer: str) -> None:
         )
     if review.settled_at is None:
         raise Refused(say(NOT_RULED))
+
+
+class NothingServed:
+    """The verified answers of a process that serves none (`bot.dialogs.review.Known`)."""
+
+    def put(self, verified: VerifiedAnswer) -> None:
+        """Serve nothing."""
+
+    def drop(self, answer_id: str) -> None:
+        """Nothing is served."""
+
+    def all(self) -> Sequence[VerifiedAnswer]:
+        """Return nothing."""
+        return ()
+
+    def find_conflicts(self, verified: VerifiedAnswer, /) -> Sequence[VerifiedAnswer]:
+        """Return nothing: nothing tells here which questions are alike."""
+        return ()
+
+    def get_public(self, answer_id: str, /) -> VerifiedAnswer | None:
+        """Return nothing."""
+        return None
+
+    def alike(self, text: str, others: Sequence[str]) -> list[bool]:
+        """Tell of no two texts that they ask the same."""
+        return [False for _ in others]
+
+    def put_paraphrases(self, paraphrases: Iterable[Paraphrase], /) -> None:
+        """Learn nothing."""
+
+    def replace_paraphrases(self, paraphrases: Iterable[Paraphrase], /) -> None:
+        """Learn nothing."""
+
+    def forget_asker(self, asker: str, /) -> None:
+        """Nothing is known."""
+
+
+def open_taking_back(
+    store: WholeStore, desk: ReviewRepository, *, second_for_corrections: bool
+) -> TakingBack:
+    """Return what changes rulings in a store; bots show what follows from it."""
+    reviewing = Reviewing(desk, store, NothingServed())
+    return TakingBack(reviewing, store, second_for_corrections=second_for_corrections)
