@@ -63,8 +63,8 @@ from bot.suggestions import Suggestions
 from bot.web.activities import REVIEWER, directory_id
 from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import PEOPLE
-from bot.web.dashboard_data import DashboardData
-from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
+from bot.web.dashboard.data import DashboardData
+from bot.web.dashboard.routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
 from bot.web.door import PageDoor
 from bot.web.pages import about_routes, open_route, site_routes

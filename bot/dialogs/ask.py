@@ -18,8 +18,8 @@ from typing import Protocol
 
 from bot.channel import Reply, Stopped, Undeliverable
 from bot.dialogs.askers import AskerLimits, Askers, Place, Refusal
-from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk import Talking
+from bot.page_refusals import explain_refusal
 from bot.readers.access import PageAccess
 from core import telemetry
 from core.readers import Audience, current_audience, reading_as

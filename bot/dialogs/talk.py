@@ -18,8 +18,8 @@ from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
 from bot.channel import PageGroup, TalkReply
-from bot.dialogs.page_refusals import explain_refusal
 from bot.dialogs.talk_words import MORE, NO_PAGES, OFFERS, SENTENCES, Talk
+from bot.page_refusals import explain_refusal
 from core.records import Question
 from core.translation import get_language, mark, say, say_count, set_language
 from model.text.languages import ENGLISH, FRENCH, GERMAN, JAPANESE, SPANISH, detect_language

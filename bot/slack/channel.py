@@ -30,10 +30,9 @@ from bot.slack.events import Place, parse_person_id, to_conversation, to_person_
 from bot.slack.files.download import HOSTS, SlackFiles
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations, Installed, make_cipher
-from bot.slack.locales import SlackLocales
 from bot.slack.manifest import list_scopes
 from bot.slack.oauth import Installing, OAuthConfig
-from bot.slack.people import SlackPeople
+from bot.slack.people import SlackLocales, SlackPeople
 from bot.slack.reply import SlackReply, Streams
 from core.records import Channel, Question
 from core.settings import Settings

@@ -60,8 +60,8 @@ from bot.slack.events import (
 from bot.slack.home import SlackHome
 from bot.slack.installations import Installations
 from bot.slack.interactions import SlackActions
-from bot.slack.locales import SlackLocales
 from bot.slack.page_form import CALLBACK, PageForm
+from bot.slack.people import SlackLocales
 from core.bounded_dict import BoundedDict
 from core.text import Json
 from core.translation import mark, say, set_language

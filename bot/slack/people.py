@@ -1,28 +1,42 @@
-"""What Slack's people are in pages' lists of readers: themselves, and the channels that they are in.
+"""What Slack tells of people: the channels that they are in, for pages' lists of readers, and their language.
 
 Slack tells of the channels that a person and the bot are both in (`users.conversations` with a bot's token
 and a `user`): a page that names a channel is open to its members in their own chat with the bot once the bot
 has been invited there. The app needs the scopes channels:read and groups:read. Lists come in pages
 (`response_metadata.next_cursor`), of at most 999 and rather 200 (Slack's reference of the method).
+
+No event and no press tells the language: `users.info` with `include_locale` does, asked once in a while. The
+app needs the scope users:read; where a workspace has not granted that, or does not answer in time, the
+language is not known, and the default one is spoken. https://docs.slack.dev/reference/methods/users.info
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from bot.channel import Undeliverable
 from bot.channels.incoming import to_object, to_objects, to_text
 from bot.readers.rooms import name_channel
-from bot.slack.client import SlackApi
+from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import parse_person_id, parse_place
+from core.bounded_dict import BoundedDict
 from core.readers import keep_principals
 from core.text import Json
 from feedback.store.base import StoreError
 
+log = logging.getLogger(__name__)
+
 PAGE = 200
 MOST_PAGES = 50
 """Pages of one person's channels that are read; of more the person's channels are not known."""
+REMEMBERED = 10_000
+KNOWN_FOR_S, UNKNOWN_FOR_S = 86_400.0, 3_600.0
+PATIENCE_S = 0.3
+"""How long a question waits for it, of the second that Slack gives; the next one finds it known."""
 
 
 class SlackPeople:
@@ -64,3 +78,38 @@ class SlackPeople:
                 return frozenset(found)
             params = params | {"cursor": cursor}
         raise OSError("somebody is in more channels than are read")
+
+
+class SlackLocales:
+    """One per process."""
+
+    def __init__(self, api: SlackApi) -> None:
+        self._api = api
+        self._known: BoundedDict[tuple[str, str], tuple[str, float]] = BoundedDict(REMEMBERED)
+        self._asked: dict[tuple[str, str], asyncio.Task[str]] = {}
+
+    async def find(self, where: Workspace, user: str) -> str:
+        """Return somebody's locale ("de-DE"), "" where it is not known (yet)."""
+        person = (where.team, user)
+        locale, until = self._known.get(person, ("", 0.0))
+        if not user or time.monotonic() < until:
+            return locale
+        task = self._asked.get(person)
+        if task is None:
+            task = self._asked[person] = asyncio.create_task(self._ask(where, user), name="slack locale")
+            task.add_done_callback(lambda _: self._asked.pop(person, None))
+        done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+        return task.result() if done else locale
+
+    async def _ask(self, where: Workspace, user: str) -> str:
+        try:
+            told = await self._api.call(
+                "users.info", where, {"user": user, "include_locale": True}, hurried=True
+            )
+        except (Undeliverable, OSError, StoreError) as error:
+            log.info("the language of somebody in Slack is not known: %s", error)
+            told = {}
+        locale = to_text(to_object(told.get("user")).get("locale"))
+        lasts_s = KNOWN_FOR_S if locale else UNKNOWN_FOR_S
+        self._known[where.team, user] = (locale, time.monotonic() + lasts_s)
+        return locale

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.web.dashboard_data import DashboardData
-from bot.web.dashboard_routes import DashboardAccess, dashboard_routes
+from bot.web.dashboard.data import DashboardData
+from bot.web.dashboard.routes import DashboardAccess, dashboard_routes
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState
 from tests.builders.serving import served

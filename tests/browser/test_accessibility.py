@@ -18,7 +18,7 @@ from bot.page_passes import PagePasses, Visitor
 from bot.web.admin.deeds import Deed
 from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import ADAPTIVE_CARDS
-from bot.web.dashboard_routes import DashboardAccess
+from bot.web.dashboard.routes import DashboardAccess
 from bot.web.door import PageDoor
 from bot.web.pages import about_routes
 from core.records import AnswerKind, Ruling

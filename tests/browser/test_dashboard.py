@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.web.dashboard_data import Query
-from bot.web.dashboard_routes import DashboardAccess
+from bot.web.dashboard.data import Query
+from bot.web.dashboard.routes import DashboardAccess
 from core.records import Channel, Ruling
 from demo.questions import Size
 from feedback.gaps.report import Asking, Gap, GapPlace, GapQuestion, Report, keep_report

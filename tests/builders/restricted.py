@@ -42,7 +42,7 @@ from bot.services import ServiceDependencies, Services
 from bot.suggestions import Suggestions
 from bot.teams.tab.drawing import draw_overview
 from bot.web.access import RefusedError
-from bot.web.dashboard_data import DashboardData, Query
+from bot.web.dashboard.data import DashboardData, Query
 from bot.web.pages import PATH, open_route, site_routes
 from bot.web.reviews.presses import Presses, parse_press
 from bot.web.reviews.served import ServedAnswers, ServedQuery

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.web.dashboard_data import Query
-from bot.web.dashboard_routes import DashboardAccess
+from bot.web.dashboard.data import Query
+from bot.web.dashboard.routes import DashboardAccess
 from core.records import (
     Answer,
     AnswerKind,

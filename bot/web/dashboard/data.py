@@ -18,9 +18,9 @@ from typing import Any, Protocol
 
 from bot.cards.answer_text import render_words
 from bot.dialogs.answerer import VERIFIED
-from bot.web.dashboard_asking import AskingQuery, Closing, describe_asking
-from bot.web.dashboard_gaps import GapList
-from bot.web.dashboard_learning import CLOSED, describe_learning, write_time
+from bot.web.dashboard.asking import AskingQuery, Closing, describe_asking
+from bot.web.dashboard.gaps import GapList
+from bot.web.dashboard.learning import CLOSED, describe_learning, write_time
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.askers import AreClosed, Asked, read_asked

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urldefrag
 
-from bot.web.dashboard_learning import write_time
+from bot.web.dashboard.learning import write_time
 from core.readers import EVERYONE
 from feedback.gaps.owner_cards import OwnerCard, Step, list_cards, list_decisions
 from feedback.gaps.report import Gap, Report, is_current, read_report

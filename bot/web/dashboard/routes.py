@@ -23,7 +23,7 @@ from aiohttp import web
 
 from bot.web.access import HEADERS, Handler, RefusedError, check_peer, check_same_origin
 from bot.web.chat_page import STATIC
-from bot.web.dashboard_data import RANGES, DashboardData, Query
+from bot.web.dashboard.data import RANGES, DashboardData, Query
 from feedback.store.base import StoreError
 
 FILES = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.web.dashboard_learning import CLOSED, describe_share, write_time
+from bot.web.dashboard.learning import CLOSED, describe_share, write_time
 from core.records import Review
 from feedback.metrics.askers import AreClosed, Ask, Asked, AskedOften, count_people, list_top, list_unanswered
 from feedback.metrics.daily import Group

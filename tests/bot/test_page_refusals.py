@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.dialogs.page_refusals import explain_refusal
+from bot.page_refusals import explain_refusal
 from core.translation import speak
 from pages.fetched import AddressRefused, PageGone, PageRefused, PageUnreachable, PageUnreadable, SignInNeeded
 

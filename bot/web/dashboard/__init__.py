@@ -1,0 +1,1 @@
+"""The dashboard: its figures as JSON, and its page."""
