@@ -20,7 +20,9 @@ from babel.messages.pofile import read_po, write_po
 from core.translation import CATALOGUES, LANGUAGES
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "bot" / "static" / name for name in ("index.html", "panel.html")]
+PAGES = [ROOT / "bot" / "static" / name for name in ("index.html", "panel.html")] + [
+    ROOT / "bot" / "teams" / "tab" / "static" / "tab.html"
+]
 _PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
 ROOMS = ("bot", "core", "model", "pages")
 SAYS = {"say": None, "mark": None, "say_count": (1, 2), "mark_count": (1, 2), "sayCount": (1, 2)}

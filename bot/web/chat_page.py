@@ -22,12 +22,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.page_language import describe_language, list_tags, translate_page
 from bot.web.access import HEADERS, Handler, RefusedError, only_from_here, read_object
 from bot.web.activities import REVIEWER, name_sender, parse_person
 from bot.web.chats import Chats, Front
 from bot.web.conversations import Conversation, Conversations, Shown
 from bot.web.erase import PAGE_FILES, IsTheirs
-from bot.web.page_language import describe_language, list_tags, translate_page
 from bot.web.uploads import Uploads
 from core.records import Channel
 from core.text import Json

@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Link, Privacy
+from bot.page_language import list_tags
 from bot.web.access import only_from_here
-from bot.web.page_language import list_tags
 from core.translation import mark, say, set_language
 from feedback.store.base import StoreError
 

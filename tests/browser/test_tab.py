@@ -90,3 +90,14 @@ async def test_who_is_not_let_in_is_told_why_and_sees_nothing(tab: Tab) -> None:
         outside = await Watching(browser).window()
         await outside.goto(f"{tab.url}/teams/tab")
         await expect(outside.locator("#said")).to_contain_text("open it there")
+
+
+async def test_the_tab_speaks_the_language_of_teams_whatever_the_browser_asks_for(tab: Tab) -> None:
+    need(find_teams_js() or AXE.with_name("missing"), "run `make node_modules/.test-installed`")
+    async with a_chromium() as browser:
+        page = await Watching(browser).window()
+        frame = await open_in_teams(page, tab.url, tab.entra.token(ADA), locale="de-de")
+        await expect(frame.locator("#questions-title")).to_have_text("Meine Fragen")
+        await expect(frame.locator("#questions .state")).to_contain_text("beantwortet")
+        await expect(frame.locator("#learning")).to_have_text("Nicht mehr von mir lernen")
+        assert await frame.evaluate("() => document.documentElement.lang") == "de"

@@ -18,7 +18,7 @@ const frame = document.querySelector("iframe").contentWindow;
 window.theme = "THEME"; window.token = null; window.refusal = "consent_required"; window.strange = [];
 const answers = {
   "initialize": () => ["content", "web", JSON.stringify({apiVersion: 4, supports: {}}), "2.0.1"],
-  "getContext": () => [{theme: window.theme, locale: "en-gb", sessionId: "s"}],
+  "getContext": () => [{theme: window.theme, locale: "LOCALE", sessionId: "s"}],
   "authentication.getAuthToken": () => window.token ? [true, window.token] : [false, window.refusal],
   "registerHandler": () => null,
 };
@@ -33,9 +33,11 @@ window.turn = (theme) => frame.postMessage({ func: "themeChange", args: [theme] 
 </script></html>"""
 
 
-async def open_in_teams(page: Any, url: str, token: str | None, theme: str = "default") -> Any:
+async def open_in_teams(
+    page: Any, url: str, token: str | None, theme: str = "default", locale: str = "en-gb"
+) -> Any:
     """Open the tab of the bot at `url` in a window; return its frame. Without a token Teams refuses one."""
-    host = _HOST.replace("BOT", BOT).replace("THEME", theme)
+    host = _HOST.replace("BOT", BOT).replace("LOCALE", locale).replace("THEME", theme)
     host = host.replace(
         "window.token = null", f'window.token = "{token}"' if token else "window.token = null"
     )
@@ -44,8 +46,10 @@ async def open_in_teams(page: Any, url: str, token: str | None, theme: str = "de
         await route.fulfill(body=host, content_type="text/html")
 
     async def pass_on(route: Any) -> None:
-        parts = urlsplit(route.request.url)
-        await route.fulfill(response=await route.fetch(url=url + parts.path))
+        asked = urlsplit(route.request.url)
+        await route.fulfill(
+            response=await route.fetch(url=url + asked.path + (asked.query and f"?{asked.query}"))
+        )
 
     await page.route(f"{TEAMS}/**", show_host)
     await page.route(f"{BOT}/**", pass_on)

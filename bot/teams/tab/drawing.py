@@ -18,19 +18,20 @@ from bot.channel import TalkReply
 from bot.channels.asides.my_overview import MyOverview, MyQuestion
 from core.records import AnswerKind, Citation, Ruling
 from core.text import absolute, clip_text
+from core.translation import mark, say
 from feedback.privacy.retention import Retention
 
 Json = dict[str, Any]
 QUESTION_CHARACTERS = 500
 ANSWER_CHARACTERS = 600
-CLOSED = "You may not read the pages of this answer any more. Ask again: you get what holds now."
-WAITING = "The answer is not there yet."
-NOT_THERE = "It is not on the pages."
-CHECKED = "checked by a reviewer"
+CLOSED = mark("You may not read the pages of this answer any more. Ask again to get what holds now.")
+WAITING = mark("It is not answered yet.")
+NOT_THERE = mark("A reviewer checked: it is not on the page.")
+CHECKED, CORRECTED = mark("checked by a reviewer"), mark("corrected by a reviewer")
 _KINDS = {
-    AnswerKind.ANSWERED: "answered",
-    AnswerKind.QUOTED: "the page’s own words",
-    AnswerKind.DECLINED: "not found on the pages",
+    AnswerKind.ANSWERED: mark("answered"),
+    AnswerKind.QUOTED: mark("the page’s own words"),
+    AnswerKind.DECLINED: mark("not found on the pages"),
 }
 _BUTTONS = Buttons(
     0, dict.fromkeys(("privacy.export", "privacy.learn", "privacy.stop", "privacy.delete"), "")
@@ -85,11 +86,11 @@ def _find_words(mine: MyQuestion) -> tuple[str, Sequence[Citation]]:
     """Return what holds now on a question, and where it stands: what a reviewer wrote, else the answer."""
     answer, verdict = mine.answer, mine.verdict
     if answer is None:
-        return (CLOSED if mine.closed else WAITING), ()
+        return say(CLOSED if mine.closed else WAITING), ()
     if verdict is not None and verdict.ruling is Ruling.CORRECTED:
         return verdict.text, (verdict.citation,) if verdict.citation else ()
     if verdict is not None and verdict.ruling is Ruling.NOT_ON_PAGE:
-        return NOT_THERE, ()
+        return say(NOT_THERE), ()
     return render_words(answer), answer.citations
 
 
@@ -97,8 +98,8 @@ def _name_state(mine: MyQuestion) -> str:
     if mine.answer is None:
         return ""
     if mine.verdict is not None and mine.verdict.ruling is not Ruling.REJECTED:
-        return "corrected by a reviewer" if mine.verdict.ruling is Ruling.CORRECTED else CHECKED
-    return CHECKED if mine.answer.verified_by else _KINDS[mine.answer.kind]
+        return say(CORRECTED if mine.verdict.ruling is Ruling.CORRECTED else CHECKED)
+    return say(CHECKED if mine.answer.verified_by else _KINDS[mine.answer.kind])
 
 
 def _draw_pages(pages: TalkReply, site_url: str) -> Json:

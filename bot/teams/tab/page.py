@@ -18,6 +18,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,16 +31,19 @@ from bot.channels.incoming import MalformedError
 from bot.channels.privacy_handler import PrivacyTerms
 from bot.dialogs.privacy import EVERYWHERE, DataLinks, Privacy
 from bot.http import read_body
+from bot.page_language import list_tags, translate_page
 from bot.teams.auth import KeysUnavailableError, KeyTimes
 from bot.teams.package import TAB
 from bot.teams.tab.drawing import draw_overview
 from bot.teams.tab.tokens import ForeignPerson, TabConfig, TabPerson, TabTokens
 from core.records import Channel
+from core.translation import get_language, list_texts, mark, say, set_language
 from feedback.store.base import StoreError
 
 log = logging.getLogger(__name__)
 
 PATH = TAB
+SCRIPTS = "bot/teams/tab/static/"
 HERE = Path(__file__).parent / "static"
 SHARED = Path(__file__).parents[2] / "static"
 TEAMS_JS = "MicrosoftTeams.min.js"
@@ -50,6 +54,7 @@ _FILES = {
     "palette.css": (SHARED, "text/css"),
     "dates.js": (SHARED, "text/javascript"),
     "element.js": (SHARED, "text/javascript"),
+    "language.js": (SHARED, "text/javascript"),
     "logo.svg": (SHARED, "image/svg+xml"),
 }
 FRAMES = (
@@ -72,10 +77,10 @@ HEADERS = {
 }
 MOST_BYTES = 4_096
 _PRESS = re.compile(r"[0-9a-f-]{32,36}")
-SIGN_IN = "Teams could not tell who you are. Please close this tab and open it again."
-FOREIGN = "This bot is not for your organisation."
-NOT_NOW = "I cannot reach my records just now. Please open this tab again in a minute."
-NOT_SENT_HERE = "That is nothing that this tab sends, so nothing was done."
+SIGN_IN = mark("Teams could not tell who you are. Please close this tab and open it again.")
+FOREIGN = mark("This bot is not for your organisation.")
+NOT_NOW = mark("I cannot reach my records just now. Please open this tab again in a minute.")
+NOT_SENT_HERE = mark("That is nothing that this tab sends, so nothing was done.")
 NO_LIBRARY = (
     "Microsoft’s library for tabs is not installed: run `make setup`, or set ASKPAGE_TEAMS_TAB=false."
 )
@@ -151,7 +156,7 @@ class TabPage:
     async def _delete(self, request: web.Request, person: TabPerson) -> web.StreamResponse:
         said = await _read_press(request, "sure")
         if said["sure"] is not True:
-            raise MalformedError(NOT_SENT_HERE)
+            raise MalformedError(say(NOT_SENT_HERE))
         name = self._services.pseudonym(person.directory_id)
         deletion = await self._services.privacy.delete(name, f"tab:{said['press']}", "")
         return web.json_response({"state": "done" if deletion.is_gone else "begun"})
@@ -169,17 +174,18 @@ def find_conversation(person: TabPerson) -> dict[str, str]:
 
 def _guard(handler: Handler) -> Handler:
     async def handle_guarded(request: web.Request) -> web.StreamResponse:
+        set_language(*list_tags(request))
         try:
             response = await handler(request)
         except PermissionError as error:
             log.warning("refused a request of the tab: %s", error)
             foreign = isinstance(error, ForeignPerson)
-            response = _say(403 if foreign else 401, FOREIGN if foreign else SIGN_IN)
+            response = _say(403 if foreign else 401, say(FOREIGN if foreign else SIGN_IN))
         except MalformedError as error:
             response = _say(error.status, str(error))
         except (KeysUnavailableError, StoreError) as error:
             log.warning("the tab cannot be served now: %s", error)
-            response = _say(503, NOT_NOW)
+            response = _say(503, say(NOT_NOW))
             response.headers["Retry-After"] = "5"
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
@@ -188,8 +194,12 @@ def _guard(handler: Handler) -> Handler:
     return handle_guarded
 
 
-async def _show(_: web.Request) -> web.StreamResponse:
-    return web.FileResponse(HERE / "tab.html", headers={"Content-Type": "text/html; charset=utf-8"})
+async def _show(request: web.Request) -> web.StreamResponse:
+    """Show the page in the language of Teams, which the page learns there; before that in the browser's."""
+    set_language(request.query.get("language", ""), *list_tags(request))
+    texts = json.dumps({"texts": list_texts(get_language(), SCRIPTS)})
+    page = translate_page(HERE / "tab.html").replace("{{config}}", escape(texts))
+    return web.Response(text=page, content_type="text/html")
 
 
 async def _serve_file(request: web.Request) -> web.StreamResponse:
@@ -197,7 +207,7 @@ async def _serve_file(request: web.Request) -> web.StreamResponse:
     folder, kind = _FILES.get(name, (None, ""))
     path = find_teams_js() if name == TEAMS_JS else folder / name if folder else None
     if path is None:
-        return _say(404, "There is no such file.")
+        return _say(404, say("There is no such file."))
     headers = {"Content-Type": kind or "text/javascript", "Cache-Control": "no-cache"}
     return web.FileResponse(path, headers=headers)
 
@@ -210,21 +220,21 @@ def find_teams_js() -> Path | None:
 async def _read_press(request: web.Request, field: str) -> dict[str, Any]:
     """Read a press: its name, and a truth value in a field. Raises MalformedError."""
     if request.content_type != "application/json":
-        raise MalformedError(NOT_SENT_HERE, 415)
+        raise MalformedError(say(NOT_SENT_HERE), 415)
     try:
         body = await read_body(request, MOST_BYTES)
     except web.HTTPUnsupportedMediaType as error:
-        raise MalformedError(error.text or NOT_SENT_HERE, 415) from None
+        raise MalformedError(error.text or say(NOT_SENT_HERE), 415) from None
     if body is None:
-        raise MalformedError(NOT_SENT_HERE, 413)
+        raise MalformedError(say(NOT_SENT_HERE), 413)
     try:
         parsed: object = json.loads(body)
     except (ValueError, RecursionError):
-        raise MalformedError(NOT_SENT_HERE) from None
+        raise MalformedError(say(NOT_SENT_HERE)) from None
     said = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
     press = said.get("press")
     if not isinstance(said.get(field), bool) or not isinstance(press, str) or not _PRESS.fullmatch(press):
-        raise MalformedError(NOT_SENT_HERE)
+        raise MalformedError(say(NOT_SENT_HERE))
     return said
 
 

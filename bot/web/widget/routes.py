@@ -21,11 +21,11 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.http import LOOPBACK_NAMES
+from bot.page_language import SCRIPTS, list_tags, translate_page
 from bot.web.access import CONTENT_SECURITY_POLICY, Handler, RefusedError, read_object
 from bot.web.chat_page import ADAPTIVE_CARDS, STATIC, BotKnowledge
 from bot.web.chats import Chats
 from bot.web.conversations import Conversation
-from bot.web.page_language import SCRIPTS, list_tags, translate_page
 from bot.web.widget.limits import RateLimits
 from bot.web.widget.questions import ask_about, check_link, parse_page
 from bot.web.widget.sessions import Session, Sessions

@@ -226,7 +226,7 @@ async def test_somebody_sees_what_they_asked_in_chat_and_nobody_elses(tab: Tab) 
         (
             Verdict("r1", "Robin", Ruling.NOT_ON_PAGE, NOW),
             "it is not on the page",
-            "It is not on the pages.",
+            "A reviewer checked: it is not on the page.",
             "checked by a reviewer",
         ),
         (

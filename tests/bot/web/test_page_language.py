@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from bot.page_language import COOKIE, describe_language, list_tags, translate_page
 from bot.web.chat_page import STATIC
-from bot.web.page_language import COOKIE, describe_language, list_tags, translate_page
 from core.translation import LANGUAGES, LanguagePolicy, choose_language, set_policy, speak
 
 

@@ -2,16 +2,17 @@
 
 import { withDates } from "./dates.js";
 import { element } from "./element.js";
+import { language, say } from "./language.js";
 
 const PATH = "/teams/tab";
 const OUTSIDE_MS = 8_000;
-const OUTSIDE = "This page is a tab of Teams: open it there, in the bot's app.";
+const OUTSIDE = say("This page is a tab of Teams: open it there, in the bot's app.");
 const place = (id) => document.getElementById(id);
 
 /** Something that a person should read. */
 class Failed extends Error {}
 
-function say(sentence, kind = "done", where = "said") {
+function tell(sentence, kind = "done", where = "said") {
   place(where).dataset.kind = kind;
   place(where).hidden = !sentence;
   place(where).replaceChildren(...(sentence ? [sentence].flat() : []));
@@ -19,15 +20,15 @@ function say(sentence, kind = "done", where = "said") {
 
 async function request(path, body) {
   const token = await microsoftTeams.authentication.getAuthToken().catch((error) => {
-    throw new Failed(`Teams could not sign you in: ${error?.message ?? error}`);
+    throw new Failed(say("Teams could not sign you in: {reason}", { reason: error?.message ?? error }));
   });
-  const headers = { Authorization: `Bearer ${token}`, ...(body ? { "Content-Type": "application/json" } : {}) };
+  const headers = { Authorization: `Bearer ${token}`, "Accept-Language": language, ...(body ? { "Content-Type": "application/json" } : {}) };
   const sent = body ? { method: "POST", body: JSON.stringify(body) } : {};
   const response = await fetch(`${PATH}/${path}`, { cache: "no-store", credentials: "omit", headers, ...sent }).catch(() => {
-    throw new Failed("The bot cannot be reached. Please open this tab again in a minute.");
+    throw new Failed(say("The bot cannot be reached. Please open this tab again in a minute."));
   });
   const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Failed(said.error ?? "That did not work.");
+  if (!response.ok) throw new Failed(said.error ?? say("That did not work."));
   return said;
 }
 
@@ -51,7 +52,7 @@ function drawQuestion(one) {
     element("h3", {}, one.text),
     element("p", { class: "state" }, element("span", {}, withDates(one.day)), one.state ? element("span", {}, one.state) : null),
     element("p", { class: "answer" }, one.answer),
-    sources.length ? element("ul", { class: "sources", "aria-label": "Sources" }, ...sources) : null,
+    sources.length ? element("ul", { class: "sources", "aria-label": say("Sources") }, ...sources) : null,
   );
 }
 
@@ -68,14 +69,19 @@ let learning = true;
 
 function draw(mine) {
   learning = mine.learning;
-  place("asked").textContent = mine.asked === 0 ? "You have not asked anything yet: ask in the chat." : mine.asked > mine.questions.length ? `The latest ${mine.questions.length} of ${mine.asked}.` : "";
+  place("asked").textContent = countQuestions(mine);
   place("questions").replaceChildren(...mine.questions.map(drawQuestion));
   place("changes").replaceChildren(...drawCard(mine.changes));
   place("pages").replaceChildren(...drawPages(mine.pages));
   place("privacy").replaceChildren(...drawCard(mine.privacy));
-  place("learning").textContent = learning ? "Stop learning from me" : "Learn from me again";
+  place("learning").textContent = learning ? say("Stop learning from me") : say("Learn from me again");
   place("mine").hidden = false;
-  say("");
+  tell("");
+}
+
+function countQuestions({ asked, questions }) {
+  if (asked === 0) return say("You have not asked anything yet: ask in the chat.");
+  return asked > questions.length ? say("These are the latest {shown} of {count}.", { shown: questions.length, count: asked }) : "";
 }
 
 async function attempt(work) {
@@ -83,7 +89,7 @@ async function attempt(work) {
     await work();
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
-    say(error.message, "problem");
+    tell(error.message, "problem");
     place("said").scrollIntoView();
   } finally {
     place("main").setAttribute("aria-busy", "false");
@@ -94,7 +100,7 @@ const refresh = async () => draw(await request("overview"));
 
 async function exportData() {
   const { url } = await request("export", { press: nameOfPress() });
-  say([link(url, "Open the file with your data"), " It opens for ten minutes."], "done", "file");
+  tell([link(url, say("Open the file with your data (for ten minutes)"))], "done", "file");
 }
 
 async function chooseLearning() {
@@ -104,15 +110,23 @@ async function chooseLearning() {
 
 async function deleteData() {
   await request("delete", { press: nameOfPress(), sure: true });
-  say("", "done", "file");
+  tell("", "done", "file");
   await refresh();
-  say("Your data is being deleted. That takes a moment; what is left here goes, too.");
+  tell(say("Your data is being deleted. That takes a moment; what is left here goes, too."));
   place("said").scrollIntoView();
 }
 
 /** Teams' themes are default, dark and contrast; the last has dark ground. */
 function useTheme(theme) {
   document.documentElement.dataset.theme = theme === "dark" || theme === "contrast" ? "dark" : "light";
+}
+
+/** Load the page in Teams' language, once, where the browser's is another one. */
+function speakAs(locale = "") {
+  const asked = new URLSearchParams(location.search).has("language");
+  if (asked || !locale || locale.slice(0, 2).toLowerCase() === language) return false;
+  location.replace(`${PATH}?${new URLSearchParams({ language: locale })}`);
+  return true;
 }
 
 async function begin() {
@@ -122,7 +136,9 @@ async function begin() {
     throw error instanceof Failed ? error : new Failed(OUTSIDE);
   });
   microsoftTeams.app.registerOnThemeChangeHandler(useTheme);
-  useTheme((await microsoftTeams.app.getContext()).app.theme);
+  const { theme, locale } = (await microsoftTeams.app.getContext()).app;
+  useTheme(theme);
+  if (speakAs(locale)) return;
   await refresh();
 }
 

@@ -1,4 +1,4 @@
-"""The chat page in the reader's language: what they chose on it, else what their browser asks for."""
+"""Pages in the reader's language: what they chose on it, else what their browser asks for."""
 
 from __future__ import annotations
 
