@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.cards.answer_text import render_words
 from bot.cards.dates import day
 from bot.cards.notice import changes_card
 from bot.channel import TalkReply, Undeliverable
@@ -46,9 +45,6 @@ WELCOME = mark(
 )
 AWAY = mark("I cannot reach my records just now. Please open this page again in a minute.")
 NOTHING_ASKED = mark("You have not asked anything yet.")
-WAITING = mark("It is not answered yet.")
-CLOSED = mark("You may not read the pages of this answer any more. Ask again to get what holds now.")
-NOT_THERE = mark("A reviewer checked: it is not on the page.")
 CORRECTED, CHECKED = mark("Corrected by a reviewer: {answer}"), mark("Checked by a reviewer: {answer}")
 LEARNED_FROM, NOT_LEARNED_FROM = (
     mark("I learn from what you rate and ask."),
@@ -134,15 +130,13 @@ def _draw_questions(mine: MyOverview) -> Iterator[Json]:
 
 def describe_answer(mine: MyQuestion) -> str:
     """Return what holds now on a question: what a reviewer wrote takes the place of what they corrected."""
-    answer, ruling = mine.answer, mine.verdict.ruling if mine.verdict else None
-    if answer is None:
-        return say(CLOSED if mine.closed else WAITING)
-    if mine.verdict is not None and ruling is Ruling.CORRECTED:
-        return say(CORRECTED, answer=mine.verdict.text)
-    if ruling is Ruling.NOT_ON_PAGE:
-        return say(NOT_THERE)
-    words = " ".join(strip_markers(render_words(answer)).split())
-    return say(CHECKED, answer=words) if answer.verified_by or ruling is Ruling.APPROVED else words
+    words, _ = mine.say_now()
+    if mine.ruling is Ruling.CORRECTED:
+        return say(CORRECTED, answer=words)
+    if mine.answer is None or mine.ruling is Ruling.NOT_ON_PAGE:
+        return words
+    words = " ".join(strip_markers(words).split())
+    return say(CHECKED, answer=words) if mine.is_checked else words
 
 
 def _draw_pages(pages: TalkReply, site_url: str) -> Iterator[Json]:

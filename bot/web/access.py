@@ -64,6 +64,12 @@ class RefusedError(Exception):
         self.code = code
 
 
+def refuse(refused: RefusedError) -> web.Response:
+    """Return what a page's script gets that was refused."""
+    body = {"error": {"code": refused.code, "message": str(refused)}}
+    return web.json_response(body, status=refused.status)
+
+
 def only_from_here(handler: Handler, *, token: str) -> Handler:
     """Wrap a handler so that it serves only this machine's own page; a POST needs `token` in its header."""
 
@@ -76,8 +82,7 @@ def only_from_here(handler: Handler, *, token: str) -> Handler:
                 check_token(request, token)
             response = await handler(request)
         except RefusedError as refusal:
-            body = {"error": {"code": refusal.code, "message": str(refusal)}}
-            response = web.json_response(body, status=refusal.status)
+            response = refuse(refusal)
         if not response.prepared:
             response.headers.update(HEADERS)
         return response

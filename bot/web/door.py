@@ -28,6 +28,7 @@ from bot.web.access import (
     check_same_origin,
     check_token,
     read_object,
+    refuse,
 )
 from bot.web.chat_page import STATIC
 from core.records import Channel
@@ -107,9 +108,9 @@ class PageDoor:
                     check_peer(request)
                 response = await handler(request)
             except RefusedError as refused:
-                response = _refuse(refused)
+                response = refuse(refused)
             except StoreUnavailable:
-                response = _refuse(RefusedError(503, NOT_NOW, "unavailable"))
+                response = refuse(RefusedError(503, NOT_NOW, "unavailable"))
             response.headers.update(HEADERS)
             if "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "no-store"
@@ -140,11 +141,6 @@ def _is_here(request: web.Request) -> bool:
     except RefusedError:
         return False
     return True
-
-
-def _refuse(refused: RefusedError) -> web.Response:
-    body = {"error": {"code": refused.code, "message": str(refused)}}
-    return web.json_response(body, status=refused.status)
 
 
 async def _serve_file(request: web.Request) -> web.StreamResponse:

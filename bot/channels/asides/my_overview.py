@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cards.answer_text import render_words
 from bot.channel import TalkReply
 from bot.dialogs.privacy import Privacy
 from bot.dialogs.talk import listing
 from bot.readers.access import PageAccess
 from bot.readers.audiences import Audiences
 from core.readers import Audience, reading_as
-from core.records import Answer, Question, Verdict
+from core.records import Answer, Citation, Question, Ruling, Verdict
+from core.translation import mark, say
 from feedback.privacy.opt_out import Choice
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import FeedbackStore
@@ -29,6 +31,9 @@ from feedback.store.rows import WholeStore, every_page
 from feedback.store.serialization import parse_question
 
 MOST_QUESTIONS = 20
+CLOSED = mark("You may not read the pages of this answer any more. Ask again to get what holds now.")
+WAITING = mark("It is not answered yet.")
+NOT_THERE = mark("A reviewer checked: it is not on the page.")
 
 Change = tuple[Answer, Verdict]
 """An answer, and what a reviewer decided about it."""
@@ -48,6 +53,28 @@ class MyQuestion:
     answer: Answer | None = None
     closed: bool = False
     verdict: Verdict | None = None
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """What a reviewer decided, None where nobody did."""
+        return self.verdict.ruling if self.verdict else None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a reviewer stands for what holds now."""
+        decided = self.ruling not in (None, Ruling.REJECTED)
+        return decided or bool(self.answer and self.answer.verified_by)
+
+    def say_now(self) -> tuple[str, Sequence[Citation]]:
+        """Return what holds now, and where it stands: what a reviewer wrote, else the answer."""
+        answer, verdict = self.answer, self.verdict
+        if answer is None:
+            return say(CLOSED if self.closed else WAITING), ()
+        if verdict is not None and verdict.ruling is Ruling.CORRECTED:
+            return verdict.text, (verdict.citation,) if verdict.citation else ()
+        if verdict is not None and verdict.ruling is Ruling.NOT_ON_PAGE:
+            return say(NOT_THERE), ()
+        return render_words(answer), answer.citations
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from microsoft_agents.activity import (
 from microsoft_agents.hosting.core import AgentAuthConfiguration, ChannelAdapter, TurnContext
 from microsoft_agents.hosting.core.authorization.jwt import JwtTokenValidator
 
-from bot.channels.incoming import to_object, to_text
+from bot.channels.incoming import to_text
 from bot.channels.message import InvokeReply
 from bot.teams.auth import KeysUnavailableError, SigningKeys
 from bot.teams.connector import BotConnector
-from bot.teams.sdk.library import Receive, TokenRules
+from bot.teams.sdk.library import Receive, TokenRules, read_account, read_conversation, read_fields
 
 
 def open_validator(rules: TokenRules, keys: SigningKeys) -> AgentsValidator:
@@ -122,30 +122,14 @@ def _serialize(activity: Activity) -> dict[str, Any]:
 
 
 def _to_sdk_activity(activity: Mapping[str, Any]) -> Activity:
-    sender, recipient = to_object(activity.get("from")), to_object(activity.get("recipient"))
-    conversation = to_object(activity.get("conversation"))
     channel = to_text(activity.get("channelId")).strip(" :")
     return Activity.model_construct(
-        type=to_text(activity.get("type")),
-        id=to_text(activity.get("id")),
-        name=to_text(activity.get("name")),
-        text=to_text(activity.get("text")),
+        **read_fields(activity),
         channel_id=ChannelId(channel) if channel else None,
-        service_url=to_text(activity.get("serviceUrl")),
-        from_property=_account(sender),
-        recipient=_account(recipient),
-        conversation=ConversationAccount.model_construct(
-            id=to_text(conversation.get("id")),
-            conversation_type=to_text(conversation.get("conversationType")),
-            is_group=conversation.get("isGroup") is True,
-        ),
-        value=activity.get("value"),
-        channel_data=activity.get("channelData"),
+        from_property=ChannelAccount.model_construct(**read_account(activity, "from")),
+        recipient=ChannelAccount.model_construct(**read_account(activity, "recipient")),
+        conversation=ConversationAccount.model_construct(**read_conversation(activity)),
     )
-
-
-def _account(sent: Mapping[str, Any]) -> ChannelAccount:
-    return ChannelAccount.model_construct(id=to_text(sent.get("id")), name=to_text(sent.get("name")))
 
 
 def _conversation(context: TurnContext) -> dict[str, Any]:

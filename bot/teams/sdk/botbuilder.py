@@ -27,11 +27,18 @@ from botbuilder.schema import (
 )
 from botframework.connector.auth import AuthenticationConstants, JwtTokenExtractor, VerifyOptions
 
-from bot.channels.incoming import to_object, to_text
+from bot.channels.incoming import to_text
 from bot.channels.message import InvokeReply
 from bot.teams.auth import KeysUnavailableError, SigningKeys
 from bot.teams.connector import BotConnector
-from bot.teams.sdk.library import CLOCK_TOLERANCE_S, Receive, TokenRules
+from bot.teams.sdk.library import (
+    CLOCK_TOLERANCE_S,
+    Receive,
+    TokenRules,
+    read_account,
+    read_conversation,
+    read_fields,
+)
 
 
 def open_validator(rules: TokenRules, keys: SigningKeys) -> BotbuilderValidator:
@@ -109,24 +116,12 @@ class BotbuilderTurns(BotAdapter):
 
 
 def _to_sdk_activity(activity: Mapping[str, Any]) -> Activity:
-    sender, recipient = to_object(activity.get("from")), to_object(activity.get("recipient"))
-    conversation = to_object(activity.get("conversation"))
     return Activity(
-        type=to_text(activity.get("type")),
-        id=to_text(activity.get("id")),
-        name=to_text(activity.get("name")),
-        text=to_text(activity.get("text")),
+        **read_fields(activity),
         channel_id=to_text(activity.get("channelId")),
-        service_url=to_text(activity.get("serviceUrl")),
-        from_property=ChannelAccount(id=to_text(sender.get("id")), name=to_text(sender.get("name"))),
-        recipient=ChannelAccount(id=to_text(recipient.get("id")), name=to_text(recipient.get("name"))),
-        conversation=ConversationAccount(
-            id=to_text(conversation.get("id")),
-            conversation_type=to_text(conversation.get("conversationType")),
-            is_group=conversation.get("isGroup") is True,
-        ),
-        value=activity.get("value"),
-        channel_data=activity.get("channelData"),
+        from_property=ChannelAccount(**read_account(activity, "from")),
+        recipient=ChannelAccount(**read_account(activity, "recipient")),
+        conversation=ConversationAccount(**read_conversation(activity)),
     )
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from bot.channels.incoming import to_object, to_text
 from bot.channels.message import InvokeReply
 from bot.teams.auth import LibraryName, SigningKeys
 from bot.teams.connector import BotConnector
@@ -43,6 +44,32 @@ class TokenRules:
     issuer: str
     app_id: str
     metadata_url: str
+
+
+def read_fields(activity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an activity that turns are decided by, by the names that both libraries have."""
+    texts = {"type": "type", "id": "id", "name": "name", "text": "text", "service_url": "serviceUrl"}
+    return {
+        **{name: to_text(activity.get(sent)) for name, sent in texts.items()},
+        "value": activity.get("value"),
+        "channel_data": activity.get("channelData"),
+    }
+
+
+def read_account(activity: Mapping[str, Any], who: str) -> dict[str, Any]:
+    """Return the fields of an account: `who` is "from" or "recipient"."""
+    sent = to_object(activity.get(who))
+    return {"id": to_text(sent.get("id")), "name": to_text(sent.get("name"))}
+
+
+def read_conversation(activity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the conversation."""
+    sent = to_object(activity.get("conversation"))
+    return {
+        "id": to_text(sent.get("id")),
+        "conversation_type": to_text(sent.get("conversationType")),
+        "is_group": sent.get("isGroup") is True,
+    }
 
 
 class TokenValidator(Protocol):

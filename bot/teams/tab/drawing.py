@@ -6,17 +6,15 @@ their dates stay marked (bot/cards/dates.py), and the browser writes them in its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from bot.cards.answer_text import render_words
 from bot.cards.dates import day
 from bot.cards.elements import Card, Element, Facts, Paragraph, Source, source
 from bot.cards.notice import changes_card
 from bot.cards.privacy import Buttons, privacy_card
 from bot.channel import TalkReply
 from bot.channels.asides.my_overview import MyOverview, MyQuestion
-from core.records import AnswerKind, Citation, Ruling
+from core.records import AnswerKind, Ruling
 from core.text import absolute, clip_text
 from core.translation import mark, say
 from feedback.privacy.retention import Retention
@@ -24,9 +22,6 @@ from feedback.privacy.retention import Retention
 Json = dict[str, Any]
 QUESTION_CHARACTERS = 500
 ANSWER_CHARACTERS = 600
-CLOSED = mark("You may not read the pages of this answer any more. Ask again to get what holds now.")
-WAITING = mark("It is not answered yet.")
-NOT_THERE = mark("A reviewer checked: it is not on the page.")
 CHECKED, CORRECTED = mark("checked by a reviewer"), mark("corrected by a reviewer")
 _KINDS = {
     AnswerKind.ANSWERED: mark("answered"),
@@ -71,7 +66,7 @@ def _draw_element(element: Element) -> Json:
 
 
 def _draw_question(mine: MyQuestion, site_url: str) -> Json:
-    said, sources = _find_words(mine)
+    said, sources = mine.say_now()
     drawn = (source(one, site_url) for one in sources)
     return {
         "text": clip_text(mine.question.text, QUESTION_CHARACTERS),
@@ -82,24 +77,12 @@ def _draw_question(mine: MyQuestion, site_url: str) -> Json:
     }
 
 
-def _find_words(mine: MyQuestion) -> tuple[str, Sequence[Citation]]:
-    """Return what holds now on a question, and where it stands: what a reviewer wrote, else the answer."""
-    answer, verdict = mine.answer, mine.verdict
-    if answer is None:
-        return say(CLOSED if mine.closed else WAITING), ()
-    if verdict is not None and verdict.ruling is Ruling.CORRECTED:
-        return verdict.text, (verdict.citation,) if verdict.citation else ()
-    if verdict is not None and verdict.ruling is Ruling.NOT_ON_PAGE:
-        return say(NOT_THERE), ()
-    return render_words(answer), answer.citations
-
-
 def _name_state(mine: MyQuestion) -> str:
     if mine.answer is None:
         return ""
-    if mine.verdict is not None and mine.verdict.ruling is not Ruling.REJECTED:
-        return say(CORRECTED if mine.verdict.ruling is Ruling.CORRECTED else CHECKED)
-    return say(CHECKED if mine.answer.verified_by else _KINDS[mine.answer.kind])
+    if mine.is_checked:
+        return say(CORRECTED if mine.ruling is Ruling.CORRECTED else CHECKED)
+    return say(_KINDS[mine.answer.kind])
 
 
 def _draw_pages(pages: TalkReply, site_url: str) -> Json:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bot.web.access import HEADERS, Handler, RefusedError, check_peer, check_same_origin
+from bot.web.access import HEADERS, Handler, RefusedError, check_peer, check_same_origin, refuse
 from bot.web.chat_page import STATIC
 from bot.web.dashboard.data import RANGES, DashboardData, Query
 from feedback.store.base import StoreError
@@ -103,8 +103,7 @@ def _guard(handler: Handler, doors: DashboardAccess) -> Handler:
                 check_is_open(doors)
             response = await handler(request)
         except RefusedError as refusal:
-            body = {"error": {"code": refusal.code, "message": str(refusal)}}
-            response = web.json_response(body, status=refusal.status)
+            response = refuse(refusal)
         response.headers.update(HEADERS)
         return response
 

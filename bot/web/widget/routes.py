@@ -22,7 +22,7 @@ from aiohttp import web
 
 from bot.http import LOOPBACK_NAMES
 from bot.page_language import SCRIPTS, list_tags, translate_page
-from bot.web.access import CONTENT_SECURITY_POLICY, Handler, RefusedError, read_object
+from bot.web.access import CONTENT_SECURITY_POLICY, Handler, RefusedError, read_object, refuse
 from bot.web.chat_page import ADAPTIVE_CARDS, STATIC, BotKnowledge
 from bot.web.chats import Chats
 from bot.web.conversations import Conversation
@@ -122,9 +122,9 @@ class WidgetPage:
                     self._check_sender(request)
                 response = await handler(request)
             except RefusedError as refused:
-                response = _refuse(refused)
+                response = refuse(refused)
             except StoreUnavailable:
-                response = _refuse(RefusedError(503, say(NOT_NOW), "unavailable"))
+                response = refuse(RefusedError(503, say(NOT_NOW), "unavailable"))
             if not response.prepared:
                 for name, value in _headers("'none'").items():
                     response.headers.setdefault(name, value)
@@ -305,8 +305,3 @@ def _headers(ancestors: str) -> dict[str, str]:
         "Cross-Origin-Resource-Policy": "cross-origin" if framed else "same-origin",
         "Cross-Origin-Embedder-Policy": "require-corp",
     }
-
-
-def _refuse(refused: RefusedError) -> web.Response:
-    body = {"error": {"code": refused.code, "message": str(refused)}}
-    return web.json_response(body, status=refused.status)
