@@ -124,6 +124,7 @@ def list_languages() -> Mapping[str, str]:
 
 
 @lru_cache
+@lru_cache
 def list_texts(language: str, folder: str) -> Mapping[str, str | list[str]]:
     """Return what a language says for the texts of files below a folder, by the (singular) English one.
 

@@ -20,8 +20,8 @@ from babel.messages.pofile import read_po, write_po
 from core.translation import CATALOGUES, LANGUAGES
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "bot" / "static" / name for name in ("index.html", "panel.html")] + [
-    ROOT / "bot" / "teams" / "tab" / "static" / "tab.html"
+PAGES = [
+    ROOT / "bot" / name for name in ("static/index.html", "static/panel.html", "teams/tab/static/tab.html")
 ]
 _PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
 ROOMS = ("bot", "core", "model", "pages")
