@@ -51,6 +51,11 @@ _CHANGES = {
 }
 
 
+Seen = tuple[Answer | None, Review | None]
+"""An answer and its review, as they were read; None where one is gone, or the store away."""
+NOT_READ: Seen = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Presser:
     """Whose eyes a press counts for: their chat or room, and the directory's id where their channel vouches.
@@ -107,60 +112,63 @@ class ReviewActions:
         self._ways = ways
         later.register(WISH, self._do_later)
 
-    async def perform(self, wish: ReviewAction, presser: Presser) -> Review | None:
-        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+    async def perform(self, wish: ReviewAction, presser: Presser, seen: Seen = NOT_READ) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction.
+
+        `seen` is what was read a moment ago to find out whether they may.
+        """
         if wish.verb != "review.claim":
             kept = replace(wish, presser=self._ways.seal(json.dumps(asdict(presser))))
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(kept))
+            return await self._later.attempt(partial(self._do, wish, seen), WISH, asdict(kept))
         try:
             return await self._do(wish)
         except StoreUnavailable as error:
             log.info("a review was not claimed: %s", error)
             raise Refused(say(NO_CLAIM)) from error
 
-    async def _do(self, wish: ReviewAction) -> Review:
+    async def _do(self, wish: ReviewAction, seen: Seen = NOT_READ) -> Review:
         at = datetime.fromisoformat(wish.at)
         if wish.verb == "review.claim":
             return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
         if wish.verb == "review.skip":
             return await self.reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
         if wish.verb in _CHANGES:
-            return await self._change(wish, at)
+            return await self._change(wish, at, seen)
         ruling = _RULINGS[wish.verb]
         verdict = Verdict(
             wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
         )
         if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
+            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish, seen))
         return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
 
-    async def _change(self, wish: ReviewAction, at: datetime) -> Review:
+    async def _change(self, wish: ReviewAction, at: datetime, seen: Seen) -> Review:
         kind = _CHANGES[wish.verb]
         change = RulingChange(kind, wish.person, wish.name, at, wish.note, source=wish.source)
         if kind is ChangeKind.WITHDRAWN:
             return await self._taking_back.take_back(wish.answer_id, wish.round, change)
         verdict = replace(
-            build_correction(change, wish.text, wish.channel), citation=await self._find_span(wish)
+            build_correction(change, wish.text, wish.channel), citation=await self._find_span(wish, seen)
         )
         return await self._taking_back.edit(wish.answer_id, wish.round, change, verdict)
 
-    async def find_doubt(self, wish: ReviewAction) -> Citation | None:
-        """Return the sentence that speaks against a ruling that the page does not tell; None for another."""
+    def find_doubt(self, wish: ReviewAction, seen: Seen) -> Citation | None:
+        """Return the sentence that speaks against a ruling that the page does not tell; None for another.
+
+        Also None while the store is away: the ruling is kept, and nobody is asked to wait.
+        """
         if wish.verb not in {"review.not_on_page", "review.approve"}:
             return None
-        try:
-            answer, review = await self.read(wish.answer_id)
-        except StoreUnavailable:
-            return None  # the ruling is kept, and nobody is asked to wait
+        answer, review = seen
         if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
             return None  # the ruling says what is wrong with it
         if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
             return None
         return find_near_quote(to_reviewed(answer, review.passages))
 
-    async def _find_span(self, wish: ReviewAction) -> Citation | None:
+    async def _find_span(self, wish: ReviewAction, seen: Seen) -> Citation | None:
         """Return the place on the page that a correction stands on."""
-        answer, review = await self.read(wish.answer_id)
+        answer, review = seen if None not in seen else await self.read(wish.answer_id)
         if answer is None:
             raise Refused(say(GONE))
         known = dict(spans(to_reviewed(answer, review.passages if review else ())))
@@ -168,7 +176,7 @@ class ReviewActions:
             raise BadAction(say("Please choose one of the places that the card offers."))
         return known.get(wish.span)
 
-    async def read(self, answer_id: str) -> tuple[Answer | None, Review | None]:
+    async def read(self, answer_id: str) -> Seen:
         """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""
         return await self.store.answer(answer_id), await self.reviewing.desk.review(answer_id)
 

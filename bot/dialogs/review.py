@@ -306,7 +306,7 @@ class Reviewing:
             return answer
         kept = await self.desk.read_verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
-            await self.desk.put_verified(verified)
+            await self.desk.put_verified(verified, is_new=kept is None)
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
@@ -406,7 +406,8 @@ class Reviewing:
             if changed == review:
                 return review
             if deed:
-                await self.desk.mark_reviewer(answer_id, deed[0])
+                if not _holds(review, deed[0]):  # whoever does was marked a moment ago, when they claimed
+                    await self.desk.mark_reviewer(answer_id, deed[0])
                 await self.desk.leave_errand(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
@@ -423,6 +424,11 @@ class Reviewing:
             await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", deed)
+
+
+def _holds(review: Review, reviewer: str) -> bool:
+    until = review.claimed_until
+    return review.claimed_by == reviewer and until is not None and until > datetime.now(UTC)
 
 
 def derive_stratum(answer: Answer) -> str:

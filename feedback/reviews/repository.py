@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.records import Answer, Feedback, Review, VerifiedAnswer
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document, put_new
 from feedback.store.serialization import from_json, to_json
 
 WAITING, SETTLED = "waiting", "settled"
@@ -209,18 +209,18 @@ class ReviewRepository:
     async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
         """Index the reviewer of an answer, whom only the review names, for privacy/anonymise.py."""
         now = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
-        )
+        mark = Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
+        await put_new(self._documents, mark)
         await self._documents.put(Document("reviewer", reviewer, "", person=reviewer, order=now))
 
     # Verified answers
 
-    async def put_verified(self, verified: VerifiedAnswer) -> None:
-        """Keep or replace the verified answer that a review ended with."""
+    async def put_verified(self, verified: VerifiedAnswer, *, is_new: bool = False) -> None:
+        """Keep or replace the verified answer that a review ended with; `is_new` where none was kept."""
         name, state = verified.answer_id, STALE if verified.stale_at else LIVE
         now = moment(datetime.now(UTC))
-        await self._documents.put(Document("verified", name, to_json(verified), name, state=state, order=now))
+        kept = Document("verified", name, to_json(verified), name, state=state, order=now)
+        await (put_new(self._documents, kept) if is_new else self._documents.put(kept))
 
     async def read_verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
@@ -283,19 +283,11 @@ class ReviewRepository:
         """Return where the reviewers' cards go."""
         return [from_json(CardDestination, document.body) for document in await self._all(Wanted("place"))]
 
-    async def put_shown(self, shown: PostedMessage) -> None:
-        """Remember what a message shows."""
-        shown_at = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document(
-                "shown",
-                _on_screen(shown),
-                to_json(shown),
-                shown.answer_id,
-                parse_reader(shown.place),
-                order=shown_at,
-            )
-        )
+    async def put_shown(self, shown: PostedMessage, *, is_new: bool = False) -> None:
+        """Remember what a message shows; `is_new` where nothing was kept of it."""
+        now, reader = moment(datetime.now(UTC)), parse_reader(shown.place)
+        kept = Document("shown", _on_screen(shown), to_json(shown), shown.answer_id, reader, order=now)
+        await (put_new(self._documents, kept) if is_new else self._documents.put(kept))
 
     async def list_shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""

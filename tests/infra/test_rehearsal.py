@@ -248,6 +248,9 @@ MISTAKES = {
     "an alert that looks back a week": (
         "modules/alerts.bicep", "window: 'P2D'", "window: 'P7D'", "evaluationFrequency"
     ),
+    "logs that a type does not have": (
+        "modules/kusto.bicep", "'FailedIngestion'", "'IngestionFailed'", "is not supported"
+    ),
     "the same logs to the same place twice": ("modules/registry.bicep", TOLD, OTHER, "Conflict"),
     "a name that only a deployment knows": (
         "modules/vault.bicep", "'kv-${token}'", "'kv-${component.properties.AppId}'", "BCP120"

@@ -159,6 +159,15 @@ def _member_mistakes(
         yield from mistakes(body, types.at(known["type"]), types, at)
 
 
+def find_newer(folder: Path, of: str) -> list[str]:
+    """Return the versions of a type, no previews, that are newer than this one."""
+    name, _, version = of.partition("@")
+    listed = git(folder, "ls-tree", "-r", "--name-only", "HEAD", "generated").splitlines()
+    there = re.compile(rf"/{re.escape(name.partition('/')[0].lower())}/(\d{{4}}-\d\d-\d\d)/types\.json$")
+    found = sorted({match[1] for match in map(there.search, listed) if match and match[1] > version[:10]})
+    return [one for one in found if read_published(folder, f"{name}@{one}")]
+
+
 def list_wanted() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every resource that is deployed with everything switched on, and in the usual way."""
     for given in ({}, EVERYTHING):
@@ -183,6 +192,9 @@ def _check(folder: Path) -> int:
         count += 1
         said = [f"there is no {of}"] if known is None else mistakes(body, known[1], known[0], of)
         bad |= dict.fromkeys(said)
+    for of in sorted(found):
+        if newer := find_newer(folder, of):
+            sys.stdout.write(f"{of}: newer ones are {', '.join(newer)}\n")
     sys.stdout.write("".join(f"{one}\n" for one in bad))
     sys.stdout.write(f"{count} bodies of {len(found)} types and versions; {len(bad)} mistakes\n")
     return min(len(bad), 1)
