@@ -124,7 +124,11 @@ def test_an_installation_that_was_removed_comes_back_with_its_vault(
 
 
 def test_all_that_can_be_switched_on_is_provisioned() -> None:
-    given = {"ASKPAGE_SLACK_TEAMS": "T01", "WITH_DATA_EXPLORER": "false"}
+    given = {
+        "ASKPAGE_SLACK_TEAMS": "T01",
+        "ASKPAGE_TELEMETRY": "azuremonitor",
+        "WITH_DATA_EXPLORER": "false",
+    }
     secrets = {"ASKPAGE_SLACK_SIGNING_SECRET": "s", "ASKPAGE_SLACK_BOT_TOKEN": "t"}
     own = {"ASKPAGE_APP_TYPE": "SingleTenant", "ASKPAGE_APP_ID": "an-app", "ASKPAGE_APP_PASSWORD": "p"}
     cli = new_installation(**given, **secrets, **own)
@@ -140,6 +144,15 @@ def test_all_that_can_be_switched_on_is_provisioned() -> None:
     env = bot_of(cli).properties["template"]["containers"][0]["env"]
     secret = {one["name"] for one in env if "secretRef" in one}
     assert secret >= {"ASKPAGE_APP_PASSWORD", "ASKPAGE_SLACK_BOT_TOKEN"}
+    carried = [
+        one["value"]
+        for of in ("Microsoft.App/containerApps", "Microsoft.App/jobs")
+        for run in cli.azure.of_type(of)
+        for one in run.properties["template"]["containers"][0]["env"]
+        if one["name"] == "ASKPAGE_TELEMETRY"
+    ]
+    assert len(carried) == 7
+    assert set(carried) == {"azuremonitor"}
 
 
 # Faults
