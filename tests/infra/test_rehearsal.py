@@ -46,8 +46,8 @@ def wanted() -> object:
 
 
 def bot_of(cli: DeveloperCli) -> Resource:
-    [app] = cli.azure.of_type("Microsoft.App/containerApps")
-    return app
+    apps = {one.name: one for one in cli.azure.of_type("Microsoft.App/containerApps")}
+    return apps["askpage"]
 
 
 def images_of(cli: DeveloperCli) -> set[str]:
@@ -135,9 +135,20 @@ def test_all_that_can_be_switched_on_is_provisioned() -> None:
     cli.up()
     image = f"{cli.environment['AZURE_CONTAINER_REGISTRY_ENDPOINT']}/askpage-cuda:1"
     cli.azure.images[image] = "built"
-    cli.environment["TRAINING_IMAGE"] = image
+    cli.environment |= {"TRAINING_IMAGE": image, "MODEL_IMAGE": image, "MODEL_REPLICAS": "0"}
+    cli.environment |= {"ASKPAGE_MODEL_SERVER_KEY": "k" * 32, "GPU_PROFILE": "Consumption-GPU-NC24-A100"}
     cli.provision()
     assert image in images_of(cli)
+    [servers] = [
+        one for one in cli.azure.of_type("Microsoft.App/containerApps") if one.name == "askpage-model"
+    ]
+    scale = servers.properties["template"]["scale"]
+    assert (scale["minReplicas"], scale["maxReplicas"]) == (0, 4)
+    [place] = cli.azure.of_type("Microsoft.App/managedEnvironments")
+    assert {one["workloadProfileType"] for one in place.properties["workloadProfiles"]} == {
+        "Consumption",
+        "Consumption-GPU-NC24-A100",
+    }
     [account] = cli.azure.accounts.values()
     assert {one["schedule"]["name"] for one in account["links"].values()} >= {"update-model"}
     assert not cli.azure.of_type("Microsoft.Kusto/clusters")
@@ -151,7 +162,7 @@ def test_all_that_can_be_switched_on_is_provisioned() -> None:
         for one in run.properties["template"]["containers"][0]["env"]
         if one["name"] == "ASKPAGE_TELEMETRY"
     ]
-    assert len(carried) == 7
+    assert len(carried) == 8
     assert set(carried) == {"azuremonitor"}
 
 
