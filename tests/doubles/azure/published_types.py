@@ -28,6 +28,11 @@ EVERYTHING = {
     "ASKPAGE_APP_TYPE": "SingleTenant",
     "ASKPAGE_APP_ID": "an-app",
     "ASKPAGE_APP_PASSWORD": "p",
+    "ASKPAGE_GIT_TOKENS": "g",
+    "ASKPAGE_CONFLUENCE_TOKENS": "c",
+    "ASKPAGE_SHAREPOINT_CLIENT_ID": "another-app",
+    "ASKPAGE_SHAREPOINT_CLIENT_SECRET": "s",
+    "ASKPAGE_NOTION_TOKEN": "n",
 }
 
 
@@ -176,7 +181,8 @@ def list_wanted() -> Iterator[tuple[str, dict[str, Any]]]:
         cli.up()
         image = f"{cli.environment['AZURE_CONTAINER_REGISTRY_ENDPOINT']}/askpage-cuda:1"
         cli.azure.images[image] = "built"
-        cli.environment["TRAINING_IMAGE"] = image
+        cli.environment |= {"TRAINING_IMAGE": image, "MODEL_IMAGE": image}
+        cli.environment["ASKPAGE_MODEL_SERVER_KEY"] = "k" * 24
         cli.provision()
         yield from cli.azure.wanted
 
