@@ -64,7 +64,7 @@ class Known(KnowsParaphrases, Protocol):
     """The verified answers that are served (`bot/dialogs/verified_answers.py`)."""
 
     def put(self, verified: VerifiedAnswer) -> None:
-        """Serve it from now on, in the place of an older one from the same answer."""
+        """Serve it from now on, in the place of an older one from the same answer; a stale one no more."""
         ...
 
     def drop(self, answer_id: str) -> None:
@@ -306,7 +306,7 @@ class Reviewing:
             return answer
         kept = await self.desk.read_verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
-            await self.desk.put_verified(verified, is_new=kept is None)
+            await self.desk.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
@@ -386,6 +386,7 @@ class Reviewing:
                 await self.desk.keep_round(before, anew=True)  # `forget_past_round` may have come between
                 events.review_opened(answer, reason, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
+        await self.refresh(verified.answer_id)  # somebody may have ruled anew
         self.wake()
 
     def forget(self, answer_id: str) -> None:
