@@ -12,7 +12,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -109,14 +108,16 @@ class ReviewActions:
 
     async def perform(self, wish: ReviewAction, presser: Presser) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        if wish.verb != "review.claim":
-            kept = replace(wish, presser=self._ways.seal(json.dumps(asdict(presser))))
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(kept))
         try:
-            return await self._do(wish)
+            if wish.verb == "review.claim" or not self._later.is_waiting:
+                return await self._do(wish)
         except StoreUnavailable as error:
-            log.info("a review was not claimed: %s", error)
-            raise Refused(say(NO_CLAIM)) from error
+            log.info("what a reviewer decided cannot be done now: %s", error)
+            if wish.verb == "review.claim":
+                raise Refused(say(NO_CLAIM)) from error
+        kept = replace(wish, presser=self._ways.seal(json.dumps(asdict(presser))))
+        await self._later.keep(WISH, asdict(kept))
+        return None
 
     async def _do(self, wish: ReviewAction) -> Review:
         at = datetime.fromisoformat(wish.at)

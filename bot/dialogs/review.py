@@ -310,16 +310,16 @@ class Reviewing:
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
-            await self._follow_change(review)
+            await self._follow_change(review.answer_id, review.version, review.round)
         await self.learn()
         return answer
 
-    async def _follow_change(self, review: Review) -> None:
+    async def _follow_change(self, answer_id: str, version: int, round_: int) -> None:
         """Serve what holds where a ruling was taken back or edited while it was about to be served."""
-        if await self.desk.read_review_version(review.answer_id) == review.version:
+        if await self.desk.read_review_version(answer_id) == version:
             return
-        now = await self.desk.review(review.answer_id)
-        if now is not None and now.round != review.round:
+        now = await self.desk.review(answer_id)
+        if now is not None and now.round != round_:
             await self.follow(now)
 
     async def follow(self, review: Review) -> None:

@@ -107,6 +107,11 @@ class OfflineQueue:
         return self._entries + len(self._questions)
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether entries wait: what comes now goes behind them."""
+        return self._entries > 0
+
+    @property
     def full(self) -> bool:
         """Whether nothing more is taken."""
         return self.records >= self.most
@@ -128,7 +133,7 @@ class OfflineQueue:
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         """Do something now, unless something waits; None where it is kept (see `DeferredActions`)."""
-        if not self._entries:
+        if not self.is_waiting:
             try:
                 return await do()
             except StoreUnavailable as error:
