@@ -12,7 +12,6 @@ they did (`Refused`). What must be seen elsewhere is left as an errand for the c
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +43,8 @@ from feedback.analytics import events
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import LATER, drop_overruled, forget_past_round, read_standing
-from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, derive_site
+from feedback.reviews.sampling import count_needed, derive_stratum, draw_weight
+from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable
 from feedback.store.documents import TRIES
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
-_FIRST_BLOCK = 5
 GONE = mark("This is not here any more: its question was deleted.")
 
 
@@ -197,29 +196,16 @@ class Reviewing:
         await self.flag(answer, ReviewReason.DECLINED)
 
     async def _draw_sample_weight(self, answer: Answer) -> int:
-        """Return how many answers this one stands for in the sample, 0 when it is not in it.
-
-        Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so
-        that a stratum with few questions is seen too; later ones are as large as the share wants.
-        """
+        """Return how many answers this one stands for in the sample, 0 when it is not in it."""
         if self._rules.sample_share <= 0:
             return 0
         stratum = derive_stratum(answer)
         number = await self.desk.next_number(f"sample|{stratum}")
-        size, first = min(_FIRST_BLOCK, self._block), 1
-        while number >= first + size:
-            first, size = first + size, min(size * 2, self._block)
-        drawn = int.from_bytes(hashlib.sha256(f"{stratum}|{first}".encode()).digest()[:8]) % size
-        return size if number - first == drawn else 0
-
-    @property
-    def _block(self) -> int:
-        return max(1, round(1 / self._rules.sample_share))
+        return draw_weight(stratum, number, self._rules.sample_share)
 
     async def _put_in_sample(self, answer: Answer, weight: int) -> None:
         await self.flag(answer, ReviewReason.SAMPLE)
-        lot = int.from_bytes(hashlib.sha256(answer.id.encode()).digest()[:8]) / 2**64
-        needed = 2 if lot < self._rules.double_share else 1
+        needed = count_needed(answer.id, self._rules.double_share)
         await self.change(
             answer.id,
             lambda review: (
@@ -423,13 +409,6 @@ class Reviewing:
             await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", deed)
-
-
-def derive_stratum(answer: Answer) -> str:
-    """Return the group that an answer belongs to: "site|channel|language|model version"."""
-    question = answer.question
-    place = [derive_site(answer), question.channel, question.language or "unknown"]
-    return "|".join([*place, answer.model_version])
 
 
 def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:

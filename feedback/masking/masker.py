@@ -1,4 +1,4 @@
-"""Personal data out of what people wrote, before any of it is kept for training.
+"""Masks personal data in what people wrote, before any of it is kept for training.
 
 `Masker` puts placeholders in its place: "Ask [person] at [email]." One value has one placeholder throughout
 the texts that are masked together, so that a question and its answer still fit: a second person is [person

@@ -1,4 +1,4 @@
-"""Where a text names a person.
+"""Finds the names of people in a text.
 
 SpaCy's model, lists of names and what stands around a name, each checking the other. The model alone misses
 names in small letters, short sentences and names of other languages, and takes products and holidays for

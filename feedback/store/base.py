@@ -7,7 +7,7 @@
 Everything that returns has been written durably: a person may be told. Every write is idempotent: the same
 record twice is one record. Forms: one SQLite file (feedback/store/sqlite.py, the default), Azure Cosmos DB
 (feedback/store/cosmos.py), and Cosmos DB with a queue on disk for when it is away
-(feedback/store/offline_queue.py).
+(feedback/store/offline_store.py).
 """
 
 from __future__ import annotations
