@@ -2,7 +2,7 @@
 
     async with open_borrowed(settings, store, holder) as borrowed: …
 
-The bot, scheduled work and the command line use them. Scheduled work has no front end: it reaches
+The bot, scheduled work and the command line use them. Scheduled work handles no activities: it reaches
 conversations of channels by their connector, and none of the local page, whose server is another process.
 """
 

@@ -381,9 +381,9 @@ class Reviewing:
             forget(answer_id)
 
     async def change(
-        self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None
+        self, answer_id: str, change: Callable[[Review], Review], act: tuple[str, AuditAction] | None = None
     ) -> Review:
-        """Change a review, also against others. `deed`: who does what, for those who see the card."""
+        """Change a review, also against others. `act`: who does what, for those who see the card."""
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
@@ -391,24 +391,24 @@ class Reviewing:
             changed = change(review)
             if changed == review:
                 return review
-            if deed:
-                await self.desk.mark_reviewer(answer_id, deed[0])
+            if act:
+                await self.desk.mark_reviewer(answer_id, act[0])
                 await self.desk.leave_errand(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
-                if deed:
-                    await self._record(answer_id, *deed)
+                if act:
+                    await self._record(answer_id, *act)
                 return replace(changed, version=review.version + 1)
         raise StoreUnavailable(f"the review of {answer_id} changes too fast")
 
-    async def _record(self, answer_id: str, reviewer: str, deed: AuditAction) -> None:
+    async def _record(self, answer_id: str, reviewer: str, act: AuditAction) -> None:
         """Write into the audit trail what a reviewer has done; it is done, whether that works or not."""
         try:
             answer = await self._store.answer(answer_id)
             asker = answer.question.asker if answer else ""
-            await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
+            await self.audit.write(reviewer, act, answer_id=answer_id, person=asker)
         except StoreError:
-            log.exception("the audit trail misses that a reviewer %s", deed)
+            log.exception("the audit trail misses that a reviewer %s", act)
 
 
 def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:
