@@ -1,4 +1,4 @@
-"""Where telemetry is to go and how, what is being sent, and the error of a way that cannot be gone."""
+"""Which exporter telemetry gets, the count of what it sends, and the error of one that cannot be opened."""
 
 from __future__ import annotations
 
