@@ -32,7 +32,8 @@ from feedback.reviews.repository import WAITING
 from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig, make_container
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import every_line
 from feedback.store.sqlite import SqliteStore
 from tests.builders.reviewing import REVIEWERS_CHANNEL as CHANNEL
