@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ import pytest
 
 from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
+from model.inference.slots import Ask, choose_slot, choose_token, count_shared_prefix
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Ask, Lines, Worker, choose_slot, choose_token, count_shared_prefix
+from model.inference.worker import Lines, Worker
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -161,14 +162,14 @@ class Counting:
         ask.at += len(part)
         self.diary.append(f"{self.name} reads {len(part)}")
 
-    def next_token(self, ask: Ask) -> int:
+    def next_tokens(self, ask: Ask, _ends: Collection[int]) -> list[int]:
         if ask.ids[0] == 666:
             raise RuntimeError("out of memory")
         token = 10 + ask.new
         ask.new += 1
         self.tokens.append(token)
         self.diary.append(f"{self.name} says {token}")
-        return token
+        return [token]
 
 
 class Desk:
