@@ -77,7 +77,8 @@ class EngineOptions:
     """The device, threads and limits of an engine.
 
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
-    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those.
+    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those
+    (-1: of as many as fit in a twentieth of `memory_gb`, four at most).
     `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated whole (46 KB a token
     for the default model). `piece` is how many prompt tokens are computed at one go: the longest that
     somebody else's answer stands still. `spin_us` is how long a thread waits busily for the next piece of
@@ -92,6 +93,7 @@ class EngineOptions:
     concurrent: int = 2
     queue_limit: int = 16
     remembered: int = 0
+    memory_gb: float | None = None
     context_tokens: int = 2048
     piece: int = 128
     spin_us: int = 30

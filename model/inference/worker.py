@@ -26,6 +26,7 @@ import select
 import signal
 import sys
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ from model.inference.slots import Ask, Slot, choose_slot
 # (onnxruntime_genai has no type stubs)
 
 _READ_BYTES = 1 << 16
+_MOST_REMEMBERED = 4
+_SHARE_REMEMBERED = 0.05
+"""Of the device's memory, what is kept of prompts that nobody waits for."""
 
 
 class Worker:
@@ -181,6 +185,20 @@ def make_config(folder: str, options: dict[str, Any]) -> Any:
     return config
 
 
+def count_cache_bytes(decoder: Mapping[str, int], context: int, device: str) -> int:
+    """Return what a slot's cache takes, by genai's description of the decoder: keys and values, 4 bytes each.
+
+    On a GPU they have 2 at the least.
+    """
+    numbers = decoder["num_hidden_layers"] * decoder["num_key_value_heads"] * decoder["head_size"]
+    return 2 * numbers * context * (2 if device == "cuda" else 4)
+
+
+def count_remembered(cache_bytes: int, memory_gb: float | None) -> int:
+    """Return how many prompts are kept beside those of answers in progress; none where nothing tells."""
+    return min(_MOST_REMEMBERED, int((memory_gb or 0.0) * 1e9 * _SHARE_REMEMBERED / cache_bytes))
+
+
 def main() -> None:
     """Load the model, say so, and serve."""
     for name in ("SIGINT", "SIGTERM"):  # the parent decides when we end: it may be draining
@@ -197,7 +215,11 @@ def main() -> None:
         load_cuda_libraries()
     model = og.Model(make_config(folder, options))
     concurrent = options["concurrent"]
-    slots = [Slot(model, context) for _ in range(concurrent + options["remembered"])]
+    remembered = options["remembered"]
+    if remembered < 0:
+        kept_bytes = count_cache_bytes(written["decoder"], context, options["device"])
+        remembered = count_remembered(kept_bytes, options["memory_gb"])
+    slots = [Slot(model, context) for _ in range(concurrent + remembered)]
     ends = frozenset([eos] if isinstance(eos, int) else eos)
     worker = Worker(slots, ends, options["piece"], out, concurrent)
     worker.send({"ready": True, "context": context})

@@ -32,7 +32,7 @@ from langchain_core.messages import BaseMessage
 from model.answering import grounding
 from model.answering.chain import AcquireModel, LoadedModel, always_acquire
 from model.answering.chat_model import CannedChatModel, OnnxChatModel
-from model.answering.profile import Profile, describe_processor, measure_briefly
+from model.answering.profile import Profile, describe_processor, measure_briefly, memory_gb
 from model.onnx_infer import Engine, EngineError, EngineOptions, resolve
 from model.registry.catalogue import find_base_model
 from model.registry.drafting import is_on
@@ -365,10 +365,11 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVers
 
 
 def _load_engine(version: ModelVersion, options: EngineOptions) -> Engine:
-    """Load a version, with drafts where they pay. Raises EngineFailed."""
+    """Load a version, with drafts where they pay, and what the memory holds. Raises EngineFailed."""
     options = resolve(options)
     drafts = is_on(version.drafting, options.device, describe_processor(options))
-    return Engine.load(version.folder, replace(options, drafts=drafts))
+    memory = memory_gb(options.device, int(options.cuda.get("device_id", "0")))
+    return Engine.load(version.folder, replace(options, drafts=drafts, memory_gb=memory))
 
 
 async def _determine_profile(version: ModelVersion, engine: Engine) -> Profile:

@@ -19,7 +19,7 @@ from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
 from model.inference.slots import Ask, choose_slot, choose_token, count_shared_prefix
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Lines, Worker
+from model.inference.worker import Lines, Worker, count_cache_bytes, count_remembered
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -295,6 +295,16 @@ def test_what_was_asked_about_lately_stays_known_beside_what_is_answered() -> No
 
 
 # Figures and options
+
+
+def test_as_many_prompts_are_kept_as_a_twentieth_of_the_memory_holds_four_at_most() -> None:
+    small = {"num_hidden_layers": 30, "num_key_value_heads": 3, "head_size": 64}
+    a_cache = count_cache_bytes(small, 1632, "cpu")
+    assert a_cache == 1632 * 46_080
+    assert count_cache_bytes(small, 1632, "cuda") == a_cache // 2
+    assert [count_remembered(a_cache, memory) for memory in (None, 1.0, 2.0, 4.0, 24.0)] == [0, 0, 1, 2, 4]
+    llama = {"num_hidden_layers": 32, "num_key_value_heads": 32, "head_size": 128}
+    assert count_remembered(count_cache_bytes(llama, 1632, "cpu"), 24.0) == 0
 
 
 def test_the_waiting_time_is_what_the_queue_takes_judged_by_the_last_answers() -> None:
