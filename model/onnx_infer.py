@@ -92,7 +92,7 @@ class EngineOptions:
     threads: int = 0
     concurrent: int = 2
     queue_limit: int = 16
-    remembered: int = 0
+    remembered: int = -1
     memory_gb: float | None = None
     context_tokens: int = 2048
     piece: int = 128
