@@ -7,6 +7,7 @@ import { CARDS, Card, UNITS, duration, glance } from "./figures.js";
 import { showGaps } from "./gaps.js";
 import { showLearning } from "./learning.js";
 import { Plot } from "./plot.js";
+import { showTokens } from "./tokens.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 60_000;
@@ -166,6 +167,7 @@ function show(body) {
   showNow(data);
   showLearning(data, CHANNELS);
   showVersions(data);
+  showTokens(data, times(body));
   showWorst(body);
   showReviews(body, times(body));
   showJobs(body);

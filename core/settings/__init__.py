@@ -61,6 +61,7 @@ from core.settings.operation import (
     SlackSettings,
     TeamsPackageSettings,
     TelemetrySettings,
+    TokenPriceSettings,
 )
 from core.settings.sources import SourceSettings
 from core.settings.widget import WidgetSettings
@@ -168,6 +169,7 @@ class Settings(BaseSettings):
         "data_dir only.",
     )
     model_url: ModelUrlSettings
+    token_price: TokenPriceSettings
     ray: RaySettings
     model_server: ModelServerSettings
 

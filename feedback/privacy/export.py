@@ -34,7 +34,7 @@ MEANING: Mapping[str, str] = {
     "questions.record": "the question: text, conversation, channel, time, page that was named, language",
     "questions.answer": "what was answered; passages is what the model read, citations is what it named as"
     " its source, support the share of its words that stand there, timings how long it took in seconds,"
-    " stopped that you pressed stop while it was written",
+    " tokens how much its model read and wrote, stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
     "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a"
     " decision that was taken back or edited, when and why",
