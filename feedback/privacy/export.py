@@ -51,7 +51,8 @@ MEANING: Mapping[str, str] = {
     " often. rated: that an answer to a question of yours was rated. file: the names of the files that you"
     " sent with a question, while they are kept. reviewed, reviewer: that you have reviewed. reached: that a"
     " chat was begun with you as a reviewer. owner_step: what you pressed on a card about a gap of your page."
-    " greeted: that you were told about privacy",
+    " page_author: that a page with a gap names you as its author. greeted: that"
+    " you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
     "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
     " operator",
