@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bot.stores import open_store
 from cli.console import Json, out, print_json, with_settings
+from cli.tables import print_table
 from core.settings import Settings
 from feedback.metrics.daily import Day
 from feedback.metrics.daily_cache import DailyCache
@@ -104,7 +105,7 @@ def _print(rows: Sequence[Row], prices: TokenPrices) -> None:
     known = [row.cost for row in rows if row.cost is not None]
     costs = (_money(sum(known) if known else None),) if prices.known else ()
     table.add_row("together", "", *map(_count, sums), *costs)
-    out.print(table)
+    print_table(table)
 
 
 def _count(value: int) -> str:

@@ -69,14 +69,15 @@ class Question:
 class Section:
     """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top).
 
-    `level` is that of its heading on the page, 1 to 6; how it looks is no part of what a page says, so it
-    counts in no hash.
+    `level` is that of its heading on the page, 1 to 6, `links` are (words, address as the page has it) in
+    their order; neither is part of what a page says, so they count in no hash.
     """
 
     heading: str
     anchor: str
     text: str
     level: int = 2
+    links: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
