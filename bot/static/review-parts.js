@@ -100,7 +100,7 @@ function place({ name, quote, url }) {
 function alike(others) {
   const boxes = others.map((one) => element("label", { class: "tick" }, element("input", { type: "checkbox", value: one.id }), ` ${one.question}`));
   const all = element("button", { type: "button", onclick: () => boxes.forEach((box) => (box.firstElementChild.checked = true)) }, "Tick all");
-  return element("fieldset", { class: "alike" }, element("legend", {}, `${many(others.length, "other waiting question")} ${others.length === 1 ? "asks" : "ask"} the same. Rule on those that are ticked, too:`), ...boxes, others.length > 1 ? all : null);
+  return element("fieldset", { class: "alike" }, element("legend", {}, `${many(others.length, "other waiting question")} ${others.length === 1 ? "asks" : "ask"} the same. Your decision also counts for those that are ticked:`), ...boxes, others.length > 1 ? all : null);
 }
 
 function actions(list, press) {

@@ -16,26 +16,27 @@ export function showTokens({ tokens, at }, when) {
   if (none) return;
   $("tokens-facts").replaceChildren(
     fact("cost", "Cost", money(now.cost, currency), compare(now.cost, before?.cost, currency ? "" : "no price is set")),
-    fact("read", "Read", count(now.read), `${percent(now.cached, now.read)} of it from the cache`),
-    fact("written", "Written", count(now.written), "shown or not"),
-    fact("each", "For one answer", count(each(now)), now.cost === null ? "read and written" : `${money(now.cost / now.charged_answers, currency)} each`),
+    fact("read", "Tokens read", count(now.read), `${percent(now.cached, now.read)} of it from the cache`),
+    fact("written", "Tokens written", count(now.written), "shown or not"),
+    fact("each", "Tokens an answer", count(each(now)), now.cost === null ? "read and written" : `${money(now.cost / now.charged_answers, currency)} each`),
   );
   $("tokens-basis").textContent = `From ${count(now.answers)} ${now.answers === 1 ? "answer" : "answers"} for which a model was asked. ${whatCosts(now, currency)}`;
-  table("tokens-versions", ["Version", ...HEADS], tokens.versions.map((one) => [one.name, one]), currency);
+  const heads = currency ? [...HEADS, "Cost"] : HEADS;
+  table("tokens-versions", ["Version", ...heads], tokens.versions.map((one) => [one.name, one]), currency);
   const times = at.map((time, bucket) => [when.long(Date.parse(time)), points[bucket]]);
-  table("tokens-times", ["Time (UTC)", ...HEADS], times.filter(([, one]) => one?.answers).reverse(), currency);
+  table("tokens-times", ["Time (UTC)", ...heads], times.filter(([, one]) => one?.answers).reverse(), currency);
   const plain = (name, keys, all) => ({ heads: [name, ...PLAIN, "currency"], rows: all.map((one, row) => [keys[row], ...PLAIN.map((key) => one?.[key] ?? null), currency]) });
   $("tokens-versions-export").replaceChildren(exportButtons("tokens-versions", "Tokens by model version", () => plain("version", tokens.versions.map(({ name }) => name), tokens.versions)));
   $("tokens-times-export").replaceChildren(exportButtons("tokens", "Tokens over time", () => plain("time", at, points)));
 }
 
-const HEADS = ["Answers", "Read", "From the cache", "Written", "Cost"];
+const HEADS = ["Answers", "Read", "From the cache", "Written"];
 const count = (value) => UNITS.count.text(Math.round(value));
 const percent = (part, whole) => `${whole ? Math.round((part / whole) * 100) : 0} %`;
 const each = (sums) => (sums.read + sums.written) / sums.answers;
 
 function table(id, heads, rows, currency) {
-  const cells = (one) => [count(one.answers), count(one.read), count(one.cached), count(one.written), money(one.cost, currency)];
+  const cells = (one) => [count(one.answers), count(one.read), count(one.cached), count(one.written), ...(currency ? [money(one.cost, currency)] : [])];
   $(id).replaceChildren(
     element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
     element("tbody", {}, ...rows.map(([name, one]) => element("tr", { "data-cost": one.cost ?? "" }, element("th", { scope: "row" }, name), ...cells(one).map((cell) => element("td", {}, cell))))),

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from cli import main, tables
 from cli.main import COMMANDS, import_command
 from feedback.store.sqlite import SqliteStore
+from jobs.registry import JOBS
 from tests.builders.company import fill, sum_up
 from tests.needs import ROOT
 
@@ -125,3 +126,8 @@ def test_nothing_is_cut_or_taken_for_markup(
     _, row = capsys.readouterr().out.splitlines()
     assert row.count(NAME) == columns - 1
     assert row.endswith("[bold]Asked by [person][/bold]")
+
+
+def test_the_admin_page_says_of_each_job_what_the_command_line_says() -> None:
+    script = (ROOT / "bot" / "static" / "admin.js").read_text("utf-8")
+    assert all(f'{name}: "{job.sentence}"' in script for name, job in JOBS.items())
