@@ -389,7 +389,7 @@ SCENARIOS = (
             *COMPLAINT,
             Press("review.approve", "approved the answer", REVIEWER),
             Sees("Verified by a reviewer"),
-            Sees("A reviewer checked: the answer stands"),
+            Sees("A reviewer checked: the answer is right"),
         ),
     ),
     Scenario(

@@ -188,7 +188,7 @@ def _describe(shown: Listed, history: Sequence[PastRuling], places: Places) -> l
     lines = [
         f"Question: {verified.question_text}",
         f"People get: {said}",
-        *(f"It stands on {place.url}: “{place.quote}”" for place in verified.citations),
+        *(f"Based on {place.url}: “{place.quote}”" for place in verified.citations),
         f"Served {shown.served} times in {USE_DAYS} days.",
     ]
     for step in history:
@@ -214,7 +214,7 @@ def edit_command(
     settings: Settings,
     answer: AnswerId,
     text: Annotated[str, typer.Option("--text", help="What people are to get.")],
-    place: Annotated[str, typer.Option("--place", help="Where it stands: see `show`.")] = "",
+    place: Annotated[str, typer.Option("--place", help="Where the page says it: see `show`.")] = "",
     reason: Reason = "",
 ) -> None:
     """Put another text in the place of a verified answer; the one before stays in its history."""

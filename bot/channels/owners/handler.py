@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 WORDS = frozenset({"gaps", "my gaps", "gaps of my pages"})
 NOT_AN_OWNER = mark(
-    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. Whoever "
-    "runs me names owners in the setting owner_people."
+    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. My "
+    "operator names owners in the setting owner_people."
 )
 NOT_YOUR_PAGE = mark("Only the owner of this page may do this. Nothing was changed.")
 IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your own chat with me.")
