@@ -57,10 +57,10 @@ store status, privacy export, privacy delete, privacy opt-out, privacy scan, pri
 
 def list_commands(name: str, command: Any) -> Iterator[str]:
     """Yield a command, or those of a group; the group, too, where it runs alone."""
-    below = getattr(command, "commands", None)
-    if below is None or command.invoke_without_command:
+    below: dict[str, Any] = getattr(command, "commands", None) or {}
+    if not below or command.invoke_without_command:
         yield name
-    for part, one in (below or {}).items():
+    for part, one in below.items():
         yield from list_commands(f"{name} {part}", one)
 
 
