@@ -197,6 +197,9 @@ PROPERTIES: Mapping[str, Property] = {
     "judged": Property("How many of a sample reviewers judged.", _number),
     "weights": Property("Sum of the weights of what was judged.", _number),
     "rights": Property("Sum of the weights of what was right.", _number),
+    "tokens_read": Property("Tokens that the model read; absent where that is not known.", _number),
+    "tokens_cached": Property("How many of them it had read before.", _number),
+    "tokens_written": Property("Tokens that the model wrote, shown or not.", _number),
     "p50_seconds": Property("Median response time.", _number),
     "p95_seconds": Property("Response time that 95 % of the answers stayed below.", _number),
     "count": Property("How many.", _number),
@@ -221,7 +224,8 @@ EVENTS: Mapping[str, Event] = {
     "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
-        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version",
+        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version "
+        "tokens_read tokens_cached tokens_written",
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
@@ -251,7 +255,8 @@ EVENTS: Mapping[str, Event] = {
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
         "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
-        "sessions session_seconds judged weights rights p50_seconds p95_seconds",
+        "sessions session_seconds judged weights rights p50_seconds p95_seconds tokens_read tokens_cached "
+        "tokens_written",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
     "telemetry_dropped": _event("Some of what was told did not arrive.", "reason count"),

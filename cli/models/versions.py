@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
 from cli.console import Json, out, print_json, progress_bar, progress_out, telling, with_settings
+from cli.tables import print_table
 from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
@@ -64,13 +65,16 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
+    if not rows:
+        out.print("There is no model version yet: `askpage models import` makes the first one.")
+        return
+    table = Table("Version", "Status", "Made from", "Precision", "Created", "Accuracy")
     for row in rows:
-        cells = (row[name] for name in ("name", "status", "parent", "base", "precision", "created_at"))
         share = f" {standing.share:.0%}" if row["status"] == VersionStatus.CANARY else ""
-        first, status, *rest = (_cell(value) for value in cells)
-        table.add_row(first, status + share, *rest, _cell(row["scores"].get("accuracy")))
-    out.print(table)
+        origin, made = _cell(row["parent"] or row["base"]), _cell(row["created_at"])[:10]
+        accuracy = _cell(row["scores"].get("accuracy"))
+        table.add_row(row["name"], f"{row['status']}{share}", origin, _cell(row["precision"]), made, accuracy)
+    print_table(table)
 
 
 @models_app.command("show")
@@ -114,7 +118,7 @@ def _print_comparison(compared: Comparison) -> None:
     for one in compared.figures:
         between = "–" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
         table.add_row(one.name.replace("_", " "), _cell(one.before), _cell(one.after), between)
-    out.print(table)
+    print_table(table)
     for sentence in compared.reasons:
         out.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
 
@@ -146,7 +150,7 @@ def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Js
     table = Table("What", str(left["name"]), str(right["name"]))
     for what, values in differing.items():
         table.add_row(what, *map(_cell, values))
-    out.print(table)
+    print_table(table)
 
 
 # Making
@@ -185,7 +189,7 @@ def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
         licence = row["licence"] + ("*" if row["gated"] else "")
         weights, memory = f"{row['parameters'] / 1e9:.2g}", f"{row['memory_gb']:.1f}"
         table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
-    out.print(table)
+    print_table(table)
     out.print(
         f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to "
         "be accepted "
@@ -200,7 +204,7 @@ def _print_rows(values: Mapping[str, Any]) -> None:
     table = Table("What", Column("Value", overflow="fold"))
     for what, value in values.items():
         table.add_row(what, _cell(value))
-    out.print(table)
+    print_table(table)
 
 
 def catalogue_row(model: BaseModel, precision: str) -> dict[str, Any]:

@@ -46,7 +46,16 @@ def answer_kept(answer: Answer) -> Properties:
         "support": answer.support,
         "confidence": answer.confidence,
         "search_version": answer.search_version or None,
+        **_describe_tokens(answer),
     }
+
+
+def _describe_tokens(answer: Answer) -> Properties:
+    """Return what its model read and wrote; nothing where that is not known."""
+    if answer.tokens is None:
+        return {}
+    read, cached, written = answer.tokens.read, answer.tokens.cached, answer.tokens.written
+    return {"tokens_read": read, "tokens_cached": cached, "tokens_written": written}
 
 
 def verified_kept(answer: Answer) -> Properties:
@@ -126,6 +135,9 @@ def day_summed(group: Group, sums: Sums) -> Properties:
         "judged": sums.judged.count,
         "weights": sums.judged.total,
         "rights": sums.judged.right,
+        "tokens_read": sums.tokens.read,
+        "tokens_cached": sums.tokens.cached,
+        "tokens_written": sums.tokens.written,
         "p50_seconds": sums.response.percentile(0.5),
         "p95_seconds": sums.response.percentile(0.95),
     }
@@ -158,6 +170,7 @@ def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None
         confidence=answer.confidence,
         resumed=resumed,
         search_version=answer.search_version or telemetry.read_search_version(),
+        **_describe_tokens(answer),
     )
 
 

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 WORDS = frozenset({"gaps", "my gaps", "gaps of my pages"})
 NOT_AN_OWNER = mark(
-    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. Whoever "
-    "runs me names owners in the setting owner_people."
+    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. My "
+    "operator names owners in the setting owner_people."
 )
 NOT_YOUR_PAGE = mark("Only the owner of this page may do this. Nothing was changed.")
 IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your own chat with me.")
@@ -63,7 +63,7 @@ class OwnerHandler:
 
     async def _show_cards(self, incoming: Incoming, person: str) -> str:
         """Return what is said beside the cards, "" for nothing."""
-        if not self._cards.owners.owns_any(incoming.directory_id):
+        if not await self._cards.may_own(incoming.directory_id):
             log.warning("somebody who owns no page asked for its gaps")
             return say(NOT_AN_OWNER)
         if not incoming.personal:
@@ -86,7 +86,7 @@ class OwnerHandler:
             card = await self._cards.find_open(action.answer_id)
             if card is None:
                 raise BadAction(say(GONE))
-            if not self._cards.owners.owns(incoming.directory_id, card.gap.owner):
+            if not await self._cards.is_owner(incoming.directory_id, card):
                 log.warning("somebody who does not own the page pressed %s", action.verb)
                 return saying(say(NOT_YOUR_PAGE), refused=True)
             name = incoming.user["name"][:MAX_NAME] or say("The owner")
