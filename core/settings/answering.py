@@ -67,7 +67,7 @@ class AnsweringSettings(Group):
         ge=0,
         le=12,
         description="Passages, the nearest ones, that are compared with a question word by word, at some"
-        " 40 ms of processor time each; 0: none.",
+        " 50 ms of processor time each; 0: none.",
         alias="matched_passages",
     )
     span_sentences: int = Field(

@@ -6,7 +6,7 @@ Each word piece that is asked about is compared with every piece of a passage, a
 counts; the score is their mean (Khattab and Zaharia, ColBERT, SIGIR 2020). A piece's vector depends on what
 stands around it, so "vacation" is near "annual leave" where a passage as a whole is not, and a passage that
 lacks one of the words is behind one that has something for each. It costs a forward pass over the passages,
-some 40 ms of processor time each, so only the few nearest are compared.
+some 50 ms of processor time each, so only the few nearest are compared.
 """
 
 from __future__ import annotations
