@@ -41,7 +41,7 @@ from feedback.privacy.keys import Keys, Recognising
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_store import OfflineStore
-from model.answering.chain import Answering, AnswerRules, MatchWords
+from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
@@ -53,7 +53,7 @@ from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
 from pages.index.sqlite import FileIndex
-from pages.index.word_matching import match_words
+from pages.index.word_matching import make_matcher
 from pages.library import Library
 from pages.readers import ReaderRules
 from pages.sources import SourceAccess, read_added_sources
@@ -225,15 +225,8 @@ async def open_answering(
         answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
         telemetry.use_search(answering.head.name)
-        answering.match_words = _match_words(shelf.embedder)
+        answering.match_words = make_matcher(shelf.embedder)
         yield answering
-
-
-def _match_words(embedder: Embeds) -> MatchWords:
-    async def match(question: str, passages: Sequence[Passage]) -> Sequence[float]:
-        return await asyncio.to_thread(match_words, embedder, question, passages)
-
-    return match
 
 
 @asynccontextmanager

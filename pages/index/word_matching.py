@@ -11,7 +11,8 @@ some 50 ms of processor time each, so only the few nearest are compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -35,6 +36,15 @@ def match_words(embedder: Embeds, question: str, passages: Sequence[Passage]) ->
         nearest = np.einsum("ij,kj->ik", asked[chosen], kept).max(axis=1, initial=-1.0)
         scores.append(float(nearest.mean()))
     return scores
+
+
+def make_matcher(embedder: Embeds) -> Callable[[str, Sequence[Passage]], Awaitable[Sequence[float]]]:
+    """Return `match_words` with a model, in a thread: nobody else waits for it."""
+
+    async def match(question: str, passages: Sequence[Passage]) -> Sequence[float]:
+        return await asyncio.to_thread(match_words, embedder, question, passages)
+
+    return match
 
 
 def _list_words(pieces: Sequence[str]) -> list[int]:
