@@ -52,6 +52,7 @@ from model.evaluation.question_sets import (
     read_questions,
 )
 from model.registry.versions import find_version
+from pages.index.word_matching import make_matcher
 
 Numbers = NDArray[np.float64]
 
@@ -124,6 +125,7 @@ async def _judge_quotes(file: Path, folder: Path, data_dir: Path) -> list[Case]:
         await index_pages(shelf, settings)
         silent = always_acquire(CannedChatModel([""]), "none")
         answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.read_section)
+        answering.match_words = make_matcher(shelf.embedder)
         for asked in read_questions(file):
             before = await answering.answer(make_question(asked.before, None)) if asked.before else None
             found = await answering.find(make_question(asked.question, None), [before] if before else [])

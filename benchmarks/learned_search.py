@@ -53,6 +53,7 @@ from model.training.rephrasing import rephrase_question
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import Embedder
 from pages.index.sqlite import FileIndex
+from pages.index.word_matching import make_matcher
 from pages.library import Library
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,6 +95,7 @@ class Bot:
         self.shelf = shelf
         silent = always_acquire(CannedChatModel([""]), "none")
         self.answering = Answering(silent, self.search, AnswerRules(), shelf.library.read_section)
+        self.answering.match_words = make_matcher(shelf.embedder)
 
     async def search(self, query: str, limit: int, page: str | None) -> Sequence[Hit]:
         """Search all pages, or one, by its name in the folder."""

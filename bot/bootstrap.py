@@ -53,6 +53,7 @@ from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
 from pages.index.sqlite import FileIndex
+from pages.index.word_matching import make_matcher
 from pages.library import Library
 from pages.readers import ReaderRules
 from pages.sources import SourceAccess, read_added_sources
@@ -224,6 +225,7 @@ async def open_answering(
         answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
         telemetry.use_search(answering.head.name)
+        answering.match_words = make_matcher(shelf.embedder)
         yield answering
 
 

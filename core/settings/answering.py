@@ -62,6 +62,14 @@ class AnsweringSettings(Group):
         le=12,
         description="Passages that are found for one question; a model reads as many of them as it can.",
     )
+    matched: int = Field(
+        5,
+        ge=0,
+        le=12,
+        description="Passages, the nearest ones, that are compared with a question word by word, at some"
+        " 50 ms of processor time each; 0: none.",
+        alias="matched_passages",
+    )
     span_sentences: int = Field(
         1,
         ge=0,

@@ -37,7 +37,7 @@ from model.answering.reading import (
     fit_neighbours,
     fit_passages,
 )
-from model.answering.search_head import SHIPPED_HEAD, rank_hits
+from model.answering.search_head import SHIPPED_HEAD, rank_by_matches, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
@@ -49,6 +49,9 @@ Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 
 Recall = Callable[[str, Question], Awaitable[Sequence[Recalled]]]
 """(what is searched for, the question that was asked) → what reviewers taught about questions like it."""
+
+MatchWords = Callable[[str, Sequence[Passage]], Awaitable[Sequence[float]]]
+"""(question, passages) → how well each matches word by word, higher is nearer; none where nobody can tell."""
 
 SectionOf = Callable[[Passage], Awaitable[str]]
 """A passage → the text of the whole section that it is a part of, "" where that is not known."""
@@ -86,7 +89,8 @@ _MOST_ADDED = 2
 class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`:
+    `searched` passages are looked for and ordered anew, `matched` of them once more word by word (0: none),
+    `passages` of them are gone on with. `state_from`:
     the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
     either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
     a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
@@ -99,6 +103,7 @@ class AnswerRules:
 
     searched: int = 20
     passages: int = 6
+    matched: int = 5
     state_from: float = 0.72
     decline_below: float = 0.1
     least_similarity: float = 0.32
@@ -166,6 +171,11 @@ async def recall_nothing(_: str, __: Question) -> Sequence[Recalled]:
     return ()
 
 
+async def match_nothing(_: str, __: Sequence[Passage]) -> Sequence[float]:
+    """Know nothing of how well passages match."""
+    return ()
+
+
 class Answering:
     """Answers questions.
 
@@ -185,6 +195,7 @@ class Answering:
         self._rules = rules or AnswerRules()
         self._section_of = section_of
         self.recall: Recall = recall_nothing
+        self.match_words: MatchWords = match_nothing
         self.head = SHIPPED_HEAD
         self.neighbours: FindNeighbours = find_no_neighbours
 
@@ -253,7 +264,8 @@ class Answering:
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
         joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
-        hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
+        ranked = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
+        hits = await self._match_hits(queries[at], ranked)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
@@ -287,6 +299,12 @@ class Answering:
         if not self._rules.quotes:
             return list(hits)
         return rank_hits(query, kind, hits, self.head)[: self._rules.passages]
+
+    async def _match_hits(self, query: str, hits: list[Hit]) -> list[Hit]:
+        """Order the nearest hits anew by how well their words match the question's."""
+        first = hits[: self._rules.matched] if self._rules.quotes else []
+        matches = await self.match_words(query, [hit.passage for hit in first]) if len(first) > 1 else ()
+        return [*rank_by_matches(first, matches), *hits[len(first) :]] if matches else hits
 
     def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity

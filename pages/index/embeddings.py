@@ -43,6 +43,8 @@ _BATCH_PIECES = 512
 """Word pieces of one forward pass, padding included: more is slower on a CPU, not faster."""
 
 Vectors = NDArray[np.float32]
+Pieces = tuple[tuple[str, ...], Vectors]
+"""The word pieces of a text, and a vector for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,10 @@ class Embeds(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text, of length 1."""
+        ...
+
+    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Return the word pieces of each text and a vector of length 1 for each, as they stand in it."""
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -118,20 +124,36 @@ class Embedder:
             vectors[rows] = self._forward([encodings[row] for row in rows])
         return vectors
 
+    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Return the word pieces of each text and a vector of length 1 for each, as they stand in it."""
+        encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
+        found: list[Pieces] = [((), np.zeros((0, DIMENSIONS), np.float32))] * len(texts)
+        for rows in _batches(encodings):
+            step_aside()
+            states, _ = self._read([encodings[row] for row in rows])
+            for row, vectors in zip(rows, states, strict=True):
+                pieces = tuple(encodings[row].tokens[1:-1])  # without the marks at its ends
+                found[row] = pieces, _unit(vectors[1 : len(pieces) + 1])
+        return found
+
     def count_tokens(self, text: str) -> int:
         """Return how many word pieces a text has, without the marks at its ends."""
         return len(self._counter.encode(_clean(text), add_special_tokens=False).ids)
 
     def _forward(self, batch: Sequence[Encoding]) -> Vectors:
+        states, mask = self._read(batch)
+        means = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+        return _unit(means.astype(np.float32))
+
+    def _read(self, batch: Sequence[Encoding]) -> tuple[Vectors, NDArray[np.int64]]:
+        """Return a vector for each word piece, padded to the longest text, and what of it is no padding."""
         shape = (len(batch), max(len(encoding.ids) for encoding in batch))
         ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, encoding in enumerate(batch):
             ids[row, : len(encoding.ids)] = encoding.ids
             mask[row, : len(encoding.ids)] = 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        states = np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32)
-        means = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-        return _unit(means.astype(np.float32))
+        return np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32), mask
 
 
 class HashedEmbedder:
@@ -154,6 +176,11 @@ class HashedEmbedder:
                 number = crc32(word.encode("utf-8", "surrogatepass"))
                 vectors[row, number % DIMENSIONS] += 1.0 if number & 0x10000 else -1.0
         return _unit(vectors)
+
+    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Return the words of each text and the direction of each."""
+        words = [tuple(re.findall(r"\w+", text.casefold())) for text in texts]
+        return [(found, self.embed(found)) for found in words]
 
     def count_tokens(self, text: str) -> int:
         """Return the number of words."""

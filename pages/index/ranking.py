@@ -158,6 +158,11 @@ def to_keywords(text: str) -> list[str]:
     return list(dict.fromkeys(_select_asked_words(text)))
 
 
+def is_asked_about(word: str) -> bool:
+    """Tell whether a word of a question is more than a common one, and not one that says that it is asked."""
+    return word not in _STOPWORDS and word not in _ASKING
+
+
 def _select_asked_words(question: str) -> list[str]:
     words = [word for word in vocabulary(question) if word not in _STOPWORDS]
     return [word for word in words if word not in _ASKING] or words

@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 
 from core.records import VerifiedAnswer
-from pages.index.embeddings import DIMENSIONS, Vectors
+from pages.index.embeddings import DIMENSIONS, HashedEmbedder, Vectors
 from tests.builders.world import NOW
 
 
-class AllNear:
+class AllNear(HashedEmbedder):
     """Every text has the same vector: only the guards speak."""
 
     name = "all near"
 
     def embed(self, texts: Any) -> Vectors:
         return np.full((len(texts), DIMENSIONS), DIMENSIONS**-0.5, dtype=np.float32)
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
 
 
 def verified(question: str, answer_id: str = "a", /, **changes: Any) -> VerifiedAnswer:
