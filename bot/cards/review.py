@@ -297,6 +297,11 @@ def _name_skip(kept: str) -> str:
 
 
 def describe_details(view: ReviewView) -> str:
+    """Return the details in a sentence, as a card has them."""
+    return clip_text(say("Details: {details}", details=list_details(view)), DETAIL_CHARACTERS)
+
+
+def list_details(view: ReviewView) -> str:
     """Return what only whoever looks for a fault needs: times, the model, the versions of the pages."""
     answer, review = view.answer, view.review
     question = answer.question
@@ -321,8 +326,7 @@ def describe_details(view: ReviewView) -> str:
         sure,
         say("page {versions}", versions=", ".join(pages[:MAX_PAGES])) if pages else "",
     ]
-    details = " · ".join(part for part in parts if part)
-    return clip_text(say("Details: {details}", details=details), DETAIL_CHARACTERS)
+    return " · ".join(part for part in parts if part)
 
 
 def say_how_many_ruled(review: Review) -> str:
