@@ -23,7 +23,7 @@ BUSY = "git says: fatal: something that no catalogue has."
         (PageRefused(BUSY), "Das kann ich nicht verwenden: "),
     ],
 )
-def test_of_words_that_no_catalogue_has_the_kind_of_trouble_comes_first(
+def test_the_kind_of_trouble_comes_before_words_that_no_catalogue_has(
     refused: PageRefused, begins: str
 ) -> None:
     with speak("de"):
@@ -48,3 +48,5 @@ def test_what_the_catalogues_have_is_said_whole_with_its_values() -> None:
     )
     with speak("es"):
         assert explain_refusal(refused) == "a.example está saturado ahora; inténtelo dentro de unos minutos."
+        of_a_file = PageUnreachable("{name}: {why}", name="Plan.pdf", why=refused.sentence)
+        assert explain_refusal(of_a_file).startswith("Plan.pdf: a.example está saturado")

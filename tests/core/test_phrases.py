@@ -72,6 +72,8 @@ def test_what_is_no_phrase_becomes_a_text_and_is_never_run(written: object) -> N
         assert "<class" not in say(phrase)
 
 
-def test_a_process_that_only_parses_loads_no_catalogue() -> None:
-    code = "import sys, pages.parse.sandbox_worker, pages.fetched; sys.exit('babel' in sys.modules)"
+def test_a_process_that_only_parses_loads_no_translation() -> None:
+    code = (
+        "import sys, pages.parse.sandbox_worker, pages.fetched; sys.exit('core.translation' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
