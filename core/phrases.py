@@ -32,15 +32,26 @@ def mark_count(one: str, several: str) -> tuple[str, str]:
 
 
 class Phrase(str):
-    """An English sentence, the template that it was made of, and the values in it, phrases among them."""
+    """An English sentence, the template that it was made of, and the values in it, phrases among them.
+
+    Of one about a number, `template` is the singular form and `several` the plural; the number is {count}.
+    """
 
     template: str
     values: Mapping[str, object]
+    several: str = ""
 
     def __new__(cls, template: str, /, **values: object) -> Phrase:
         """Whole numbers are grouped; other values stand as they are."""
         phrase = super().__new__(cls, fill_in(template, values, _show))
         phrase.template, phrase.values = template, values
+        return phrase
+
+    @classmethod
+    def of_count(cls, forms: tuple[str, str], count: int, /, **values: object) -> Phrase:
+        """Return a sentence about `count` things; `forms` are its singular and its plural (`mark_count`)."""
+        phrase = cls(forms[count != 1], count=count, **values)
+        phrase.template, phrase.several = forms
         return phrase
 
     @property
@@ -53,15 +64,18 @@ class Phrase(str):
         values = {
             name: one.to_json() if isinstance(one, Phrase) else one for name, one in self.values.items()
         }
-        return [self.template, values]
+        return [self.template, values, *([self.several] if self.several else [])]
 
     @classmethod
     def from_json(cls, written: object, depth: int = 0) -> Phrase:
         """Return what `to_json` wrote. What is none becomes a text without values."""
         match written:
             case [str() as template, dict()] if depth < _DEEPEST:
-                values = cast("dict[str, Any]", written[1])
-                return cls(template, **{name: _read(one, depth) for name, one in values.items()})
+                return cls(template, **_read_values(cast("list[Any]", written)[1], depth))
+            case [str() as one, {"count": int() as count}, str() as several] if depth < _DEEPEST:
+                values = _read_values(cast("list[Any]", written)[1], depth)
+                del values["count"]
+                return cls.of_count((one, several), count, **values)
             case _:
                 return cls(str(written))
 
@@ -81,6 +95,10 @@ def _show(value: object) -> object:
     if isinstance(value, bool):
         return value
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else value
+
+
+def _read_values(values: object, depth: int) -> dict[str, object]:
+    return {name: _read(one, depth) for name, one in cast("dict[str, Any]", values).items()}
 
 
 def _read(value: object, depth: int) -> object:

@@ -157,8 +157,16 @@ def say(text: str, /, **values: object) -> str:
     A phrase brings its values; one that no catalogue has is said as it is.
     """
     if isinstance(text, Phrase):
-        return say(text.template, **text.values)
+        return _say_phrase(text)
     return fill_in(load_catalogue(get_language()).gettext(text), values, _format_value)
+
+
+def _say_phrase(phrase: Phrase) -> str:
+    if not phrase.several:
+        return say(phrase.template, **phrase.values)
+    values = dict(phrase.values)
+    count = values.pop("count")
+    return say_count(phrase.template, phrase.several, count if isinstance(count, int) else 0, **values)
 
 
 def is_sayable(text: str) -> bool:
@@ -168,8 +176,11 @@ def is_sayable(text: str) -> bool:
     """
     if get_language() == ENGLISH:
         return True
+    catalogue = load_catalogue(get_language())
     if not isinstance(text, Phrase):
-        return load_catalogue(get_language()).gettext(text) != text
+        return catalogue.gettext(text) != text
+    if text.several:
+        return catalogue.ngettext(text.template, text.several, 1) != text.template
     inner = [one for one in text.values.values() if isinstance(one, Phrase)]
     return (text.is_bare or is_sayable(text.template)) and all(map(is_sayable, inner))
 

@@ -25,7 +25,7 @@ PAGES = [
     ROOT / "bot/teams/tab/static/tab.html",
 ]
 _PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
-ROOMS = ("bot", "core", "model", "pages")
+ROOMS = ("bot", "core", "feedback", "jobs", "model", "pages")
 SAYS = {"say": None, "mark": None, "say_count": (1, 2), "mark_count": (1, 2), "sayCount": (1, 2)}
 """What is given a text: the positions of its arguments, None for the first one alone."""
 TRANSLATION = "translation.py"

@@ -288,10 +288,11 @@ def _name_reason(kept: str) -> str:
 
 def _draw_skips(review: Review) -> list[Paragraph]:
     skips = review.skips[-MAX_SKIPS:]
-    return [small_print(say("Skipped: {reason}", reason=_name_skip(skip.reason))) for skip in skips]
+    return [small_print(say("Skipped: {reason}", reason=name_skip(skip.reason))) for skip in skips]
 
 
-def _name_skip(kept: str) -> str:
+def name_skip(kept: str) -> str:
+    """Return why a review was skipped, as it is shown."""
     shown = dict(SKIP_REASONS).get(kept)
     return say(shown) if shown else clip_text(kept, COMMENT_CHARACTERS)
 

@@ -21,6 +21,7 @@ from bot.cards.review import (
     describe_preview,
     is_held,
     list_details,
+    name_skip,
     say_how_many_ruled,
 )
 from bot.cards.review_actions import ReviewView, list_actions
@@ -220,7 +221,7 @@ def _describe(view: ReviewView, site_url: str) -> Json:
         ],
         "feedback": describe_feedback(view.feedback, _COMMENTS),
         "skips": [
-            say("Skipped: {reason}, {day}", reason=one.reason, day=day(one.skipped_at))
+            say("Skipped: {reason}, {day}", reason=name_skip(one.reason), day=day(one.skipped_at))
             for one in review.skips
         ],
         "state": _describe_state(view),
