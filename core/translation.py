@@ -246,6 +246,11 @@ def _floor_span(span: timedelta) -> timedelta:
     return span // unit * unit if unit else timedelta()
 
 
+def name_language(tag: str) -> str:
+    """Return what the reader calls a language: "German", "Deutsch", "allemand"."""
+    return _find_locale(tag).get_language_name(_find_locale(get_language())) or tag
+
+
 def join_words(words: Sequence[str]) -> str:
     """Return "a, b and c" as the reader lists it."""
     language = get_language()

@@ -41,6 +41,7 @@ from model.answering.search_head import SHIPPED_HEAD, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
+from model.text.glossary import translate_words
 from model.text.prompt import Neighbour
 from model.text.question import AskedKind
 
@@ -113,7 +114,8 @@ class AnswerRules:
 class SearchOutcome:
     """A question with what was found for it.
 
-    `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits.
+    `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits. `crossed`
+    are the English words that found them of a question in another language, "" where its own words did.
     """
 
     question: Question
@@ -125,6 +127,12 @@ class SearchOutcome:
     search_s: float
     started: float
     head: str
+    crossed: str = ""
+
+    @property
+    def text(self) -> str:
+        """The question in the words that found something."""
+        return self.crossed or self.question.text
 
     @property
     def asked(self) -> str:
@@ -208,7 +216,7 @@ class Answering:
                     return
             neighbours = await self._find_neighbours(loaded, found)
             written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent, neighbours)
-            if self._is_near(found) and task.passages:
+            if self._is_near(found) and task.passages and not found.crossed:
                 async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
@@ -246,19 +254,24 @@ class Answering:
         page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
             queries = asked.build_queries(question.text, before, last)
+            english = translate_words(queries[0])
+            queries = (*queries, english) if english else queries
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
-        joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
+        crossed = english if english and at == len(queries) - 1 else ""
+        alone = bool(crossed) or queries[at] == asked.build_queries(question.text)[0]
+        joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
         hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
-        signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
+        said = crossed or question.text
+        signals = confidence.compute_signals(said, hits, quote, joined) if quote else None
         likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
         took_s = time.perf_counter() - started
         return SearchOutcome(
-            question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version
+            question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version, crossed
         )
 
     async def _apply_lessons(
@@ -342,6 +355,8 @@ class Answering:
     def _choose_answer(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
         """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
         best = replace(best, timings=stated.timings)
+        if found.crossed:
+            return best
         if not self._rules.quotes:
             return stated if stated.text else replace(best, passages=stated.passages)
         if stated.text and likely >= self._rules.state_from:
@@ -421,7 +436,7 @@ def _make_quoted(found: SearchOutcome, version: str) -> Answer:
 
 
 def _make_declined(found: SearchOutcome, version: str) -> Answer:
-    near = grounding.find_nearest(found.question.text, found.passages)
+    near = grounding.find_nearest(found.text, found.passages)
     return replace(
         _make_answer(found, version, AnswerKind.DECLINED),
         text=prompt.NOT_ON_PAGE,
