@@ -254,7 +254,7 @@ class Answering:
         page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
             queries = asked.build_queries(question.text, before, last)
-            english = translate_words(queries[0])
+            english = translate_words(queries[0]) if self._rules.quotes else ""
             queries = (*queries, english) if english else queries
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
