@@ -19,7 +19,7 @@ _KEYS = {"{enter}": "Enter", "{shift}": "Shift", "{up}": "↑"}
 """Names of keys in a text; they are drawn as keys."""
 SCRIPTS = "bot/static/"
 """Where the scripts of pages stand."""
-DESK_SCRIPTS = tuple(f"{SCRIPTS}{name}" for name in ("reviews.js", "review-parts.js", "entry.js", "admin.js"))
+DESK_SCRIPTS = tuple(f"{SCRIPTS}{name}" for name in ("reviews.js", "review-parts.js", "entry.js"))
 """Those of the pages behind a door."""
 
 

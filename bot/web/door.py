@@ -33,7 +33,7 @@ from bot.web.access import (
 )
 from bot.web.chat_page import STATIC
 from core.records import Channel
-from core.translation import mark, say, set_language
+from core.translation import ENGLISH, mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
@@ -41,6 +41,8 @@ ASK_FOR_A_LINK = mark("Say “{page} page” to the bot in your own chat: it ans
 ENDED = mark("This pass has ended. Ask the bot again: “{page} page”.")
 USED = mark("This link was used already, or is too old. Ask the bot again: “{page} page”.")
 NOT_NOW = mark("The store cannot be reached just now. Please try again in a minute.")
+_TRANSLATED: frozenset[Page] = frozenset({"reviews"})
+"""Pages that are in their reader's language; the others are in English, with all that is said on them."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -103,7 +105,7 @@ class PageDoor:
 
     def _guard(self, handler: Handler) -> Handler:
         async def handle_guarded(request: web.Request) -> web.StreamResponse:
-            set_language(*list_tags(request))
+            set_language(*(list_tags(request) if self.page in _TRANSLATED else (ENGLISH,)))
             try:
                 if set(self.gates) <= {str(Channel.LOCAL)}:
                     check_peer(request)
