@@ -64,7 +64,7 @@ class Known(KnowsParaphrases, Protocol):
     """The verified answers that are served (`bot/dialogs/verified_answers.py`)."""
 
     def put(self, verified: VerifiedAnswer) -> None:
-        """Serve it from now on, in the place of an older one from the same answer."""
+        """Serve it from now on, in the place of an older one from the same answer; a stale one no more."""
         ...
 
     def drop(self, answer_id: str) -> None:
@@ -386,6 +386,7 @@ class Reviewing:
                 await self.desk.keep_round(before, anew=True)  # `forget_past_round` may have come between
                 events.review_opened(answer, reason, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
+        await self.refresh(verified.answer_id)  # somebody may have ruled anew
         self.wake()
 
     def forget(self, answer_id: str) -> None:

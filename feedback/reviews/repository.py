@@ -217,10 +217,20 @@ class ReviewRepository:
     # Verified answers
 
     async def put_verified(self, verified: VerifiedAnswer) -> None:
-        """Keep or replace the verified answer that a review ended with."""
+        """Keep the verified answer that a review ended with, unless a later ruling has put its own there.
+
+        A slow process, or a write that the store carries out late, never puts an earlier ruling back.
+        """
         name, state = verified.answer_id, STALE if verified.stale_at else LIVE
-        now = moment(datetime.now(UTC))
-        await self._documents.put(Document("verified", name, to_json(verified), name, state=state, order=now))
+
+        def put(kept: Document | None) -> Document | None:
+            before = from_json(VerifiedAnswer, kept.body) if kept and kept.body else None
+            if before is not None and before.verified_at > verified.verified_at:
+                return None
+            now = moment(datetime.now(UTC))
+            return Document("verified", name, to_json(verified), name, state=state, order=now)
+
+        await change_document(self._documents, Document("verified", name, "", name), put)
 
     async def read_verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""

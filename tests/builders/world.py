@@ -357,7 +357,9 @@ class NothingKnown:
         self.paraphrases: dict[tuple[str, str], Paraphrase] = {}
 
     def put(self, verified: VerifiedAnswer) -> None:
-        self.served[verified.answer_id] = verified
+        self.drop(verified.answer_id)
+        if verified.stale_at is None:
+            self.served[verified.answer_id] = verified
 
     def drop(self, answer_id: str) -> None:
         self.served.pop(answer_id, None)
