@@ -42,6 +42,7 @@ from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
 from model.text.glossary import translate_words
+from model.text.languages import ENGLISH, detect_language
 from model.text.prompt import Neighbour
 from model.text.question import AskedKind
 
@@ -116,6 +117,7 @@ class SearchOutcome:
 
     `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits. `crossed`
     are the English words that found them of a question in another language, "" where its own words did.
+    `foreign`: the question is in another language than what was found.
     """
 
     question: Question
@@ -128,6 +130,15 @@ class SearchOutcome:
     started: float
     head: str
     crossed: str = ""
+    foreign: bool = False
+
+    def may_be_stated(self, loaded: LoadedModel) -> bool:
+        """Tell whether a model's words may be the answer.
+
+        The checks compare words, so what they say of another language than the page's counts for a large
+        model alone, and nothing where a glossary's words stand for the question.
+        """
+        return not self.crossed and (not self.foreign or loaded.reads_whole)
 
     @property
     def text(self) -> str:
@@ -216,7 +227,7 @@ class Answering:
                     return
             neighbours = await self._find_neighbours(loaded, found)
             written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent, neighbours)
-            if self._is_near(found) and task.passages and not found.crossed:
+            if self._is_near(found) and task.passages and found.may_be_stated(loaded):
                 async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
@@ -266,12 +277,23 @@ class Answering:
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
+        foreign = bool(crossed) or bool(english and hits and detect_language(hits[0].passage.text) == ENGLISH)
         said = crossed or question.text
         signals = confidence.compute_signals(said, hits, quote, joined) if quote else None
         likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
         took_s = time.perf_counter() - started
         return SearchOutcome(
-            question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version, crossed
+            question,
+            joined,
+            tuple(hits),
+            quote,
+            signals,
+            likely,
+            took_s,
+            started,
+            self.head.version,
+            crossed,
+            foreign,
         )
 
     async def _apply_lessons(
@@ -355,20 +377,18 @@ class Answering:
     def _choose_answer(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
         """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
         best = replace(best, timings=stated.timings)
-        if found.crossed:
-            return best
         if not self._rules.quotes:
             return stated if stated.text else replace(best, passages=stated.passages)
         if stated.text and likely >= self._rules.state_from:
             stated = replace(stated, confidence=likely)
             return stated if found.quote is None else _widen_citation(stated, found.quote)
         sure = confidence.rate_page(found.signals, self.head.confidence) if found.signals else 0.0
-        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
+        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from and not found.foreign:
             return _state_quotation(best, sure)
         return best
 
     def _likely(self, found: SearchOutcome, written: CheckedDraft, loaded: LoadedModel) -> float:
-        if not written.text or written.failed or found.signals is None:
+        if not written.text or written.failed or found.signals is None or not found.may_be_stated(loaded):
             return 0.0
         if not loaded.reads_whole:
             return confidence.rate_written(found.signals)

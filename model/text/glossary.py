@@ -35,7 +35,7 @@ _JOINTS = ("", "s", "es", "n", "en", "e")
 """What stands between the parts of a German compound."""
 _SHORT, _ENDING, _SHORT_ENDING = 5, 5, 2
 """A short stem takes a short ending alone: "tag" is in "Tagen" and not in "Tagebuch"."""
-_LONG_STEM = 5
+_LONG_STEM = 6
 """Letters from which a stem is looked for inside of a compound."""
 _ASKING = frozenset(
     ("how long", "how many", "how often", "when", "where", "who", "why", "how", "which", "allowed", "must")
@@ -84,12 +84,19 @@ def _read_words(text: str, language: str) -> Iterator[str]:
         at = token.end()
         phrase = _find_phrase(text, token.start(), language)
         if phrase:
-            at = max(at, token.start() + len(phrase))
+            at = _find_end(text, max(at, token.start() + len(phrase)))
             yield load_glossary()[language][phrase]
             continue
         word = token[0]
         parts = list(_read_word(word, language))
         yield from parts or ([] if word in little else [word])
+
+
+def _find_end(text: str, at: int) -> int:
+    """Return where the word ends that goes on at a place."""
+    while at < len(text) and text[at].isalpha():
+        at += 1
+    return at
 
 
 def _find_phrase(text: str, at: int, language: str) -> str:
@@ -109,7 +116,7 @@ def _read_word(word: str, language: str) -> Iterator[str]:
                 continue
             yield english
             return
-        behind: list[str] = next(filter(None, (_read_behind(rest, joint) for joint in _JOINTS)), [])
+        behind = _read_behind(rest)
         if behind or len(stem) >= _LONG_STEM:
             yield english
             yield from behind
@@ -119,9 +126,13 @@ def _read_word(word: str, language: str) -> Iterator[str]:
         yield from (stems[stem] for stem in [next(inside, "")] if stem)
 
 
-def _read_behind(rest: str, joint: str) -> list[str]:
+def _read_behind(rest: str) -> list[str]:
     """Return what the second part of a German compound is in English."""
-    return list(_read_word(rest.removeprefix(joint), GERMAN)) if rest.startswith(joint) else []
+    for joint in _JOINTS:
+        found = list(_read_word(rest.removeprefix(joint), GERMAN)) if rest.startswith(joint) else []
+        if found:
+            return found
+    return []
 
 
 def _read_japanese(text: str, language: str) -> Iterator[str]:

@@ -106,6 +106,13 @@ async def test_a_question_in_another_language_is_quoted_from_english_pages_and_n
     assert stated.kind is AnswerKind.ANSWERED
 
 
+async def test_of_a_page_in_another_language_a_small_model_states_nothing_though_its_words_find_it() -> None:
+    rules = AnswerRules(state_from=0.0, decline_below=0.0)
+    bot, chat = answering("You get 12 weeks of paid leave.", Pages(LEAVE), rules)
+    answer = await bot.answer(question("Wie lange ist die Elternzeit?"))
+    assert (answer.kind, chat.chats) == (AnswerKind.QUOTED, [])
+
+
 async def test_of_a_question_in_another_language_that_finds_nothing_the_pages_language_is_told() -> None:
     bot, _ = answering("12 weeks.", EnglishPages(LEAVE), AnswerRules())
     answer = await bot.answer(question("Wann öffnet das Schwimmbad?"))
