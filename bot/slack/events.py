@@ -156,10 +156,6 @@ def strip_markup(text: str, bot_user: str) -> str:
     return re.sub(r"[ \t]+", " ", html.unescape(plain)).strip()[:MAX_QUESTION_CHARACTERS]
 
 
-_TO_ALL = frozenset({"!here", "!channel", "!everyone"})
-"""Calls to all in a channel, which are no part of what is asked."""
-
-
 def _write_out(markup: str, bot_user: str) -> str:
     what, _, label = markup.partition("|")
     if what.startswith("@"):
@@ -167,7 +163,7 @@ def _write_out(markup: str, bot_user: str) -> str:
     if what.startswith("#"):
         return f"#{label}" if label else " "
     if what.startswith("!"):
-        return f" {label} " if label and what not in _TO_ALL else " "
+        return f" {label} " if label else " "
     if what.startswith(("mailto:", "tel:")):
         return label or what.partition(":")[2]
     return what

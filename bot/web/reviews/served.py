@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans, to_reviewed
-from bot.cards.rulings import describe_change, describe_verdict
+from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
 from bot.dialogs.verified_answers import contradicts
@@ -165,7 +165,7 @@ def _describe_step(step: PastRuling) -> Json:
         }
     return {
         "round": step.round,
-        "ruled": describe_verdict(replace(step.ruling, given_at=step.since)),
+        "ruled": describe_ruling(step.ruling.ruling, step.ruling.reviewer_name, step.since),
         "text": step.ruling.text,
         "note": step.ruling.note,
         "holds": step.holds,

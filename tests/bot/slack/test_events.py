@@ -297,11 +297,6 @@ def test_addresses_that_are_no_pages_are_said_as_they_are_shown(written_as: str,
     assert strip_markup(f"Who is {written_as}?", "UBOT") == f"Who is {said}?"
 
 
-@pytest.mark.parametrize("call", ["<!here>", "<!channel|@channel>", "<!everyone|everyone>"])
-def test_a_call_to_all_is_no_part_of_the_question(call: str) -> None:
-    assert strip_markup(f"{call} how long is leave?", "UBOT") == "how long is leave?"
-
-
 def test_blocks_in_blocks_are_read_to_a_depth_that_slack_never_reaches() -> None:
     block: Json = {"type": "text", "text": "deep"}
     for _ in range(5000):
