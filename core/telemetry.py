@@ -106,7 +106,7 @@ def _site(value: object) -> Value:
     return value if isinstance(value, str) and value in _now.sites else OTHER
 
 
-_OWN_SITES = ("own pages", "no page")
+_OWN_SITES = ("own pages", "sent file", "no page")
 _SHIPPED = "shipped"
 _CODES = (
     "aaabaeafakamanarasavayazbabebgbibmbnbobrbscacechcocrcscucvcydadedvdzeeeleneoeseteufafffifjfofrfygagd"
@@ -126,7 +126,9 @@ PROPERTIES: Mapping[str, Property] = {
     "channel": Property("Where it was asked.", _allow_words(" ".join(Channel))),
     "language": Property("Two letters (ISO 639-1); other, unknown.", _language),
     "site": Property(
-        "Host of the page that the answer stands on, where it is a source; own pages, no page, other.", _site
+        "Host of the page that the answer stands on, where it is a source; own pages, sent file, no page, "
+        "other.",
+        _site,
     ),
     "model_version": Property("Name of the version that wrote it; verified.", _matching(r"\w[\w.@+-]{0,99}")),
     "answer_kind": Property(
@@ -156,7 +158,9 @@ PROPERTIES: Mapping[str, Property] = {
             "latency operator"
         ),
     ),
-    "outcome": Property("How it ended.", _allow_words("done failed stopped said unsure no_question busy")),
+    "outcome": Property(
+        "How it ended.", _allow_words("done failed stopped said unsure no_question busy not_this_page undo")
+    ),
     "job": Property("The job's name.", _matching("[a-z][a-z_]{0,49}")),
     "seconds": Property("How long it took.", _number),
     "first_token_seconds": Property("How long until the model's first word.", _number),
@@ -222,6 +226,8 @@ EVENTS: Mapping[str, Event] = {
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
     "heard_unasked": _event("Something was said in a channel, and not to the bot.", "outcome"),
+    "file_read": _event("The files of a message were read, or not.", "channel outcome seconds count"),
+    "gap_decided": _event("The owner of a page said what becomes of a gap.", "outcome"),
     "question_forgotten": _event("A question was deleted with its answer.", "answer"),
     "feedback_given": _event(
         "Somebody said what they think of an answer, or took it back; with what the answer has by now.",

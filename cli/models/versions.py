@@ -21,6 +21,7 @@ from model.answering.profile import memory_gb
 from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel, advise
+from model.registry.drafting import describe_drafting
 from model.registry.importing import choose_precision, import_base
 from model.registry.loading import CANNED
 from model.registry.ray_cluster import RayPlan
@@ -259,6 +260,8 @@ def describe_import(version: ModelVersion, live: str) -> list[str]:
     elif agreement:
         same, tokens = agreement["same"], agreement["tokens"]
         said.append(f"Of {tokens} tokens that it wrote {same:.1%} are those of the model in torch.")
+    if drafts := describe_drafting(version.drafting):
+        said.append(f"{drafts[0].upper()}{drafts[1:]}.")
     if live != version.name:
         said.append(
             f"{live} stays live. `askpage models promote {version.name}` lets this one answer instead; it "
@@ -500,6 +503,7 @@ def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
         "scores": dict(version.scores),
         "training": dict(version.training),
         "agreement": dict(version.agreement),
+        "drafting": dict(version.drafting),
         "profile": asdict(version.profile) if version.profile else None,
     }
 

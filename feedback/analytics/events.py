@@ -177,6 +177,14 @@ def question_forgotten(answer: Answer) -> None:
     telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(answer.id))
 
 
+def file_read(question: Question, count: int, seconds: float, *, done: bool) -> None:
+    """The files of a message were read, or one of them was refused."""
+    outcome = "done" if done else "failed"
+    telemetry.event(
+        "file_read", channel=question.channel, outcome=outcome, seconds=seconds, count=float(count)
+    )
+
+
 async def feedback_given(
     store: FeedbackStore, answer: Answer, feedback: Feedback, directions: Mapping[str, str]
 ) -> None:

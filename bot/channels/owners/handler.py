@@ -16,6 +16,7 @@ from bot.cards.gap import build_gap_card
 from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.message import Connector, InvokeReply, plain_message, saying, showing
 from bot.channels.owners.cards import MOST_SHOWN, OwnerCards
+from core import telemetry
 from core.translation import mark, say
 from feedback.gaps.owner_cards import OwnerCard, OwnerChoice, Step, decide
 from feedback.privacy.audit import Audit, AuditAction
@@ -105,5 +106,6 @@ class OwnerHandler:
         await Audit(documents).write(step.person, AuditAction.DECIDED_GAP, about=f"{step.choice} {card.page}")
         if not await decide(documents, step):
             return saying(say(FASTER), refused=True)
+        telemetry.event("gap_decided", outcome=step.choice)
         await self._cards.tell_others(card.id)
         return showing(build_gap_card(await self._cards.view(card, seal)))

@@ -14,6 +14,7 @@ from bot.cards.gap import HEAD
 from bot.channels.owners import handler
 from bot.channels.owners.people import Owners
 from core.readers import Readers
+from exporters.in_memory import recording
 from feedback.gaps.owner_cards import (
     OwnerChoice,
     Proposal,
@@ -133,6 +134,16 @@ async def test_an_owner_gets_the_card_once_decides_and_takes_it_back(scene: Scen
     assert await read_decision(documents, name) is None
     await scene.sync()
     assert list(actions_of(card_of(scene.cards()[0]))) == OPEN_ACTIONS
+
+
+async def test_what_an_owner_decides_is_told_without_who_it_was(scene: Scene) -> None:
+    await scene.say("hello")
+    await scene.report()
+    [call] = scene.cards()
+    with recording() as told:
+        await press(scene.world, call, "gap.not_this_page", BOB)
+        await press(scene.world, call, "gap.not_this_page", BOB)  # sent again
+    assert told.events("gap_decided") == [{"outcome": "not_this_page"}]
 
 
 async def test_gaps_shows_an_owner_their_own_cards_alone_and_everybody_else_nothing(scene: Scene) -> None:
