@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -17,7 +18,9 @@ _TEXT = re.compile(r"\[\[([^\[\]]{1,300})\]\]")
 _KEYS = {"{enter}": "Enter", "{shift}": "Shift", "{up}": "↑"}
 """Names of keys in a text; they are drawn as keys."""
 SCRIPTS = "bot/static/"
-"""Where the texts that browsers say stand."""
+"""Where the scripts of pages stand."""
+DESK_SCRIPTS = tuple(f"{SCRIPTS}{name}" for name in ("reviews.js", "review-parts.js", "entry.js"))
+"""Those of the pages behind a door."""
 
 
 def list_tags(request: web.Request) -> list[str]:
@@ -40,15 +43,25 @@ def _parse_weight(text: str) -> float:
     return float(value) if name == "q" and digits else 0.0
 
 
-def describe_language(request: web.Request) -> dict[str, object]:
-    """Return what the page's scripts need: their texts, and which languages can be chosen."""
+def describe_language(request: web.Request, scripts: Sequence[str] = ()) -> dict[str, object]:
+    """Return what a page's scripts need: their texts, and which languages can be chosen.
+
+    `scripts` are the page's own; without them it is all but those of other pages.
+    """
     chosen = request.cookies.get(COOKIE, "")
     offered = list_languages()
     return {
-        "texts": list_texts(get_language(), SCRIPTS),
+        "texts": list_script_texts(scripts),
         "languages": offered,
         "chosen_language": chosen if chosen in offered else "",
     }
+
+
+def list_script_texts(scripts: Sequence[str] = ()) -> Mapping[str, str | list[str]]:
+    """Return what scripts say in the reader's language, by the English text."""
+    if scripts:
+        return list_texts(get_language(), tuple(scripts))
+    return list_texts(get_language(), (SCRIPTS,), DESK_SCRIPTS)
 
 
 def translate_page(path: Path) -> str:

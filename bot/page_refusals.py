@@ -1,12 +1,12 @@
-"""Why a page or a file cannot be read, in the asker's language: what kind of trouble it is, then the details.
+"""Why a page or a file cannot be read, in the asker's language.
 
-The details come from where pages are fetched and parsed, in English (`pages/fetched.py`); they name sites,
-limits and formats. Who reads English gets them alone.
+What the catalogues have is said whole (`core.phrases`). What they cannot have, such as the words of another
+program, stays in English behind a sentence that says what kind of trouble it is.
 """
 
 from __future__ import annotations
 
-from core.translation import ENGLISH, get_language, mark, say
+from core.translation import ENGLISH, get_language, is_sayable, mark, say
 from model.text.languages import detect_language
 from pages.fetched import (
     AddressRefused,
@@ -30,7 +30,9 @@ _KINDS: tuple[tuple[type[PageRefused], str], ...] = (
 
 def explain_refusal(refused: PageRefused) -> str:
     """Return the sentence for the asker; one that is in their language already stays as it is."""
-    details = str(refused)
+    if is_sayable(refused.sentence):
+        return say(refused.sentence)
+    details = say(refused.sentence)
     if get_language() == ENGLISH or detect_language(details) == get_language():
         return details
     kind = next(text for kind, text in _KINDS if isinstance(refused, kind))

@@ -4,6 +4,7 @@
     say("{name} has claimed this.", name=name)                  →  placeholders are kept by their names
     say_count("{count} question", "{count} questions", 3)       →  plural forms are the language's own
     LATER = mark("Please try again later.")   ...   say(LATER)  →  for what is written before it is said
+    say(phrase)                                                 →  a `core.phrases.Phrase`, with its values
 
 English is the source: a text stands in the code as it is said, and is the key of its catalogue
 (`core/catalogues/de.po`). `cli catalogues` finds every text that is given to `say`, `say_count` or `mark`. A
@@ -36,6 +37,10 @@ from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
+
+from core.phrases import Phrase, fill_in
+from core.phrases import mark as mark  # noqa: PLC0414 - it is imported from here where things are said
+from core.phrases import mark_count as mark_count  # noqa: PLC0414
 
 ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = {
@@ -124,9 +129,12 @@ def list_languages() -> Mapping[str, str]:
 
 
 @lru_cache
-@lru_cache
-def list_texts(language: str, folder: str) -> Mapping[str, str | list[str]]:
-    """Return what a language says for the texts of files below a folder, by the (singular) English one.
+def list_texts(
+    language: str, files: tuple[str, ...], but: tuple[str, ...] = ()
+) -> Mapping[str, str | list[str]]:
+    """Return what a language says for the texts of files or folders, by the (singular) English one.
+
+    What stands in no others than `but` is left out.
 
     Both forms where there is a number. For whoever says them elsewhere, as a browser.
     """
@@ -139,38 +147,56 @@ def list_texts(language: str, folder: str) -> Mapping[str, str | list[str]]:
         if isinstance(message.string, str)
         else list(message.string or ())
         for message in catalogue
-        if any(place.startswith(folder) for place, _ in message.locations)
+        if any(place.startswith(files) and place not in but for place, _ in message.locations)
     }
 
 
-def mark(text: str) -> str:
-    """Return a text as it is; it is said later, and `say` finds it in the catalogues."""
-    return text
-
-
-def mark_count(one: str, several: str) -> tuple[str, str]:
-    """Return both forms of a text about a number as they are, for `say_count` later."""
-    return one, several
-
-
 def say(text: str, /, **values: object) -> str:
-    """Return a text in the reader's language. Whole numbers among the values are grouped as it does."""
-    return _fill_in(load_catalogue(get_language()).gettext(text), values)
+    """Return a text in the reader's language. Numbers among the values are written as it does.
+
+    A phrase brings its values; one that no catalogue has is said as it is.
+    """
+    if isinstance(text, Phrase):
+        return _say_phrase(text)
+    return fill_in(load_catalogue(get_language()).gettext(text), values, _format_value)
+
+
+def _say_phrase(phrase: Phrase) -> str:
+    if not phrase.several:
+        return say(phrase.template, **phrase.values)
+    values = dict(phrase.values)
+    count = values.pop("count")
+    return say_count(phrase.template, phrase.several, count if isinstance(count, int) else 0, **values)
+
+
+def is_sayable(text: str) -> bool:
+    """Tell whether the reader's language has a text, and the phrases in it, in its catalogue.
+
+    English has all, and what is nothing but values needs none.
+    """
+    if get_language() == ENGLISH:
+        return True
+    catalogue = load_catalogue(get_language())
+    if not isinstance(text, Phrase):
+        return catalogue.gettext(text) != text
+    if text.several:
+        return catalogue.ngettext(text.template, text.several, 1) != text.template
+    inner = [one for one in text.values.values() if isinstance(one, Phrase)]
+    return (text.is_bare or is_sayable(text.template)) and all(map(is_sayable, inner))
 
 
 def say_count(one: str, several: str, count: int, /, **values: object) -> str:
     """Return a text about `count` things; both forms have it as {count}, or leave it out."""
-    return _fill_in(load_catalogue(get_language()).ngettext(one, several, count), {"count": count, **values})
-
-
-def _fill_in(text: str, values: Mapping[str, object]) -> str:
-    if not values:
-        return text
-    return text.format_map({name: _format_value(value) for name, value in values.items()})
+    said = load_catalogue(get_language()).ngettext(one, several, count)
+    return fill_in(said, {"count": count, **values}, _format_value)
 
 
 def _format_value(value: object) -> object:
-    return format_number(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, Phrase):
+        return say(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return format_number(value)
 
 
 @lru_cache
@@ -218,6 +244,11 @@ def _floor_span(span: timedelta) -> timedelta:
     """Return the whole days of a span, or hours, or minutes: nothing for less than one."""
     unit = next((one for one in _UNITS if span >= one), None)
     return span // unit * unit if unit else timedelta()
+
+
+def name_language(tag: str) -> str:
+    """Return what the reader calls a language: "German", "Deutsch", "allemand"."""
+    return _find_locale(tag).get_language_name(_find_locale(get_language())) or tag
 
 
 def join_words(words: Sequence[str]) -> str:

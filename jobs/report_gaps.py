@@ -28,6 +28,7 @@ from bot.bootstrap import PageServices
 from bot.channels.asides.one_person import SealedWays
 from bot.services import read_rules
 from bot.stores import read_keys
+from core.phrases import mark
 from core.records import Page
 from core.settings import Settings
 from feedback.examples.dataset import DatasetError
@@ -202,7 +203,7 @@ async def send_cards(store: Store, shelf: PageServices, settings: Settings, repo
         try:
             return Proposal(patch=await propose_patch(gap, pages))
         except PatchRefused as refused:
-            return Proposal(remark=str(refused) if gap.correction else "")
+            return Proposal.refuse(refused.sentence) if gap.correction else Proposal()
 
     return await issue_cards(ReviewRepository(store.documents), report, propose, datetime.now(UTC))
 
@@ -211,14 +212,18 @@ async def propose_patch(gap: Gap, pages: ShelfPages) -> str:
     """Return a patch with the reviewer's words. Raises PatchRefused."""
     if not gap.correction:
         raise PatchRefused(
-            "No reviewer has answered this yet, and nothing is made up: correct an answer first."
+            mark("No reviewer has answered this yet, and nothing is made up: correct an answer first.")
         )
     if gap.place is None:
-        raise PatchRefused("No page comes near it: please choose one, and put the sentence there by hand.")
+        raise PatchRefused(
+            mark("No page comes near it: please choose one, and put the sentence there by hand.")
+        )
     url, anchor = urldefrag(gap.place.url)
     if gap.place.says_it:
-        raise PatchRefused(f"{gap.place.name} has these words already.")
+        raise PatchRefused(mark("{page} has these words already."), page=gap.place.name)
     page, file = await pages.read_page(url), await pages.find_file(url)
     if page is None or file is None:
-        raise PatchRefused(f"The file of {url} is not on this machine: please mend it where it is kept.")
+        raise PatchRefused(
+            mark("The file of {url} is not on this machine: please mend it where it is kept."), url=url
+        )
     return await asyncio.to_thread(make_patch, file, page.sections, anchor, gap.correction)

@@ -1,6 +1,7 @@
 """Bytes from an address or a file that nobody has looked at yet, and the refusals of pages.
 
-The message of every refusal is a sentence for the person who asked; it says what is wrong and what to do.
+The message of every refusal is a sentence for the person who asked; it says what is wrong and what to do. It
+is made in English, and said in the asker's language where it is shown (`core.phrases`).
 
     PageRefused
     ├── AddressRefused    the address itself: misspelt, a site or a network that this bot may not open
@@ -22,11 +23,20 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-TOO_MUCH_MEMORY = "That page takes more memory to read than one page may; please send a smaller part of it."
+from core.phrases import Phrase, mark
+
+TOO_MUCH_MEMORY = mark(
+    "That page takes more memory to read than one page may; please send a smaller part of it."
+)
 
 
 class PageRefused(Exception):
-    """A page cannot be read; the message is a sentence for the asker."""
+    """A page cannot be read; `sentence` is for the asker, and its text in English is the message."""
+
+    def __init__(self, sentence: str, /, **values: object) -> None:
+        """`sentence` is a text for the catalogues (`mark`) with {names} for the values, or a phrase."""
+        self.sentence = sentence if isinstance(sentence, Phrase) else Phrase(sentence, **values)
+        super().__init__(str(self.sentence))
 
 
 class AddressRefused(PageRefused):
@@ -101,7 +111,7 @@ class Inflater:
         """Return all that was unpacked. Raises PageUnreadable where the end is missing."""
         if not self._between:
             raise PageUnreadable(
-                f"What {self._name} sent is packed, and its end is missing; please try again."
+                mark("What {site} sent is packed, and its end is missing; please try again."), site=self._name
             )
         return bytes(self.body)
 
@@ -121,7 +131,7 @@ class Inflater:
                     self._between = self._ended = True
                     return
                 raise PageUnreadable(
-                    f"What {self._name} sent is packed, and the packing is broken."
+                    mark("What {site} sent is packed, and the packing is broken."), site=self._name
                 ) from None
             if len(self.body) > self._limit:
                 raise refuse_too_large(self._name, self._limit)
@@ -142,7 +152,9 @@ def inflate(packed: bytes, limit: int, name: str) -> bytes:
 def refuse_too_large(name: str, limit: int) -> PageUnreadable:
     """Return the refusal of a body that is larger than it may be."""
     return PageUnreadable(
-        f"The page from {name} is larger than {limit / 1_000_000:g} MB; please send a smaller part of it."
+        mark("The page from {site} is larger than {size} MB; please send a smaller part of it."),
+        site=name,
+        size=limit / 1_000_000,
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from core.phrases import mark
+
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
 WORD = f"{_OFFICE}wordprocessingml.document"
@@ -44,7 +46,9 @@ DOCUMENTS = frozenset({PDF, WORD, SLIDES, SHEETS, OPEN_TEXT, OPEN_SHEETS, OPEN_S
 """Kinds that are files of a program, not of the web."""
 
 READ_KINDS = frozenset(TYPE_OF_SUFFIX.values())
-READABLE = "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
+READABLE = mark(
+    "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
+)
 OLD_OFFICE = "old Office files (.doc, .xls, .ppt): please save them as .docx, .xlsx or .pptx"
 
 _ALIASES = {

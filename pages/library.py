@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from core import telemetry
 from core.bounded_dict import BoundedDict
+from core.phrases import mark
 from core.readers import current_audience
 from core.records import Hit, Page, Passage, Section
 from pages.fetch import ssrf
@@ -241,7 +242,7 @@ class Library:
             try:
                 read = await self._fetcher.sandbox.extract(replace(part, url=f"/{quote(name)}"), self._now())
             except PageRefused as refused:
-                raise type(refused)(f"{name}: {refused}") from None
+                raise type(refused)("{name}: {why}", name=name, why=refused.sentence) from None
             sections += [_place_part(one, number if len(parts) > 1 else 0, name) for one in read.sections]
         found = Page(url, title, tuple(sections), page_hash(title, sections), self._now())
         await self._index.add(found, source=None)
@@ -405,7 +406,7 @@ class Library:
         if isinstance(found, NotModified):
             same = await self._index.page(found.url)
             if same is None:
-                raise PageUnreachable(f"{url} sent no page. Please try again later.")
+                raise PageUnreachable(mark("{url} sent no page. Please try again later."), url=url)
             return replace(same, fetched_at=self._now())
         if found.doubtful:  # a pasted address may hold what is nobody's business: it is not logged
             log.info(
@@ -511,7 +512,9 @@ def _is_local(source: str | None) -> bool:
 
 
 def _refuse_unknown(url: str) -> PageUnreachable:
-    return PageUnreachable(f"I have no page {url}. Please send the full address of a page, with https://.")
+    return PageUnreachable(
+        mark("I have no page {url}. Please send the full address of a page, with https://."), url=url
+    )
 
 
 def _without_fragment(url: str) -> str:

@@ -21,16 +21,17 @@ from core.translation import CATALOGUES, LANGUAGES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
-    ROOT / "bot" / name for name in ("static/index.html", "static/panel.html", "teams/tab/static/tab.html")
+    *(ROOT / "bot/static" / name for name in ("index.html", "panel.html", "reviews.html")),
+    ROOT / "bot/teams/tab/static/tab.html",
 ]
 _PAGE_TEXT = re.compile(r"\[\[([^\[\]]+)\]\]")
-ROOMS = ("bot", "core", "model", "pages")
+ROOMS = ("bot", "core", "feedback", "jobs", "model", "pages")
 SAYS = {"say": None, "mark": None, "say_count": (1, 2), "mark_count": (1, 2), "sayCount": (1, 2)}
 """What is given a text: the positions of its arguments, None for the first one alone."""
 TRANSLATION = "translation.py"
 """It says something, too, and imports itself nowhere."""
 _KINDS = {".py": "python", ".js": "javascript"}
-_SPEAKS = {".py": b"core.translation import", ".js": b"./language.js"}
+_SPEAKS = {".py": (b"core.translation import", b"core.phrases import"), ".js": (b"./language.js",)}
 """What a file imports that says something; the others are not read any further."""
 _WIDTH = 110
 _HEADER = """# {name}: the bot's own words (docs/languages.md)
@@ -54,13 +55,18 @@ def extract_texts() -> dict[Key, set[str]]:
         for text in written:
             found.setdefault(unescape(text), set()).add(page.relative_to(ROOT).as_posix())
     for path in _list_files():
-        if path.name != TRANSLATION and _SPEAKS[path.suffix] not in path.read_bytes():
+        if path.name != TRANSLATION and not _speaks(path):
             continue
         with path.open("rb") as opened:
             for _, key, _, _ in extract(_KINDS[path.suffix], opened, SAYS):
                 text: Key = (str(key[0]), str(key[1])) if isinstance(key, tuple) else str(key)
                 found.setdefault(text, set()).add(path.relative_to(ROOT).as_posix())
     return found
+
+
+def _speaks(path: Path) -> bool:
+    written = path.read_bytes()
+    return any(one in written for one in _SPEAKS[path.suffix])
 
 
 def _list_files() -> Iterator[Path]:

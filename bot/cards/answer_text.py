@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
 from core.records import Answer, AnswerKind, Citation
 from core.text import absolute, calm, clip_text, escape_markdown, printable
-from core.translation import mark, say
-from model.text.languages import build_language_hint
+from core.translation import mark, name_language, say
+from model.text.languages import OTHER, build_language_hint, detect_language
 
 MOST_LINES = 60
 CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
@@ -33,6 +33,9 @@ NEAREST = mark("The nearest section I found")
 NOTHING_FOUND = mark("I found nothing about this on the pages I know.")
 NOT_THERE = mark("That is not on this page.")
 NOT_IN_FILE = mark("That is not in this file.")
+ASK_IN = mark("The pages are in {language}: a question in {language} may find more.")
+_NEAR, _LOOKED_AT = 3, 2_000
+"""Passages, and characters of them, that show in which language the pages are."""
 _ITEM = re.compile(r"(\s*)([-*+•]|\d{1,4}[.)])\s+(?=\S)")
 _LEAST_INDENT = 2
 _BULLET = "•"
@@ -83,10 +86,25 @@ def _lead_in(answer: Answer, *, verified: bool) -> str:
 
 
 def say_nothing_found(answer: Answer) -> str:
-    """Say that nothing was found: on the page or in the file that was asked about, or on all pages."""
+    """Say that nothing was found: on the page or in the file that was asked about, or on all pages.
+
+    Who asked in another language than that of the nearest pages is told which one finds more.
+    """
     if answer.question.about_file:
-        return say(NOT_IN_FILE)
-    return say(NOT_THERE) if answer.question.page_url else say(NOTHING_FOUND)
+        nothing = say(NOT_IN_FILE)
+    else:
+        nothing = say(NOT_THERE) if answer.question.page_url else say(NOTHING_FOUND)
+    other = find_other_language(answer)
+    return f"{nothing} {say(ASK_IN, language=name_language(other))}" if other else nothing
+
+
+def find_other_language(answer: Answer) -> str:
+    """Return the language of the pages that were found, "" where it is the question's or one is unknown."""
+    question = answer.question
+    asked = detect_language(question.text) or question.language
+    near = answer.passages[:_NEAR]
+    written = detect_language(" ".join(one.text for one in near)[:_LOOKED_AT]) if near else ""
+    return written if asked and written not in {"", OTHER, asked} else ""
 
 
 def further(answer: Answer) -> Sequence[Citation]:

@@ -59,10 +59,10 @@ class OwnerCardView:
 def build_gap_card(view: OwnerCardView) -> Card:
     """Return the card; its buttons carry how many presses it knows of."""
     gap = view.card.gap
-    body: list[Element] = [title(say(HEAD)), line(clip_text(gap.sentence, TEXT_CHARACTERS))]
+    body: list[Element] = [title(say(HEAD)), line(clip_text(say(gap.sentence), TEXT_CHARACTERS))]
     body += _draw_decision(view.decision)
     if gap.outcome:
-        body.append(line(gap.outcome))
+        body.append(line(say(gap.outcome)))
     body.append(heading(say("What people asked")))
     body += [
         line(f"{one.times} × {clip_text(one.text, TEXT_CHARACTERS)}", spacing="Small")
@@ -85,7 +85,7 @@ def _draw_decision(decision: Step | None) -> list[Element]:
 
 def _draw_proposal(card: OwnerCard) -> list[Element]:
     if not card.proposal.patch:
-        return [small_print(card.proposal.remark)] if card.proposal.remark else []
+        return [small_print(say(card.proposal.why))] if card.proposal.remark else []
     runs = tuple(TextRun(clip_text(one, TEXT_CHARACTERS)) for one in _list_added(card.proposal.patch))
     drawn: list[Element] = [heading(say("Proposed for the page")), *(Paragraph((run,)) for run in runs)]
     if "\\[" in card.proposal.patch:

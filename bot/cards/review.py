@@ -308,15 +308,21 @@ def _name_reason(kept: str) -> str:
 
 def _draw_skips(review: Review) -> list[Paragraph]:
     skips = review.skips[-MAX_SKIPS:]
-    return [small_print(say("Skipped: {reason}", reason=_name_skip(skip.reason))) for skip in skips]
+    return [small_print(say("Skipped: {reason}", reason=name_skip(skip.reason))) for skip in skips]
 
 
-def _name_skip(kept: str) -> str:
+def name_skip(kept: str) -> str:
+    """Return why a review was skipped, as it is shown."""
     shown = dict(SKIP_REASONS).get(kept)
     return say(shown) if shown else clip_text(kept, COMMENT_CHARACTERS)
 
 
 def describe_details(view: ReviewView) -> str:
+    """Return the details in a sentence, as a card has them."""
+    return clip_text(say("Details: {details}", details=list_details(view)), DETAIL_CHARACTERS)
+
+
+def list_details(view: ReviewView) -> str:
     """Return what only whoever looks for a fault needs: times, the model, the versions of the pages."""
     answer, review = view.answer, view.review
     question = answer.question
@@ -341,8 +347,7 @@ def describe_details(view: ReviewView) -> str:
         sure,
         say("page {versions}", versions=", ".join(pages[:MAX_PAGES])) if pages else "",
     ]
-    details = " · ".join(part for part in parts if part)
-    return clip_text(say("Details: {details}", details=details), DETAIL_CHARACTERS)
+    return " · ".join(part for part in parts if part)
 
 
 def say_how_many_ruled(review: Review) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
@@ -487,16 +488,20 @@ def _is_reply(activity: _Activity, conversation_id: str) -> bool:
     return bool(thread) and thread != activity.id
 
 
+_BLANK = f"{string.whitespace}\u00ad\u200b\u200e\u200f\u2060\ufeff"
+"""What nobody sees around a text."""
+
+
 def _spoken(activity: _Activity) -> str:
     """Return what was said to the bot: its own mention goes, other people's become their names."""
     text = activity.text or to_text(activity.value.get("question"))
     for entity in activity.entities:
-        if entity.type == "mention" and entity.text:
+        if entity.type == "mention":
             person = entity.mentioned
             name = "" if person.id == activity.recipient.id else person.name
-            text = _replace_mention(text, entity.text, name)
+            text = _replace_mention(text, entity.text or f"<at>{person.name}</at>", name)
     text = _AT_TAG.sub(" ", text).replace("&nbsp;", " ").replace("\xa0", " ")
-    return re.sub(r"[ \t]+", " ", text).strip()[:MAX_QUESTION_CHARACTERS]
+    return re.sub(r"[ \t]+", " ", text).strip(_BLANK)[:MAX_QUESTION_CHARACTERS]
 
 
 def _replace_mention(text: str, mention: str, name: str) -> str:

@@ -96,11 +96,16 @@ COUNTS_LATER = mark("Your decision is kept here, and goes live as soon as my sto
 _OF_VERIFIED = frozenset({"review.verified", "review.edit", "review.withdraw"})
 """Buttons of the card of a verified answer."""
 _QUEUE = re.compile(r"(?:review )?queue(?: (\d{1,4}))?")
-_CHANGED = re.compile(
+WHAT_CHANGED = re.compile(
     r"what (has )?changed because of me\b|was hat sich meinetwegen geändert|was hat sich durch mich geändert"
     r"|qué (?:ha cambiado|cambió) gracias a mí|qu'est-ce qui a changé grâce à moi|私の声で変わったこと",
     re.IGNORECASE,
 )
+
+
+def clean_command(text: str) -> str:
+    """Return what was said as commands are written: in small letters, without stops around it."""
+    return " ".join(text.lower().replace("’", "'").strip(" .!?¡¿。？").split())
 
 
 _Command = Callable[[Incoming, str], Awaitable[str | Card]]
@@ -125,8 +130,8 @@ class ReviewHandler:
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
-        words = " ".join(incoming.text.lower().replace("’", "'").strip(" .!?¡¿。？").split())
-        if _CHANGED.match(words):
+        words = clean_command(incoming.text)
+        if WHAT_CHANGED.match(words):
             changes = changes_card(await self.changes(person, await self._find_audience(incoming)))
             await connector.send(incoming.reference, card_message(changes))
             return True

@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { day, when } from "./dates.js";
-import { attempt as tryTo, enter, get, many, nameOfPress, post, say } from "./entry.js";
+import { attempt as tryTo, enter, get, nameOfPress, post, tell } from "./entry.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 5_000;
@@ -14,6 +14,7 @@ const ASKS = {
   "model.roll_back": ["Take this version back?", "Roll it back", "The version before answers again; this one is retired."],
 };
 const NAMED = { reviewers: "Teams: people", reviewer_groups: "Teams: groups", slack_reviewers: "Slack: people", slack_reviewer_groups: "Slack: groups", operators: "Operators" };
+const many = (count, one, several = `${one}s`) => `${count.toLocaleString("en-GB")} ${count === 1 ? one : several}`;
 let shown = null;
 let busy = false;
 
@@ -130,7 +131,7 @@ async function press(verb, what, known = 0) {
   const body = await attempt(() => post("press", { verb, what, known, press: nameOfPress(), seen: shown.seen }));
   busy = false;
   if (body) {
-    say(body.said, "done");
+    tell(body.said, "done");
     if (verb === "source.remove" && /^https?:/.test(what)) $("said").append(" ", element("button", { type: "button", onclick: () => press("source.add", what) }, "Add it again"));
     if (verb === "source.add") $("source").value = "";
   }

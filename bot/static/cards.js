@@ -1,7 +1,7 @@
 // Adaptive Cards, drawn by Microsoft's renderer in this page's colours. Markdown is not processed: text stays text.
 
 import { element } from "./element.js";
-import { say } from "./language.js";
+import { locale, say } from "./language.js";
 
 // The colours are the page's custom properties, so a card follows the theme without being drawn again.
 const shade = (name, subtle = "ink-soft") => ({ default: `var(--${name})`, subtle: `var(--${subtle})` });
@@ -68,7 +68,7 @@ export function cardElement(card, act) {
       act.execute({ verb: action.verb, data: action.data, id: action.id, title: action.title });
     else if (action instanceof library.SubmitAction) act.submit(action.data);
   };
-  adaptive.parse(card);
+  adaptive.parse({ ...card, lang: locale }); // dates in the page's language, not in the browser's
   const drawn = adaptive.render();
   return drawn ? element("div", { class: "card" }, drawn) : element("div", { class: "card" }, card.fallbackText ?? "");
 }

@@ -1,6 +1,7 @@
 // How a page that only some people may see talks to the bot: with the pass of a link, or from this machine.
 
 import { element } from "./element.js";
+import { language, say } from "./language.js";
 
 const config = JSON.parse(document.querySelector("meta[name=askpage]").content);
 const page = location.pathname.split("/")[1];
@@ -25,12 +26,12 @@ async function request(path, options = {}) {
     response = await fetch(`/${page}/${path}`, { cache: "no-store", credentials: "omit", ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Failed("askpage cannot be reached. Is it still running?", 0, "unreachable");
+    throw new Failed(say("askpage cannot be reached. Is it still running?"), 0, "unreachable");
   }
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;
   if (response.status === 401) sessionStorage.removeItem(KEPT);
-  throw new Failed(body.error?.message ?? "That did not work.", response.status, body.error?.code ?? "failed");
+  throw new Failed(body.error?.message ?? say("That did not work."), response.status, body.error?.code ?? "failed");
 }
 
 export const get = (path, options) => request(path, options);
@@ -45,7 +46,7 @@ export async function attempt(work, close) {
     return await work();
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
-    say(error.message);
+    tell(error.message);
     if ([401, 403].includes(error.status)) close();
     return null;
   }
@@ -60,17 +61,18 @@ export async function enter() {
 }
 
 /** Say what is wrong where a page has its place for that, or nothing. */
-export function say(sentence, kind = "problem") {
+export function tell(sentence, kind = "problem") {
   const place = document.getElementById("said");
   place.hidden = !sentence;
   place.dataset.kind = kind;
   place.replaceChildren(sentence ? element("span", {}, sentence) : "");
 }
 
-export const many = (count, one, several = `${one}s`) => `${count.toLocaleString("en-GB")} ${count === 1 ? one : several}`;
+const passed = new Intl.RelativeTimeFormat(language, { style: "short" });
 
+/** How long ago something was. */
 export function ago(at) {
   const hours = (Date.now() - Date.parse(at)) / 3_600_000;
-  if (hours < 1) return "just now";
-  return hours < 48 ? `${Math.round(hours)} h` : `${Math.round(hours / 24)} days`;
+  if (hours < 1) return say("just now");
+  return hours < 48 ? passed.format(-Math.round(hours), "hour") : passed.format(-Math.round(hours / 24), "day");
 }

@@ -4,12 +4,14 @@ const known = JSON.parse(document.querySelector("meta[name=askpage]")?.content ?
 
 /** Such as "de": for dates, numbers and plural forms, too. */
 export const language = document.documentElement.lang || "en";
+/** For dates and numbers: British ones in English, as the docs write them. */
+export const locale = language === "en" ? "en-GB" : language;
 const plurals = new Intl.PluralRules(language);
 
 const fillIn = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 
 /** A number as the reader writes it. */
-export const number = (value) => value.toLocaleString(language === "en" ? "en-GB" : language);
+export const number = (value) => value.toLocaleString(locale);
 
 /** say("{name} is too large.", {name: "x.pdf"}) */
 export const say = (text, values = {}) => fillIn(known[text] ?? text, values);

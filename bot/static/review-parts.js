@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { day, when, withDates } from "./dates.js";
-import { many } from "./entry.js";
+import { number, say, sayCount } from "./language.js";
 
 /** Draw what waits for a review; `on` has press(action, fields), pressAll(action, fields, others) and open(id). */
 export function drawReview(review, on) {
@@ -10,25 +10,25 @@ export function drawReview(review, on) {
   const node = element(
     "article",
     {},
-    element("p", { class: "why" }, `Why: ${review.why.join("; ")}`),
+    element("p", { class: "why" }, say("Why: {why}", { why: review.why.join("; ") })),
     ...review.state.map((sentence) => element("p", { class: "state" }, withDates(sentence))),
-    review.doubt && element("div", { class: "doubt" }, element("p", {}, element("strong", {}, "This stands on the page. Does it answer the question?")), place(review.doubt)),
-    element("h3", {}, "Question"),
+    review.doubt && element("div", { class: "doubt" }, element("p", {}, element("strong", {}, say("This stands on the page. Does it answer the question?"))), place(review.doubt)),
+    element("h3", {}, say("Question")),
     element("p", { class: "question" }, review.question),
     review.preview && element("p", { class: "basis" }, review.preview),
     element("h3", {}, review.said),
     element("div", { class: `said-${review.kind}` }, ...lines(review.text, review.marked)),
-    ...(review.places.length ? [element("h3", {}, review.kind === "answered" ? "Based on" : "Source, and other places to look"), ...review.places.map(place)] : []),
-    ...(review.served.length ? [element("h3", {}, "Served to the same question already"), ...review.served.map((one) => rival(one, on))] : []),
-    ...(review.feedback.length ? [element("h3", {}, "What people said"), ...review.feedback.map((sentence) => element("p", {}, sentence))] : []),
-    ...review.skips.map((sentence) => element("p", { class: "basis" }, `Skipped: ${withDates(sentence)}`)),
+    ...(review.places.length ? [element("h3", {}, review.kind === "answered" ? say("Based on") : say("Source, and other places to look")), ...review.places.map(place)] : []),
+    ...(review.served.length ? [element("h3", {}, say("Served to the same question already")), ...review.served.map((one) => rival(one, on))] : []),
+    ...(review.feedback.length ? [element("h3", {}, say("What people said")), ...review.feedback.map((sentence) => element("p", {}, sentence))] : []),
+    ...review.skips.map((sentence) => element("p", { class: "basis" }, withDates(sentence))),
     review.alike.length ? alike(review.alike) : null,
     actions(review.actions, (action, fields) => {
       const others = ticked();
       return others.length && RULINGS.includes(action.verb) ? on.pressAll(action, fields, others) : on.press(action, fields);
     }),
-    review.passages.length ? element("details", { class: "more" }, element("summary", {}, "What the pages say"), ...review.passages.map((one) => element("section", {}, element("h4", {}, one.name), element("p", { class: "passage" }, one.text)))) : null,
-    element("details", { class: "more" }, element("summary", {}, "Details"), element("p", { class: "basis" }, withDates(review.details.replace(/^Details: /, "")))),
+    review.passages.length ? element("details", { class: "more" }, element("summary", {}, say("What the pages say")), ...review.passages.map((one) => element("section", {}, element("h4", {}, one.name), element("p", { class: "passage" }, one.text)))) : null,
+    element("details", { class: "more" }, element("summary", {}, say("Details")), element("p", { class: "basis" }, withDates(review.details))),
   );
   return node;
 }
@@ -38,50 +38,55 @@ export const RULINGS = ["review.approve", "review.correct", "review.not_on_page"
 /** Draw a verified answer, to edit or withdraw it. */
 export function drawVerified(verified, on) {
   const { use } = verified;
-  const shares = [use.same && `${use.same} asked in the same words`, use.other && `${use.other} in other words`, use.down && `${use.down} rated down`, use.wrong && `${use.wrong} found wrong afterwards`].filter(Boolean);
-  const served = use.served ? `Served ${many(use.served, "time")} in 90 days, first ${day(use.first_at)}${shares.length ? `: ${shares.join(", ")}` : ""}.` : "Served to nobody in the last 90 days.";
+  const served = use.served ? sayCount("Served once in 90 days, first {day}.", "Served {count} times in 90 days, first {day}.", use.served, { day: day(use.first_at) }) : say("Served to nobody in the last 90 days.");
+  const shares = [
+    use.same && say("Asked in the same words: {count}", { count: number(use.same) }),
+    use.other && say("In other words: {count}", { count: number(use.other) }),
+    use.down && say("Rated down: {count}", { count: number(use.down) }),
+    use.wrong && say("Found wrong afterwards: {count}", { count: number(use.wrong) }),
+  ].filter(Boolean);
   const edit = {
     verb: "review.edit",
-    title: "Edit…",
-    send: "Save",
+    title: say("Edit…"),
+    send: say("Save"),
     fields: [
-      { kind: "text", id: "text", label: "The right answer", most: verified.most.text, long: true, value: verified.text, required: "Please write the right answer." },
-      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: "Where the page says it", choices: verified.choices, value: verified.chosen || verified.choices[0].value }] : []),
-      { kind: "text", id: "note", label: "Why? (for the record)", most: verified.most.note, long: false, value: "", required: "" },
+      { kind: "text", id: "text", label: say("The right answer"), most: verified.most.text, long: true, value: verified.text, required: say("Please write the right answer.") },
+      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: say("Where the page says it"), choices: verified.choices, value: verified.chosen || verified.choices[0].value }] : []),
+      { kind: "text", id: "note", label: say("Why? (for the record)"), most: verified.most.note, long: false, value: "", required: "" },
     ],
   };
-  const withdraw = { verb: "review.withdraw", title: "Withdraw…", send: "Withdraw", fields: [{ kind: "text", id: "reason", label: "Why? (for the record)", most: verified.most.note, long: false, value: "", required: "" }] };
+  const withdraw = { verb: "review.withdraw", title: say("Withdraw…"), send: say("Withdraw"), fields: [{ kind: "text", id: "reason", label: say("Why? (for the record)"), most: verified.most.note, long: false, value: "", required: "" }] };
   return element(
     "article",
     {},
     element("p", { class: "why" }, `${verified.reviewer}, ${day(verified.at)}`),
-    verified.rivals.length ? element("div", { class: "doubt" }, element("p", {}, element("strong", {}, "Another verified answer to the same question says something else:")), ...verified.rivals.map((one) => rival(one, on))) : null,
-    element("h3", {}, "Question"),
+    verified.rivals.length ? element("div", { class: "doubt" }, element("p", {}, element("strong", {}, say("Another verified answer to the same question says something else:"))), ...verified.rivals.map((one) => rival(one, on))) : null,
+    element("h3", {}, say("Question")),
     element("p", { class: "question" }, verified.question),
-    element("h3", {}, "What people get"),
+    element("h3", {}, say("What people get")),
     ...lines(text(verified)),
     ...verified.places.map(place),
-    element("p", { class: "basis" }, served),
+    element("p", { class: "basis" }, [served, ...shares].join(" · ")),
     actions([edit, withdraw], on.press),
-    ...(verified.history.length > 1 ? [element("h3", {}, "History"), element("ol", { class: "history" }, ...verified.history.toReversed().map(step))] : []),
+    ...(verified.history.length > 1 ? [element("h3", {}, say("History")), element("ol", { class: "history" }, ...verified.history.toReversed().map(step))] : []),
   );
 }
 
-const text = (one) => (one.not_on_the_pages ? "That is not on the pages." : one.text);
+const text = (one) => (one.not_on_the_pages ? say("That is not on the pages.") : one.text);
 
-function step({ since, by, ruled, text: words, note, holds, ended }) {
+function step({ ruled, text: words, note, holds, ended }) {
   return element(
     "li",
     {},
-    element("p", {}, element("strong", {}, `${by} ${ruled}`), ` · ${when(since)}${holds ? " · in force" : ""}`),
+    element("p", {}, element("strong", {}, withDates(ruled)), holds ? ` · ${say("in force")}` : ""),
     words && element("p", {}, `“${words}”`),
-    note && element("p", { class: "basis" }, `Note: ${note}`),
-    ended && element("p", { class: "basis" }, `${ended.by} ${ended.what} · ${when(ended.at)}${ended.reason ? ` · ${ended.reason}` : ""}`),
+    note && element("p", { class: "basis" }, say("Note: {text}", { text: note })),
+    ended && element("p", { class: "basis" }, [ended.what, when(ended.at), ended.reason].filter(Boolean).join(" · ")),
   );
 }
 
 function rival(one, on) {
-  return element("p", { class: "rival" }, `“${text(one)}” · ${day(one.at)} `, element("button", { type: "button", onclick: () => on.open(one.id) }, "Open it"));
+  return element("p", { class: "rival" }, `“${text(one)}” · ${day(one.at)} `, element("button", { type: "button", onclick: () => on.open(one.id) }, say("Open it")));
 }
 
 /** Lines of a text; the sentence that answers best is marked. */
@@ -99,8 +104,8 @@ function place({ name, quote, url }) {
 
 function alike(others) {
   const boxes = others.map((one) => element("label", { class: "tick" }, element("input", { type: "checkbox", value: one.id }), ` ${one.question}`));
-  const all = element("button", { type: "button", onclick: () => boxes.forEach((box) => (box.firstElementChild.checked = true)) }, "Tick all");
-  return element("fieldset", { class: "alike" }, element("legend", {}, `${many(others.length, "other waiting question")} ${others.length === 1 ? "asks" : "ask"} the same. Your decision also counts for those that are ticked:`), ...boxes, others.length > 1 ? all : null);
+  const all = element("button", { type: "button", onclick: () => boxes.forEach((box) => (box.firstElementChild.checked = true)) }, say("Tick all"));
+  return element("fieldset", { class: "alike" }, element("legend", {}, sayCount("{count} other waiting question asks the same. Your decision also counts for it if it is ticked:", "{count} other waiting questions ask the same. Your decision also counts for those that are ticked:", others.length)), ...boxes, others.length > 1 ? all : null);
 }
 
 function actions(list, press) {

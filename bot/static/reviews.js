@@ -2,27 +2,28 @@
 
 import { element } from "./element.js";
 import { day } from "./dates.js";
-import { ago, attempt as tryTo, enter, get, many, nameOfPress, post, say } from "./entry.js";
+import { ago, attempt as tryTo, enter, get, nameOfPress, post, tell } from "./entry.js";
+import { number as write, say, sayCount } from "./language.js";
 import { RULINGS, drawReview, drawVerified } from "./review-parts.js";
 
 const $ = (id) => document.getElementById(id);
 const KEYS_OFF = "askpage-reviews-keys-off";
 const KEYS = [
-  ["j / k", "next, previous in the list"],
-  ["a", "agree: approve, use the quote as it is, or “right, it is not on the page”"],
-  ["c", "correct, or use the quote: the text is ready"],
-  ["e", "edit a verified answer"],
-  ["w", "withdraw a verified answer"],
-  ["n", "not on the page"],
-  ["r", "not a real question"],
-  ["s", "skip"],
-  ["m", "claim: hold it for a quarter of an hour"],
-  ["u", "undo my last decision"],
-  ["Ctrl + Enter", "send what is written"],
-  ["Esc", "leave a form"],
-  ["g then q / v", "queue, verified answers"],
-  ["/", "search the verified answers"],
-  ["?", "these keys"],
+  ["j / k", say("next, previous in the list")],
+  ["a", say("agree: approve, use the quote as it is, or “right, it is not on the page”")],
+  ["c", say("correct, or use the quote: the text is ready")],
+  ["e", say("edit a verified answer")],
+  ["w", say("withdraw a verified answer")],
+  ["n", say("not on the page")],
+  ["r", say("not a real question")],
+  ["s", say("skip")],
+  ["m", say("claim: hold it for a quarter of an hour")],
+  ["u", say("undo my last decision")],
+  ["Ctrl + Enter", say("send what is written")],
+  ["Esc", say("leave a form")],
+  [say("g then q / v"), say("queue, verified answers")],
+  ["/", say("search the verified answers")],
+  ["?", say("these keys")],
 ];
 const VERBS = { c: "review.correct", n: "review.not_on_page", r: "review.reject", s: "review.skip", m: "review.claim", e: "review.edit", w: "review.withdraw" };
 
@@ -74,18 +75,18 @@ async function read(keep = "") {
 
 function showQueue({ waiting }) {
   $("waiting").textContent = waiting;
-  $("list-title").textContent = waiting ? `${waiting.toLocaleString("en-GB")} ${waiting === 1 ? "waits" : "wait"} for a review` : "Queue";
-  $("none").textContent = "Nothing waits for a review.";
+  $("list-title").textContent = waiting ? sayCount("{count} waits for a review", "{count} wait for a review", waiting) : say("Queue");
+  $("none").textContent = say("Nothing waits for a review.");
   $("turn").hidden = true;
 }
 
 function showVerified({ count, page, on_a_page: most }) {
   number = page;
-  $("list-title").textContent = many(count, "verified answer");
-  $("none").textContent = "None is like that.";
+  $("list-title").textContent = sayCount("{count} verified answer", "{count} verified answers", count);
+  $("none").textContent = say("None is like that.");
   const pages = Math.max(1, Math.ceil(count / most));
   $("turn").hidden = pages < 2;
-  $("place").textContent = `${page} of ${pages}`;
+  $("place").textContent = say("{page} of {pages}", { page: write(page), pages: write(pages) });
   $("before").disabled = page <= 1;
   $("after").disabled = page >= pages;
 }
@@ -93,8 +94,8 @@ function showVerified({ count, page, on_a_page: most }) {
 function drawRow(row, at) {
   const facts =
     view === "queue"
-      ? [row.kind, row.why.join("; "), `${ago(row.opened_at)}`, row.held_by && `held by ${row.held_by}`]
-      : [row.reviewer, day(row.at), row.use.served ? `${many(row.use.served, "time")} served` : "served to nobody yet"];
+      ? [row.kind, row.why.join("; "), ago(row.opened_at), row.held_by && say("held by {name}", { name: row.held_by })]
+      : [row.reviewer, day(row.at), row.use.served ? sayCount("served once", "served {count} times", row.use.served) : say("served to nobody yet")];
   return element(
     "li",
     {},
@@ -102,9 +103,9 @@ function drawRow(row, at) {
       "button",
       { type: "button", "data-id": row.id, onclick: () => choose(at, true) },
       element("span", { class: "asked" }, row.question),
-      row.conflicts ? element("span", { class: "flag" }, "conflict") : null,
-      row.sampled ? element("span", { class: "flag plain" }, "sample") : null,
-      view === "verified" ? element("span", { class: "words" }, row.not_on_the_pages ? "That is not on the pages." : row.text) : null,
+      row.conflicts ? element("span", { class: "flag" }, say("conflict")) : null,
+      row.sampled ? element("span", { class: "flag plain" }, say("sample")) : null,
+      view === "verified" ? element("span", { class: "words" }, row.not_on_the_pages ? say("That is not on the pages.") : row.text) : null,
       element("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
     ),
   );
@@ -169,14 +170,14 @@ async function refresh(id) {
 
 async function follow(action, id, { done, said, review }) {
   if (!done) {
-    say("Nothing is decided yet: look at the sentence.", "asks");
+    tell(say("Nothing is decided yet: look at the sentence."), "asks");
     return show(review, true);
   }
   const ruled = RULINGS.includes(action.verb);
   if (ruled) last = review && { id, round: review.round }; // what waits for the store cannot be undone yet
   if (action.verb === "review.undo") last = null;
-  announce(`${action.title}: done.`);
-  say(view === "queue" && ruled && last ? "Done. Press u, or Undo, to take it back." : said, "done");
+  announce(say("{action}: done.", { action: action.title }));
+  tell(view === "queue" && ruled && last ? say("Done. Press u, or Undo, to take it back.") : said, "done");
   if (view === "queue" && action.verb === "review.claim") return show(review, true);
   offerUndo();
   await read(view === "queue" && action.verb !== "review.undo" ? "" : id);
@@ -184,7 +185,7 @@ async function follow(action, id, { done, said, review }) {
 }
 
 function offerUndo() {
-  if (last && view === "queue") $("said").append(" ", element("button", { type: "button", onclick: undo }, "Undo"));
+  if (last && view === "queue") $("said").append(" ", element("button", { type: "button", onclick: undo }, say("Undo")));
 }
 
 async function undo() {
@@ -195,7 +196,7 @@ async function undo() {
   busy = false;
   last = null;
   if (!body) return;
-  say("The decision was taken back.", "done");
+  tell(say("The decision was taken back."), "done");
   await read(id);
 }
 
@@ -210,7 +211,9 @@ async function pressAll(action, fields, others) {
   if (!body) return;
   const hindered = body.told.filter(({ hindered: why }) => why);
   const questions = new Map([[id, shown.question], ...shown.alike.map((one) => [one.id, one.question])]);
-  say(`${many(body.told.length - hindered.length, "review")} done.${hindered.map((one) => ` “${questions.get(one.id)}”: ${one.hindered}`).join("")}`, hindered.length ? "problem" : "done");
+  const done = sayCount("{count} review done.", "{count} reviews done.", body.told.length - hindered.length);
+  const left = hindered.map((one) => `“${questions.get(one.id)}”: ${one.hindered}`);
+  tell([done, ...left].join(" "), hindered.length ? "problem" : "done");
   await read();
 }
 
@@ -227,7 +230,7 @@ async function go() {
   const wanted = location.hash === "#verified" ? "verified" : "queue";
   if (wanted !== view) {
     chosen = 0;
-    say("");
+    tell("");
   }
   view = wanted;
   for (const name of ["queue", "verified"]) {

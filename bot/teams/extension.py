@@ -145,19 +145,19 @@ def _attach(found: Preview) -> Json:
 
 
 def describe_extension(app_id: str, domains: Sequence[str]) -> Json:
-    """Return the part of the package's manifest that says so."""
+    """Return the part of the package's manifest that says so, in the language that is spoken."""
     handlers = [{"type": "link", "value": {"domains": list(domains), "supportsAnonymizedPayloads": False}}]
     parameter = {
         "name": "question",
-        "title": "Question",
-        "description": "What you want to know",
+        "title": say("Question"),
+        "description": say("What you want to know"),
         "inputType": "text",
     }
     command = {
         "id": SEARCH,
         "type": "query",
-        "title": "Find in the pages",
-        "description": "Find the place that answers a question, and put it into your message",
+        "title": say("Find in the pages"),
+        "description": say("Find the place that answers a question, and put it into your message"),
         "initialRun": True,
         "context": ["compose", "commandBox"],
         "parameters": [parameter],
@@ -165,8 +165,8 @@ def describe_extension(app_id: str, domains: Sequence[str]) -> Json:
     action = {
         "id": ASK_PAGE,
         "type": "action",
-        "title": TITLE,
-        "description": "Ask the bot about the page that this message links to",
+        "title": say(TITLE),
+        "description": say("Ask the bot about the page that this message links to"),
         "context": ["message"],
         "fetchTask": True,
     }

@@ -8,6 +8,7 @@ names such as `1f44d_thumbsup` or `1f44b_wavinghand-tone4`
 from __future__ import annotations
 
 import html
+import json
 import re
 import sys
 import unicodedata
@@ -23,6 +24,8 @@ _TONES = range(0x1F3FB, 0x1F400)
 _MOST_HTML = 100_000
 _QUOTE = "http://schema.skype.com/Reply"
 """What a message that is quoted in another one is called in its HTML."""
+_FORWARDED = "forwardedMessageReference"
+"""The kind of attachment that a forwarded message is (Microsoft Graph, chatMessageAttachment)."""
 _FIRST_SIX = {"❤": "heart", "😆": "laugh", "😮": "surprised", "😢": "sad", "😠": "angry"}
 """Teams' first reactions have names of their own, and newer clients send their emoji; 👍 has both."""
 _VARIANT = 0xFE0F
@@ -31,9 +34,13 @@ _VARIANT = 0xFE0F
 def read_as_written(activity: Json) -> Json:
     """Return an activity of Teams with its text and reactions as the person sees them."""
     changed: Json = {}
+    attachments = to_objects(activity.get("attachments"))
+    forwarded = [to_text(one.get("content")) for one in attachments if one.get("contentType") == _FORWARDED]
     if text := to_text(activity.get("text")):
-        read = _read_html(to_objects(activity.get("attachments")))
+        read = _read_html(attachments)
         changed["text"] = _add_linked_page(_drop_quote(html.unescape(text), read), read)
+    elif words := [said for said in map(_read_forwarded, forwarded) if said]:
+        changed["text"] = words[0]
     for key in ("reactionsAdded", "reactionsRemoved"):
         if activity.get(key):
             changed[key] = [
@@ -71,6 +78,19 @@ def name_reaction(name: str) -> str:
         return name
     shown = "".join(chr(code) for code in codes if code not in _TONES and code != _VARIANT)
     return _FIRST_SIX.get(shown, shown)
+
+
+def _read_forwarded(content: str) -> str:
+    """Return the words of a message that was forwarded without any of one's own, with its first link."""
+    try:
+        original = to_text(to_object(json.loads(content)).get("originalMessageContent"))
+    except (ValueError, RecursionError):
+        return ""
+    read = _MessageReader()
+    read.feed(original[:_MOST_HTML])
+    read.close()
+    words = " ".join(read.words)[:MAX_QUESTION_CHARACTERS]
+    return _add_linked_page(words, read) if words else ""
 
 
 def _drop_quote(text: str, read: _MessageReader) -> str:
@@ -112,6 +132,8 @@ class _MessageReader(HTMLParser):
         self.quoted_links: list[str] = []
         self.quoted: list[str] = []
         self.preview: list[str] = []
+        self.words: list[str] = []
+        """What is said outside of quotes."""
         self._depth = 0
         self._in_preview = False
 
@@ -132,6 +154,8 @@ class _MessageReader(HTMLParser):
         self._in_preview = self._in_preview and bool(self._depth) and tag != "p"
 
     def handle_data(self, data: str) -> None:
-        if self._depth:
+        if not self._depth:
+            self.words += data.split()
+        else:
             self.quoted += data.split()
             self.preview += data.split() if self._in_preview else []

@@ -1,4 +1,6 @@
-"""The package that a Teams administrator uploads: a manifest and two icons in a zip, made from the settings.
+"""The package that a Teams administrator uploads: a zip made from the settings.
+
+It has a manifest, two icons, and a file for each language beside English.
 
 The same settings make the same bytes. Microsoft's limits of each field are those of its schema, which the
 tests hold the manifest to.
@@ -10,7 +12,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 
 from bot.http import is_https
 from bot.teams.extension import describe_extension
+from core.translation import ENGLISH, LANGUAGES, mark, say, speak
 
 ACCENT = "#0e6b57"
 """The accent of the chat page, and of the Teams package."""
@@ -26,7 +29,9 @@ _ICONS = Path(__file__).parent / "icons"
 Json = dict[str, Any]
 
 SCHEMA = "1.30"
-SCHEMA_URL = f"https://developer.microsoft.com/json-schemas/teams/v{SCHEMA}/MicrosoftTeams.schema.json"
+_SCHEMAS = f"https://developer.microsoft.com/json-schemas/teams/v{SCHEMA}"
+SCHEMA_URL = f"{_SCHEMAS}/MicrosoftTeams.schema.json"
+LOCALIZATION_URL = f"{_SCHEMAS}/MicrosoftTeams.Localization.schema.json"
 TAB = "/teams/tab"
 """Where the bot serves its tab."""
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -35,15 +40,20 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can name."""
 
 _EVERYWHERE = (
-    ("help", "What I can do"),
-    ("What changed because of me?", "What became of the answers that you complained about"),
+    (mark("help"), mark("What I can do")),
+    (mark("What changed because of me?"), mark("What became of the answers that you complained about")),
 )
+"""Commands, as people send them, and what they do. Reviewers' commands are English in every language."""
 _ALONE = (
     *_EVERYWHERE,
-    ("privacy", "What I keep of you: see it, get it, delete it"),
-    ("queue", "For reviewers: the next answers to review"),
+    (mark("privacy"), mark("What I keep of you: see it, get it, delete it")),
+    ("queue", mark("For reviewers: the next answers to review")),
 )
-_TOGETHER = (*_EVERYWHERE, ("reviewers here", "For reviewers: let the answers to review come here"))
+_TOGETHER = (*_EVERYWHERE, ("reviewers here", mark("For reviewers: let the answers to review come here")))
+_NAMES = ("name", "description")
+_LISTS = ("bots", "commandLists", "commands", "composeExtensions", "parameters", "staticTabs")
+_TEXTS = {"staticTabs": ("name",)} | dict.fromkeys(("commands", "parameters"), ("title", "description"))
+"""What people read in the lists of a manifest, by their names."""
 
 
 class CannotPackage(Exception):
@@ -74,9 +84,9 @@ class Package:
 def package(wanted: Package) -> bytes:
     """Return the zip. Raises CannotPackage."""
     _check(wanted)
-    manifest = json.dumps(build_manifest(wanted), ensure_ascii=False, indent=2) + "\n"
     icons = {name: (_ICONS / name).read_bytes() for name in ("color.png", "outline.png")}
-    files = {"manifest.json": manifest.encode(), **icons}
+    others = {f"{one}.json": _to_bytes(build_localization(wanted, one)) for one in _list_others()}
+    files = {"manifest.json": _to_bytes(build_manifest(wanted)), **icons, **others}
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, content in files.items():
@@ -88,7 +98,44 @@ def package(wanted: Package) -> bytes:
 
 
 def build_manifest(wanted: Package) -> Json:
-    """Return the manifest."""
+    """Return the manifest, which is in English and names the files of the other languages."""
+    others = [{"languageTag": one, "file": f"{one}.json"} for one in _list_others()]
+    with speak(ENGLISH):
+        written = _write_manifest(wanted)
+    return written | {"localizationInfo": {"defaultLanguageTag": ENGLISH, "additionalLanguages": others}}
+
+
+def build_localization(wanted: Package, language: str) -> Json:
+    """Return the file of a language: its texts, by their places in the manifest."""
+    with speak(language):
+        texts = dict(_list_texts(_write_manifest(wanted)))
+    return {"$schema": LOCALIZATION_URL, **texts}
+
+
+def _list_others() -> list[str]:
+    return [one for one in LANGUAGES if one != ENGLISH]
+
+
+def _list_texts(manifest: Json) -> Iterator[tuple[str, str]]:
+    for name in _NAMES:
+        yield from ((f"{name}.{length}", text) for length, text in manifest[name].items())
+    yield from _list_inner(manifest, "")
+
+
+def _list_inner(node: Json, place: str) -> Iterator[tuple[str, str]]:
+    for name in _LISTS:
+        for number, part in enumerate(node.get(name, ())):
+            here = f"{place}{name}[{number}]."
+            yield from ((here + text, part[text]) for text in _TEXTS.get(name, ()) if text in part)
+            yield from _list_inner(part, here)
+
+
+def _to_bytes(written: Json) -> bytes:
+    return (json.dumps(written, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _write_manifest(wanted: Package) -> Json:
+    """Return what the manifest says, in the language that is spoken."""
     address = wanted.public_url.rstrip("/")
     wished = _describe_rights(wanted, address) | _describe_tab(wanted, address)
     return wished | {
@@ -102,13 +149,15 @@ def build_manifest(wanted: Package) -> Json:
             "privacyUrl": wanted.privacy_url or f"{address}/about/privacy",
             "termsOfUseUrl": wanted.terms_url or f"{address}/about/asking",
         },
-        "name": {"short": wanted.name, "full": f"{wanted.name}: answers from your pages"},
+        "name": {"short": wanted.name, "full": say("{name}: answers from your pages", name=wanted.name)},
         "description": {
-            "short": "Answers your questions from your organisation’s pages, with the place to read.",
-            "full": "Ask in your own words. The answer comes from your organisation’s pages, shows its source"
-            " and opens it; if the pages do not have the answer, the bot says so. Thumbs, reactions and"
-            " comments go to reviewers. When they correct an answer, the next person gets the correction,"
-            " marked as verified. Your data is yours: say “privacy” to see it, get it or have it deleted.",
+            "short": say("Answers your questions from your organisation’s pages, with the place to read."),
+            "full": say(
+                "Ask in your own words. The answer comes from your organisation’s pages, shows its source"
+                " and opens it; if the pages do not have the answer, the bot says so. Thumbs, reactions and"
+                " comments go to reviewers. When they correct an answer, the next person gets the correction,"
+                " marked as verified. Your data is yours: say “privacy” to see it, get it or have it deleted."
+            ),
         },
         "icons": {"color": "color.png", "outline": "outline.png"},
         "accentColor": ACCENT,
@@ -148,7 +197,12 @@ def _describe_tab(wanted: Package, address: str) -> Json:
     """Return the tab beside the chat, which comes first."""
     if not wanted.has_tab:
         return {}
-    tab = {"entityId": "mine", "name": "My questions", "contentUrl": address + TAB, "scopes": ["personal"]}
+    tab = {
+        "entityId": "mine",
+        "name": say("My questions"),
+        "contentUrl": address + TAB,
+        "scopes": ["personal"],
+    }
     return {"staticTabs": [{"entityId": "conversations", "scopes": ["personal"]}, tab]}
 
 
@@ -160,7 +214,7 @@ def name_resource(app_id: str, address: str) -> str:
 def _commands(scope: str, commands: Sequence[tuple[str, str]]) -> Json:
     return {
         "scopes": [scope],
-        "commands": [{"title": title, "description": what} for title, what in commands],
+        "commands": [{"title": say(title), "description": say(what)} for title, what in commands],
     }
 
 

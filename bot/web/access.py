@@ -20,9 +20,11 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.http import LOOPBACK_NAMES, PROXIED, is_loopback, read_body
-from core.translation import say, set_language
+from bot.page_language import list_tags
+from core.translation import mark, say, set_language
 
 TOKEN_HEADER = "X-Askpage-Token"  # noqa: S105 - the name of a header
+ANOTHER_SITE = mark("This was sent by another web site's page.")
 BODY_LIMIT = 64 * 1024
 """Longest request body, bytes: a question is at most some pages long."""
 
@@ -74,7 +76,7 @@ def only_from_here(handler: Handler, *, token: str) -> Handler:
     """Wrap a handler so that it serves only this machine's own page; a POST needs `token` in its header."""
 
     async def handle_guarded(request: web.Request) -> web.StreamResponse:
-        set_language()  # not that of the request before on this connection
+        set_language(*list_tags(request))  # not that of the request before on this connection
         try:
             check_peer(request)
             if request.method not in ("GET", "HEAD"):
@@ -96,11 +98,16 @@ def check_peer(request: web.Request) -> None:
     peer = transport.get_extra_info("peername") if transport else None
     own = transport.get_extra_info("sockname") if transport else None
     if not peer or not own or not is_loopback(str(peer[0])):
-        raise RefusedError(403, "This page is only for browsers on the machine where askpage runs.")
+        raise RefusedError(403, say("This page is only for browsers on the machine where askpage runs."))
     if any(name in request.headers for name in PROXIED):
-        raise RefusedError(403, "This page is not served through a proxy or a tunnel.")
+        raise RefusedError(403, say("This page is not served through a proxy or a tunnel."))
     if not is_own_host(request.headers.get("Host", ""), int(own[1])):
-        raise RefusedError(403, f"Open this page as http://localhost:{own[1]}/ and under no other name.")
+        raise RefusedError(
+            403,
+            say(
+                "Open this page as {address} and under no other name.", address=f"http://localhost:{own[1]}/"
+            ),
+        )
 
 
 def check_same_origin(request: web.Request) -> None:
@@ -108,9 +115,9 @@ def check_same_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site")
     if origin is not None and origin != f"http://{request.headers.get('Host', '')}":
-        raise RefusedError(403, "This was sent by another web site's page.")
+        raise RefusedError(403, say(ANOTHER_SITE))
     if site is not None and site != "same-origin":
-        raise RefusedError(403, "This was sent by another web site's page.")
+        raise RefusedError(403, say(ANOTHER_SITE))
 
 
 def check_token(request: web.Request, token: str) -> None:
@@ -137,11 +144,13 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     except web.HTTPUnsupportedMediaType as error:
         raise RefusedError(415, error.text or "", "packed") from None
     if raw is None:
-        raise RefusedError(413, f"That is too long: at most {BODY_LIMIT // 1024} KB fit.", "too_long")
+        raise RefusedError(
+            413, say("That is too long: at most {most} KB fit.", most=BODY_LIMIT // 1024), "too_long"
+        )
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
-        raise RefusedError(400, "The request is not valid JSON.", "bad_request") from None
+        raise RefusedError(400, say("The request is not valid JSON."), "bad_request") from None
     if not isinstance(body, dict):
-        raise RefusedError(400, "The request must be a JSON object.", "bad_request")
+        raise RefusedError(400, say("The request must be a JSON object."), "bad_request")
     return cast("dict[str, Any]", body)

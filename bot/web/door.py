@@ -19,6 +19,7 @@ from html import escape
 
 from aiohttp import web
 
+from bot.page_language import DESK_SCRIPTS, describe_language, list_tags, translate_page
 from bot.page_passes import Gate, Page, PagePasses, Visitor
 from bot.web.access import (
     HEADERS,
@@ -32,14 +33,16 @@ from bot.web.access import (
 )
 from bot.web.chat_page import STATIC
 from core.records import Channel
-from core.translation import ENGLISH, set_language
+from core.translation import ENGLISH, mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
-ASK_FOR_A_LINK = "Say “{page} page” to the bot in your own chat: it answers with a link to this page."
-ENDED = "This pass has ended. Ask the bot again: “{page} page”."
-USED = "This link was used already, or is too old. Ask the bot again: “{page} page”."
-NOT_NOW = "The store cannot be reached just now. Please try again in a minute."
+ASK_FOR_A_LINK = mark("Say “{page} page” to the bot in your own chat: it answers with a link to this page.")
+ENDED = mark("This pass has ended. Ask the bot again: “{page} page”.")
+USED = mark("This link was used already, or is too old. Ask the bot again: “{page} page”.")
+NOT_NOW = mark("The store cannot be reached just now. Please try again in a minute.")
+_TRANSLATED: frozenset[Page] = frozenset({"reviews"})
+"""Pages that are in their reader's language; the others are in English, with all that is said on them."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -61,7 +64,7 @@ class PageDoor:
         given = request.headers.get("Authorization", "")
         visitor = self._read_pass(given) if given else self._find_local(request)
         gate = self.gates.get(visitor.channel)
-        refusal = await gate.refusal(visitor.directory_id) if gate else "This page is not open to you."
+        refusal = await gate.refusal(visitor.directory_id) if gate else say("This page is not open to you.")
         if refusal:
             raise RefusedError(403, refusal, "not_allowed")
         return visitor
@@ -69,12 +72,12 @@ class PageDoor:
     def _read_pass(self, given: str) -> Visitor:
         visitor = self.passes.read(self.page, given.removeprefix("Bearer ").strip())
         if visitor is None:
-            raise RefusedError(401, ENDED.format(page=self.page), "pass_ended")
+            raise RefusedError(401, say(ENDED, page=self.page), "pass_ended")
         return visitor
 
     def _find_local(self, request: web.Request) -> Visitor:
         if self.local is None or not _is_here(request):
-            raise RefusedError(401, ASK_FOR_A_LINK.format(page=self.page), "pass_needed")
+            raise RefusedError(401, say(ASK_FOR_A_LINK, page=self.page), "pass_needed")
         check_same_origin(request)
         if request.method != "GET":
             check_token(request, self.token)
@@ -102,7 +105,7 @@ class PageDoor:
 
     def _guard(self, handler: Handler) -> Handler:
         async def handle_guarded(request: web.Request) -> web.StreamResponse:
-            set_language(ENGLISH)  # as the pages behind it are written
+            set_language(*(list_tags(request) if self.page in _TRANSLATED else (ENGLISH,)))
             try:
                 if set(self.gates) <= {str(Channel.LOCAL)}:
                     check_peer(request)
@@ -110,7 +113,7 @@ class PageDoor:
             except RefusedError as refused:
                 response = refuse(refused)
             except StoreUnavailable:
-                response = refuse(RefusedError(503, NOT_NOW, "unavailable"))
+                response = refuse(RefusedError(503, say(NOT_NOW), "unavailable"))
             response.headers.update(HEADERS)
             if "Cache-Control" not in response.headers:
                 response.headers["Cache-Control"] = "no-store"
@@ -120,9 +123,10 @@ class PageDoor:
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         local = self.local is not None and _is_here(request)
-        config = {"token": self.token if local else "", "local": local}
+        told = describe_language(request, DESK_SCRIPTS)
+        config = {"token": self.token if local else "", "local": local, "texts": told["texts"]}
         theme = request.cookies.get("askpage-theme", "")
-        html = (STATIC / f"{self.page}.html").read_text("utf-8")
+        html = translate_page(STATIC / f"{self.page}.html")
         html = html.replace("{{config}}", escape(json.dumps(config)))
         html = html.replace("{{theme}}", theme if theme in ("light", "dark") else "system")
         return web.Response(text=html, content_type="text/html")
@@ -130,7 +134,7 @@ class PageDoor:
     async def _exchange(self, request: web.Request) -> web.StreamResponse:
         given = await self.passes.exchange(self.page, str((await read_object(request)).get("link", "")))
         if given is None:
-            raise RefusedError(401, USED.format(page=self.page), "pass_needed")
+            raise RefusedError(401, say(USED, page=self.page), "pass_needed")
         return web.json_response({"pass": given})
 
 
@@ -148,5 +152,5 @@ async def _serve_file(request: web.Request) -> web.StreamResponse:
     path = STATIC / name
     content_type = _TYPES.get(path.suffix)
     if content_type is None or "/" in name or not path.is_file():
-        raise RefusedError(404, "There is no such file.", "not_found")
+        raise RefusedError(404, say("There is no such file."), "not_found")
     return web.FileResponse(path, headers={"Content-Type": content_type, "Cache-Control": "no-cache"})

@@ -26,17 +26,21 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from aiohttp import web
 
+from bot.page_language import list_tags
 from bot.web.access import Handler, RefusedError, check_peer
 from bot.web.chat_page import STATIC
 from bot.web.chats import with_quote
 from core.records import Answer, Page, Section
 from core.text import absolute
+from core.translation import get_language, mark, say, set_language
 from feedback.store.base import FeedbackStore, StoreUnavailable
+from model.text.languages import OTHER, detect_language
 from pages.parse.extract import extract
 
 log = logging.getLogger(__name__)
 
 PATH = "/open/{answer}/{number}"
+SOURCE_GONE = mark("This source is not here any more: its question was deleted.")
 
 Opened = Callable[[Answer, int], Awaitable[None]]
 
@@ -60,9 +64,8 @@ def open_route(
         words = cited.quote if cited and answer and not is_restricted(answer) else ""
         url = with_quote(absolute(cited.url, site_url), words) if cited else ""
         if answer is None or not url:
-            return web.Response(
-                status=404, text="This source is not here any more: its question was deleted."
-            )
+            set_language(*list_tags(request))
+            return web.Response(status=404, text=say(SOURCE_GONE))
         try:
             await opened(answer, place)
         except StoreUnavailable:
@@ -75,7 +78,7 @@ def open_route(
 QUOTE_LIMIT = 2000
 """Longest quote that is looked for, characters."""
 
-CLOSED = (
+CLOSED = mark(
     "The pages are not shown here. Whoever runs this bot can open them to everyone: set site_for_everyone."
 )
 HEADERS = {
@@ -94,6 +97,8 @@ _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 _ADDRESS = re.compile(r"\bhttps?://[^\s<>\"]{4,500}")
 _REL = 'rel="noopener noreferrer nofollow"'
 _PAGES = "/site/"
+_LOOKED_AT = 2_000
+"""Characters of a page from which its language is told."""
 _HIGHEST = 2
 """The page's title is the only heading above this level."""
 
@@ -127,14 +132,20 @@ def site_routes(
         rows = "".join(
             f'<li><a href="{escape(url)}">{escape(title or url)}</a></li>' for url, title in pages() if url
         )
-        body = f'<ul class="pages">{rows}</ul>' if rows else "<p>No page is indexed yet.</p>"
-        return _response(request, "Pages", f"<h1>Pages</h1>{body}")
+        body = (
+            f'<ul class="pages">{rows}</ul>' if rows else f"<p>{escape(say('No page is indexed yet.'))}</p>"
+        )
+        return _response(request, say("Pages"), f"<h1>{escape(say('Pages'))}</h1>{body}")
 
     async def show_page(request: web.Request) -> web.StreamResponse:
         found = await page(request.path) or await page(request.rel_url.raw_path)
         if found is None:
-            sentence = "<h1>Not here</h1><p>There is no such page, or it was removed since it was cited.</p>"
-            return _response(request, "Not here", sentence, status=404)
+            return _refuse(
+                request,
+                say("Not here"),
+                say("There is no such page, or it was removed since it was cited."),
+                404,
+            )
         quote = request.query.get("quote", "")[:QUOTE_LIMIT]
         return _response(request, found.title, await asyncio.to_thread(article, found, quote))
 
@@ -158,6 +169,7 @@ def about_routes(docs: Path) -> list[web.RouteDef]:
     """
 
     async def show_about(request: web.Request) -> web.StreamResponse:
+        set_language(*list_tags(request))
         name = request.match_info["name"]
         body = await asyncio.to_thread((docs / f"{name}.md").read_bytes)
         page = extract(body, url=request.path, content_type="text/markdown", fetched_at=datetime.now(UTC))
@@ -170,18 +182,18 @@ def _restrict(everyone: bool, local: bool, show: Handler) -> Handler:
     check = _nobody if not (everyone or local) else _anybody if everyone else check_peer
 
     async def show_if_allowed(request: web.Request) -> web.StreamResponse:
+        set_language(*list_tags(request))
         try:
             check(request)
         except RefusedError as refusal:
-            body = f"<h1>Not for you</h1><p>{escape(str(refusal))}</p>"
-            return _response(request, "Not for you", body, status=refusal.status)
+            return _refuse(request, say("Not for you"), str(refusal), refusal.status)
         return await show(request)
 
     return show_if_allowed
 
 
 def _nobody(_: web.Request) -> None:
-    raise RefusedError(403, CLOSED)
+    raise RefusedError(403, say(CLOSED))
 
 
 def _anybody(_: web.Request) -> None:
@@ -193,7 +205,8 @@ def article(page: Page, quote: str = "") -> str:
     parts = [f"<h1>{escape(page.title)}</h1>"]
     if page.url.startswith(("http://", "https://")):
         link = f'<a href="{escape(page.url)}" rel="noopener noreferrer">{escape(page.url)}</a>'
-        parts.append(f'<p class="origin">Read from {link}</p>')
+        origin = escape(say("Read from {address}", address="\0")).replace("\0", link)
+        parts.append(f'<p class="origin">{origin}</p>')
     used: set[str] = set()
     marked, level = False, 1
     for section in page.sections:
@@ -204,7 +217,9 @@ def article(page: Page, quote: str = "") -> str:
         heading, level = _heading(section, page, level)
         body = "".join(_body(section.text, span, find_links(section, page.url)))
         parts.append(f"<section{identity}>{heading}{body}</section>")
-    return "<article>" + "".join(parts) + "</article>"
+    language = detect_language(" ".join(one.text for one in page.sections)[:_LOOKED_AT])
+    lang = "" if language in {"", OTHER} else f' lang="{language}"'
+    return f"<article{lang}>" + "".join(parts) + "</article>"
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:
@@ -340,18 +355,23 @@ def _resolve(href: str, url: str) -> str:
     return address if parts.scheme in {"http", "https"} and parts.netloc else ""
 
 
+def _refuse(request: web.Request, title: str, sentence: str, status: int) -> web.Response:
+    body = f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p>"
+    return _response(request, title, body, status=status)
+
+
 def _response(request: web.Request, title: str, body: str, *, status: int = 200) -> web.Response:
     theme = request.cookies.get("askpage-theme", "")
     theme = theme if theme in ("light", "dark") else "system"
     html = (
-        f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{get_language()}" data-theme="{theme}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · askpage</title>"
         '<link rel="icon" href="/site-files/logo.svg" type="image/svg+xml">'
         '<link rel="stylesheet" href="/site-files/palette.css">'
         '<link rel="stylesheet" href="/site-files/site.css"></head><body>'
-        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">All pages</a>'
-        "</header>"
+        '<header><a href="/site/"><img src="/site-files/logo.svg" alt="" width="24" height="24">'
+        f"{escape(say('All pages'))}</a></header>"
         f"<main>{body}</main></body></html>"
     )
     return web.Response(text=html, status=status, content_type="text/html", headers=HEADERS)

@@ -84,7 +84,7 @@ def _print_list(report: Report) -> None:
     for number, gap in enumerate(report.gaps, 1):
         place = _shorten(gap.place.name) if gap.place else "(none)"
         table.add_row(
-            str(number), str(gap.people), _shorten(gap.name), place, _shorten(gap.owner), gap.outcome
+            str(number), str(gap.people), _shorten(gap.name), place, _shorten(gap.owner), gap.outcome or ""
         )
     print_table(table)
     out.print("`askpage gaps show N` tells more of one, `askpage gaps patch N` proposes a sentence.")

@@ -13,12 +13,14 @@ taking back is a step, too.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urldefrag
 
+from core.phrases import Phrase
 from feedback.gaps.report import Gap, Report, strike_out
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import moment
@@ -45,6 +47,18 @@ class Proposal:
 
     patch: str = ""
     remark: str = ""
+    phrase: str = ""
+    """The remark as JSON of `core.phrases`; an older version kept none."""
+
+    @classmethod
+    def refuse(cls, why: Phrase) -> Proposal:
+        """Return one without a patch."""
+        return cls(remark=str(why), phrase=json.dumps(why.to_json()))
+
+    @property
+    def why(self) -> Phrase:
+        """The remark, to be said in whichever language."""
+        return Phrase.from_json(json.loads(self.phrase)) if self.phrase else Phrase(self.remark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from core.phrases import Phrase, mark, mark_count
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.documents import Document, Documents, change_document
 from feedback.store.serialization import from_json, to_json
@@ -89,32 +90,58 @@ class Gap:
         return self.changed and self.after.asked > 0 and not self.after.unmet
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Phrase:
         """What there is to say in one sentence."""
-        who = "1 person asked" if self.people == 1 else f"{self.people} people asked"
         if self.place is None:
-            return f"{who} “{self.name}”; no page comes near it."
-        if self.place.says_it and self.changed:
-            return f"{who} “{self.name}”; {self.place.name} says it now."
-        if self.place.says_it:
-            return f"{who} “{self.name}”; {self.place.name} says it, and was not the answer."
-        return f"{who} “{self.name}”; {self.place.name} (the nearest page) does not say it."
+            return Phrase.of_count(_NOWHERE, self.people, question=self.name)
+        forms = _SAYS_IT_NOW if self.changed else _SAYS_IT
+        return Phrase.of_count(
+            forms if self.place.says_it else _LACKS_IT,
+            self.people,
+            question=self.name,
+            page=self.place.name,
+        )
 
     @property
-    def outcome(self) -> str:
-        """What became of it since its page changed, "" as long as it has not."""
+    def outcome(self) -> Phrase | None:
+        """What became of it since its page changed, None as long as it has not."""
         if not self.changed:
-            return ""
+            return None
+        before, after = _rate(self.before), _rate(self.after)
         if not self.after.asked:
-            return f"The page changed; nobody has asked since. Before: {_rate(self.before)}."
-        return f"The page changed. Before: {_rate(self.before)}; after: {_rate(self.after)}."
+            return Phrase(_NOT_ASKED_SINCE, before=before)
+        return Phrase(_CHANGED, before=before, after=after)
 
 
-def _rate(asking: Asking) -> str:
+_NOWHERE = mark_count(
+    "1 person asked “{question}”; no page comes near it.",
+    "{count} people asked “{question}”; no page comes near it.",
+)
+_SAYS_IT_NOW = mark_count(
+    "1 person asked “{question}”; {page} says it now.",
+    "{count} people asked “{question}”; {page} says it now.",
+)
+_SAYS_IT = mark_count(
+    "1 person asked “{question}”; {page} says it, and was not the answer.",
+    "{count} people asked “{question}”; {page} says it, and was not the answer.",
+)
+_LACKS_IT = mark_count(
+    "1 person asked “{question}”; {page} (the nearest page) does not say it.",
+    "{count} people asked “{question}”; {page} (the nearest page) does not say it.",
+)
+_NOT_ASKED_SINCE = mark("The page changed; nobody has asked since. Before: {before}.")
+_CHANGED = mark("The page changed. Before: {before}; after: {after}.")
+
+
+def _rate(asking: Asking) -> Phrase:
     if not asking.asked:
-        return "not asked"
-    more = f", {asking.unmet} in vain" if asking.unmet > asking.declined else ""
-    return f"{asking.declined} of {asking.asked} declined ({asking.declined / asking.asked:.0%}){more}"
+        return Phrase(mark("not asked"))
+    share = f"{100 * asking.declined / asking.asked:.0f}"
+    counts: dict[str, object] = {"declined": asking.declined, "asked": asking.asked, "share": share}
+    if asking.unmet > asking.declined:
+        text = mark("{declined} of {asked} declined ({share} %), {unmet} in vain")
+        return Phrase(text, **counts, unmet=asking.unmet)
+    return Phrase(mark("{declined} of {asked} declined ({share} %)"), **counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +199,7 @@ def to_public_gap(gap: Gap, number: int) -> dict[str, object]:
     """Return a gap as programs read it; `number` is its own in the report."""
     fields = json.loads(to_json(gap))
     del fields["answers"]
-    said = {"sentence": gap.sentence, "outcome": gap.outcome, "repaired": gap.repaired}
+    said = {"sentence": gap.sentence, "outcome": gap.outcome or "", "repaired": gap.repaired}
     return {"number": number, **fields, **said}
 
 

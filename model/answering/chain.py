@@ -41,6 +41,8 @@ from model.answering.search_head import SHIPPED_HEAD, rank_by_matches, rank_hits
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
+from model.text.glossary import translate_words
+from model.text.languages import ENGLISH, detect_language
 from model.text.prompt import Neighbour
 from model.text.question import AskedKind
 
@@ -119,7 +121,9 @@ class AnswerRules:
 class SearchOutcome:
     """A question with what was found for it.
 
-    `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits.
+    `before` is the question that it refers to ("": it stands alone), `head` what ordered the hits. `crossed`
+    are the English words that found them of a question in another language, "" where its own words did.
+    `foreign`: the question is in another language than what was found.
     """
 
     question: Question
@@ -131,6 +135,21 @@ class SearchOutcome:
     search_s: float
     started: float
     head: str
+    crossed: str = ""
+    foreign: bool = False
+
+    def may_be_stated(self, loaded: LoadedModel) -> bool:
+        """Tell whether a model's words may be the answer.
+
+        The checks compare words, so what they say of another language than the page's counts for a large
+        model alone, and nothing where a glossary's words stand for the question.
+        """
+        return not self.crossed and (not self.foreign or loaded.reads_whole)
+
+    @property
+    def text(self) -> str:
+        """The question in the words that found something."""
+        return self.crossed or self.question.text
 
     @property
     def asked(self) -> str:
@@ -220,7 +239,7 @@ class Answering:
                     return
             neighbours = await self._find_neighbours(loaded, found)
             written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent, neighbours)
-            if self._is_near(found) and task.passages:
+            if self._is_near(found) and task.passages and found.may_be_stated(loaded):
                 async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
@@ -260,20 +279,36 @@ class Answering:
         page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
             queries = asked.build_queries(question.text, before, last)
+            english = translate_words(queries[0]) if self._rules.quotes else ""
+            queries = (*queries, english) if english else queries
             results = [await self._search(query, self._rules.searched, page) for query in queries]
         at = max(range(len(results)), key=lambda at: _nearness(results[at]))
-        joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
+        crossed = english if english and at == len(queries) - 1 else ""
+        alone = bool(crossed) or queries[at] == asked.build_queries(question.text)[0]
+        joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
         ranked = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
         hits = await self._match_hits(queries[at], ranked)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
-        signals = confidence.compute_signals(question.text, hits, quote, joined) if quote else None
+        foreign = bool(crossed) or bool(english and hits and detect_language(hits[0].passage.text) == ENGLISH)
+        said = crossed or question.text
+        signals = confidence.compute_signals(said, hits, quote, joined) if quote else None
         likely = confidence.rate_quote(signals, self.head.confidence) if signals else 0.0
         took_s = time.perf_counter() - started
         return SearchOutcome(
-            question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version
+            question,
+            joined,
+            tuple(hits),
+            quote,
+            signals,
+            likely,
+            took_s,
+            started,
+            self.head.version,
+            crossed,
+            foreign,
         )
 
     async def _apply_lessons(
@@ -369,12 +404,12 @@ class Answering:
             stated = replace(stated, confidence=likely)
             return stated if found.quote is None else _widen_citation(stated, found.quote)
         sure = confidence.rate_page(found.signals, self.head.confidence) if found.signals else 0.0
-        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from:
+        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from and not found.foreign:
             return _state_quotation(best, sure)
         return best
 
     def _likely(self, found: SearchOutcome, written: CheckedDraft, loaded: LoadedModel) -> float:
-        if not written.text or written.failed or found.signals is None:
+        if not written.text or written.failed or found.signals is None or not found.may_be_stated(loaded):
             return 0.0
         if not loaded.reads_whole:
             return confidence.rate_written(found.signals)
@@ -442,7 +477,7 @@ def _make_quoted(found: SearchOutcome, version: str) -> Answer:
 
 
 def _make_declined(found: SearchOutcome, version: str) -> Answer:
-    near = grounding.find_nearest(found.question.text, found.passages)
+    near = grounding.find_nearest(found.text, found.passages)
     return replace(
         _make_answer(found, version, AnswerKind.DECLINED),
         text=prompt.NOT_ON_PAGE,

@@ -27,6 +27,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from core.phrases import Phrase, mark
 from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.packing import unpack
 from pages.fetch.sign_in import is_sign_in
@@ -97,6 +98,13 @@ _HEADERS = {
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+IN_A_CIRCLE = mark(
+    "{site} redirects more than {most} times, in a circle, as sites do that want cookies kept; please send "
+    "the address at which the page ends up."
+)
+TOO_LONG_A_WAY = mark(
+    "{site} redirects more than {most} times; please send the address at which the page ends up."
+)
 _PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 32 * 1024
 _LANGUAGES = 8
@@ -210,15 +218,14 @@ class Fetcher:
                     address = found
         except TimeoutError:
             raise PageUnreachable(
-                f"{address.site} took longer than {self.limits.timeout_s:g} seconds; please try again later."
+                mark("{site} took longer than {seconds} seconds; please try again later."),
+                site=address.site,
+                seconds=self.limits.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explain_errors(error, address) from error
-        circle = ", in a circle, as sites do that want cookies kept" if address.url in been else ""
-        raise PageUnreachable(
-            f"{address.site} redirects more than {self.limits.max_redirects} times{circle}; "
-            "please send the address at which the page ends up."
-        )
+        sentence = IN_A_CIRCLE if address.url in been else TOO_LONG_A_WAY
+        raise PageUnreachable(sentence, site=address.site, most=self.limits.max_redirects)
 
     async def download(self, url: str, name: str, headers: Mapping[str, str] | None = None) -> Fetched:
         """Return a file that somebody sent, of the kind that its `name` says.
@@ -234,16 +241,19 @@ class Fetcher:
                     if isinstance(found, Fetched):
                         return found
                     if address.scheme == "https" != found.scheme:
-                        raise AddressRefused("That file lies at an address without encryption.")
+                        raise AddressRefused(mark("That file lies at an address without encryption."))
                     refuse_sign_in(asked, found)
                     address = found
         except TimeoutError:
             raise PageUnreachable(
-                f"The file took longer than {self.limits.timeout_s:g} seconds to fetch; please send it again."
+                mark("The file took longer than {seconds} seconds to fetch; please send it again."),
+                seconds=self.limits.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explain_errors(error, address) from error
-        raise PageUnreachable(f"{address.site} sends me on and on for the file; please send it again.")
+        raise PageUnreachable(
+            mark("{site} sends me on and on for the file; please send it again."), site=address.site
+        )
 
     async def _download_hop(
         self, address: Address, name: str, headers: Mapping[str, str]
@@ -256,7 +266,7 @@ class Fetcher:
             if response.status in _REDIRECTS:
                 return _redirect(address, response)
             if response.status in {401, 403, 404, 410}:
-                raise PageGone("That file is not handed out (any more); please send it again.")
+                raise PageGone(mark("That file is not handed out (any more); please send it again."))
             _check_status(address, response.status)
             kind = _check_kind(name, response.content_type)
             body = await self._read(address, response, kind, self.limits.max_bytes)
@@ -314,7 +324,9 @@ class Fetcher:
                     return ApiReply(response.status, headers, body, declared)
         except TimeoutError:
             raise PageUnreachable(
-                f"{address.site} took longer than {call.timeout_s:g} seconds; please try again later."
+                mark("{site} took longer than {seconds} seconds; please try again later."),
+                site=address.site,
+                seconds=call.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _explain_errors(error, address) from None
@@ -346,12 +358,18 @@ class Fetcher:
             return
         if address.port not in USUAL_PORTS:
             raise AddressRefused(
-                f"I may not open port {address.port} of {address.host}; please send an address without a "
-                f"port."
+                mark("I may not open port {port} of {host}; please send an address without a port."),
+                port=str(address.port),
+                host=address.host,
+            )
+        if not sites:
+            raise AddressRefused(
+                mark("I may not open pages of {host}, nor of any other site."), host=address.host
             )
         raise AddressRefused(
-            f"I may not open pages of {address.host}; please ask about a page of: "
-            f"{', '.join(sites[:5]) or 'no site'}."
+            mark("I may not open pages of {host}; please ask about a page of: {sites}."),
+            host=address.host,
+            sites=", ".join(sites[:5]),
         )
 
     async def _read(
@@ -378,7 +396,9 @@ def refuse_sign_in(asked: Address, found: Address) -> None:
 
 def refuse_as_private(address: Address) -> SignInNeeded:
     """Return the refusal of a page that its site shows only to people who sign in."""
-    return SignInNeeded(f"{address.site} shows that page only to people who sign in, so I cannot read it.")
+    return SignInNeeded(
+        mark("{site} shows that page only to people who sign in, so I cannot read it."), site=address.site
+    )
 
 
 def _condition(validator: str) -> dict[str, str]:
@@ -409,9 +429,11 @@ def _check_kind(name: str, declared: str) -> str:
     """Return the kind of a file that was sent. Raises PageUnreadable, also where a page came in its place."""
     kind = choose_kind(name, declared)
     if not kind:
-        raise PageUnreadable(f"That is no file that I can read; I can read {READABLE}.")
+        raise PageUnreadable(
+            mark("That is no file that I can read; I can read {kinds}."), kinds=Phrase(READABLE)
+        )
     if declared in _WEB and kind not in _WEB:
-        raise PageUnreadable("A web page came in place of the file: I may not fetch it there.")
+        raise PageUnreadable(mark("A web page came in place of the file: I may not fetch it there."))
     return kind
 
 
@@ -419,7 +441,8 @@ def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:
     target = response.headers.get("Location")
     if not target:
         raise PageUnreachable(
-            f"{address.site} redirects without saying where to; please try the page in a browser."
+            mark("{site} redirects without saying where to; please try the page in a browser."),
+            site=address.site,
         )
     return parse_address(join_url(address.url, target))
 
@@ -428,13 +451,17 @@ def _check_status(address: Address, status: int) -> None:
     if status in {200, 203}:
         return
     if status in {404, 410}:
-        raise PageGone(f"There is no such page at {address.site}; please check the address.")
+        raise PageGone(mark("There is no such page at {site}; please check the address."), site=address.site)
     if status in {401, 403, 407}:
         raise refuse_as_private(address)
     if status in {429, 502, 503, 504}:
-        raise PageUnreachable(f"{address.site} is busy right now; please try again in a few minutes.")
+        raise PageUnreachable(
+            mark("{site} is busy right now; please try again in a few minutes."), site=address.site
+        )
     raise PageUnreachable(
-        f"{address.site} answered with error {status} instead of the page; please try again later."
+        mark("{site} answered with error {status} instead of the page; please try again later."),
+        site=address.site,
+        status=str(status),
     )
 
 
@@ -448,19 +475,30 @@ def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
         declared = _TYPE_OF_SUFFIX.get(PurePosixPath(path).suffix.lower(), declared)
     declared = refine_type(declared, path)
     if declared not in CONTENT_TYPES:
-        shown = declared if _PLAIN_TYPE.fullmatch(declared) else "something unknown"
-        raise PageUnreadable(f"What lies there is not a page but {shown}; I can read {READABLE}.")
+        if not _PLAIN_TYPE.fullmatch(declared):
+            raise PageUnreadable(
+                mark("What lies there is not a page; I can read {kinds}."), kinds=Phrase(READABLE)
+            )
+        raise PageUnreadable(
+            mark("What lies there is not a page but {kind}; I can read {kinds}."),
+            kind=declared,
+            kinds=Phrase(READABLE),
+        )
     return declared
 
 
 def _explain_errors(error: Exception, address: Address) -> PageUnreachable:
     if isinstance(error, aiohttp.ClientSSLError):
         return PageUnreachable(
-            f"The secure connection to {address.site} failed: its certificate cannot be trusted. Please "
-            f"tell its owner."
+            mark(
+                "The secure connection to {site} failed: its certificate cannot be trusted. Please "
+                "tell its owner."
+            ),
+            site=address.site,
         )
     if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
-        return PageUnreachable(f"{address.site} cannot be reached; please try again later.")
+        return PageUnreachable(mark("{site} cannot be reached; please try again later."), site=address.site)
     return PageUnreachable(
-        f"{address.site} answered in a way that I cannot read; please try the page in a browser."
+        mark("{site} answered in a way that I cannot read; please try the page in a browser."),
+        site=address.site,
     )

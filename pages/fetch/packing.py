@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import brotli
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable, inflate, refuse_too_large
 
 _GZIP = b"\x1f\x8b\x08"
@@ -30,7 +31,9 @@ def unpack(body: bytes, declared: str, limit: int, name: str, *, is_text: bool =
     for coding in reversed([one for one in codings if one not in {"", "identity"}][:_MOST_CODINGS]):
         unpack_one = _UNPACK.get(coding)
         if unpack_one is None:
-            raise PageUnreadable(f"{name} packs its page in a way that I did not ask for and cannot read.")
+            raise PageUnreadable(
+                mark("{site} packs its page in a way that I did not ask for and cannot read."), site=name
+            )
         body = unpack_one(body, limit, name)
     for _ in range(_MOST_CODINGS):
         if not is_text or not body.startswith(_GZIP):
@@ -85,7 +88,7 @@ def _as_it_came(body: bytes, name: str) -> bytes:
 
 
 def _refuse_broken(name: str) -> PageUnreadable:
-    return PageUnreadable(f"What {name} sent is packed, and the packing is broken.")
+    return PageUnreadable(mark("What {site} sent is packed, and the packing is broken."), site=name)
 
 
 def _looks_like_text(body: bytes) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from core.phrases import mark
 from core.records import Page
 from pages.fetch.client import Fetcher, refuse_as_private, refuse_sign_in
 from pages.fetch.ssrf import Address, join_url, parse_address
@@ -33,11 +34,11 @@ Known = Callable[[str], PageEntry | None]
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _INDEX = ("index.html", "index.htm", "index.php", "default.aspx", "default.htm")
-BY_SCRIPT = (
+BY_SCRIPT = mark(
     "The text of that page is put together by a program in the browser, so that I find none of it. Please "
     "send another address of it, such as one for printing, or the text as a file."
 )
-ROUTE = (
+ROUTE = mark(
     "What stands behind the # of that address is a place in a program that runs in the browser, so that I "
     "cannot read it. Please send an address that opens the page by itself."
 )
@@ -74,7 +75,8 @@ def _go_on(been: Sequence[str], refresh: str, most: int) -> str:
     refuse_sign_in(here, target)
     if target.url in been or len(been) > most:
         raise PageUnreachable(
-            f"{here.site} sends its readers on and on; please send the address at which the page ends up."
+            mark("{site} sends its readers on and on; please send the address at which the page ends up."),
+            site=here.site,
         )
     return target.url
 
@@ -84,7 +86,9 @@ async def _judge(address: Address, signs: PageSigns, page: Page | None, known: K
     if signs.sign_in:
         raise refuse_as_private(address)
     if signs.not_found:
-        raise PageGone(f"There is no such page at {address.site}: it says so. Please check the address.")
+        raise PageGone(
+            mark("There is no such page at {site}: it says so. Please check the address."), site=address.site
+        )
     if page is None:
         raise PageUnreadable(BY_SCRIPT)
     own = _find_own_address(address, signs.canonical)

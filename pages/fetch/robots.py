@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.phrases import mark
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import is_site_allowed, parse_address
 from pages.fetched import AddressRefused, PageGone, PageUnreachable, PageUnreadable, SignInNeeded
@@ -44,7 +45,9 @@ async def ask_robots(fetcher: Fetcher, site_of: str, urls: Sequence[str]) -> Rob
         return Robots()
     except PageUnreachable as error:
         raise PageUnreachable(
-            f"The robots.txt of {address.site} cannot be had, so its pages are left as they are: {error}"
+            mark("The robots.txt of {site} cannot be had, so its pages are left as they are: {why}"),
+            site=address.site,
+            why=error.sentence,
         ) from None
     return Robots(closed, min(delay_s, LONGEST_DELAY_S))
 

@@ -30,10 +30,21 @@ from urllib.parse import quote, urljoin
 import idna
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from core.phrases import mark
 from pages.fetched import AddressRefused, PageUnreachable
 
 USUAL_PORTS = frozenset({80, 443, 8080, 8443})
 LONGEST_URL = 4000
+UNREADABLE = mark(
+    "I may not open {site}: it leads to an unreadable address. Please send the address of a public page."
+)
+RESERVED = mark(
+    "I may not open {site}: it leads to this computer or a reserved network. Please send the address of a "
+    "public page."
+)
+PRIVATE = mark(
+    "I may not open {site}: it leads to a private network. Please send the address of a public page."
+)
 LONGEST_NAME = 253
 
 _DEFAULT_PORT = {"http": 80, "https": 443}
@@ -119,18 +130,23 @@ def parse_address(url: str) -> Address:
     url = url.strip(" \t\r\n")
     if len(url) > LONGEST_URL:
         raise AddressRefused(
-            f"That address is longer than {LONGEST_URL} characters; please send a shorter one."
+            mark("That address is longer than {most} characters; please send a shorter one."),
+            most=LONGEST_URL,
         )
     parts = _URL.fullmatch(url)
     if parts is None:
-        raise AddressRefused("That is not a whole web address; it should look like https://example.com/page.")
+        raise AddressRefused(
+            mark("That is not a whole web address; it should look like https://example.com/page.")
+        )
     scheme = parts["scheme"].lower()
     if scheme not in _DEFAULT_PORT:
-        raise AddressRefused("I can only open addresses that begin with https:// or http://.")
+        raise AddressRefused(mark("I can only open addresses that begin with https:// or http://."))
     if "\\" in parts["authority"] + parts["path"] or any(_is_invisible(character) for character in url):
         raise AddressRefused(
-            "That address has characters that do not belong in one; please copy it from the address bar of "
-            "a browser."
+            mark(
+                "That address has characters that do not belong in one; please copy it from the "
+                "address bar of a browser."
+            )
         )
     host, port = _host_and_port(parts["authority"])
     return Address(scheme, host, port or _DEFAULT_PORT[scheme], _escape(parts["path"], parts["query"]))
@@ -139,11 +155,13 @@ def parse_address(url: str) -> Address:
 def join_url(base: str, link: str) -> str:
     """Return the address that a link on the page `base` means; it still has to pass `parse_address`."""
     if "\\" in link or any(_is_invisible(character) for character in link):
-        raise AddressRefused("The page leads to an address that cannot be read; please open it in a browser.")
+        raise AddressRefused(
+            mark("The page leads to an address that cannot be read; please open it in a browser.")
+        )
     try:
         return urljoin(base, link)
     except ValueError:
-        raise AddressRefused("The page leads to an address that cannot be read.") from None
+        raise AddressRefused(mark("The page leads to an address that cannot be read.")) from None
 
 
 def is_site_allowed(address: Address, allowed_sites: tuple[str, ...]) -> bool:
@@ -175,17 +193,17 @@ def parse_ip_literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def explain_closed(address: str, *, named_exactly: bool = False) -> str | None:
-    """Return the closed network that an IP address lies in, in words; None when it is open."""
+    """Return why an IP address is closed, in a sentence about its {site}; None when it is open."""
     try:
         number = ip_address(address)
     except ValueError:
-        return "an unreadable address"
+        return UNREADABLE
     if isinstance(number, IPv6Address):
         return _why_closed_6(number, named_exactly=named_exactly)
     if any(number in block for block in _NEVER_4):
-        return "this computer or a reserved network"
+        return RESERVED
     if any(number in block for block in _PRIVATE_4) and not named_exactly:
-        return "a private network"
+        return PRIVATE
     return None
 
 
@@ -193,10 +211,10 @@ def _why_closed_6(number: IPv6Address, *, named_exactly: bool) -> str | None:
     if number in _NAT64:  # on IPv6-only hosts DNS64 gives every IPv4 site this form: the IPv4 rules decide
         return explain_closed(str(IPv4Address(number.packed[-4:])))
     if number.scope_id or any(number in block for block in _NEVER_6):
-        return "this computer or a reserved network"
+        return RESERVED
     if number in _GLOBAL_6 or (named_exactly and number in _PRIVATE_6):
         return None
-    return "a private network" if number in _PRIVATE_6 else "this computer or a reserved network"
+    return PRIVATE if number in _PRIVATE_6 else RESERVED
 
 
 def _is_invisible(character: str) -> bool:
@@ -207,16 +225,16 @@ def _is_invisible(character: str) -> bool:
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     if "@" in authority:
-        raise AddressRefused("That address has a user name or password in it; please send it without.")
+        raise AddressRefused(mark("That address has a user name or password in it; please send it without."))
     match = (_IPV6_AUTHORITY if authority.startswith("[") else _NAME_AUTHORITY).fullmatch(authority)
     if match is None:
         raise AddressRefused(
-            "The site's name in that address cannot be read; please check how it is written."
+            mark("The site's name in that address cannot be read; please check how it is written.")
         )
     port = int(match["port"]) if match["port"] else None
     if port is not None and not 0 < port < 2**16:
         raise AddressRefused(
-            "The port in that address does not exist; please check the number after the colon."
+            mark("The port in that address does not exist; please check the number after the colon.")
         )
     return (_ipv6(match["host"]) if authority.startswith("[") else _name(match["host"])), port
 
@@ -225,7 +243,9 @@ def _ipv6(text: str) -> str:
     try:
         return str(IPv6Address(text))
     except ValueError:
-        raise AddressRefused("The IPv6 address in that link is not a valid one; please check it.") from None
+        raise AddressRefused(
+            mark("The IPv6 address in that link is not a valid one; please check it.")
+        ) from None
 
 
 def _name(text: str) -> str:
@@ -240,11 +260,11 @@ def _name(text: str) -> str:
     labels = host.split(".")
     if len(host) > LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
         raise AddressRefused(
-            "The site's name in that address cannot be read; please check how it is written."
+            mark("The site's name in that address cannot be read; please check how it is written.")
         )
     if _NUMBER.fullmatch(labels[-1]) and (parse_ip_literal(host) is None or text != host):
         raise AddressRefused(
-            "That address writes a number where a site's name belongs; please use the site's name."
+            mark("That address writes a number where a site's name belongs; please use the site's name.")
         )
     return host
 
@@ -326,15 +346,14 @@ class ConnectionGate:
         except (OSError, UnicodeError):
             found = []
         if not found:
-            raise PageUnreachable(f"There is no site called {address.host}; please check the address.")
+            raise PageUnreachable(
+                mark("There is no site called {host}; please check the address."), host=address.host
+            )
         named = is_named_exactly(address, self._sites)
         for one in found:
             closed = None if self._is_allowed_address(one) else explain_closed(one, named_exactly=named)
             if closed:
-                raise AddressRefused(
-                    f"I may not open {address.site}: it leads to {closed}. Please send the address of a "
-                    f"public page."
-                )
+                raise AddressRefused(closed, site=address.site)
         self._open.update(found)
         return found
 

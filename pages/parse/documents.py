@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+from core.phrases import mark
 from pages import kinds
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted
@@ -37,5 +38,5 @@ def read_document(body: bytes, content_type: str) -> Extracted:
         return read(body)
     except RecursionError as error:
         raise PageUnreadable(
-            "That file is nested too deeply; please save it once more and send that."
+            mark("That file is nested too deeply; please save it once more and send that.")
         ) from error

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from core.phrases import Phrase, mark
 from core.records import Page, Section
 from pages import kinds
 from pages.fetched import PageUnreadable
@@ -52,7 +53,9 @@ _Text = tuple[str, tuple[Section, ...], int]
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _LONGEST_TITLE = 300
-_NO_TEXT = "There is no text on that page that I could read; it may be drawn by a program in the browser."
+_NO_TEXT = mark(
+    "There is no text on that page that I could read; it may be drawn by a program in the browser."
+)
 
 
 def page_hash(title: str, sections: Iterable[Section]) -> str:
@@ -90,11 +93,14 @@ def extract(
         raise PageUnreadable(_NO_TEXT)
     if sum(len(section.text) for section in sections) > MOST_TEXT:
         raise PageUnreadable(
-            f"That page has more than {MOST_TEXT:,} characters of text; please send a part of it."
+            mark("That page has more than {most} characters of text; please send a part of it."),
+            most=MOST_TEXT,
         )
     sections = tuple(part for section in sections for part in _parts(section))
     if len(sections) > MOST_SECTIONS:
-        raise PageUnreadable(f"That page has more than {MOST_SECTIONS:,} headings; please send a part of it.")
+        raise PageUnreadable(
+            mark("That page has more than {most} headings; please send a part of it."), most=MOST_SECTIONS
+        )
     title = to_one_line(title)[:_LONGEST_TITLE].strip() or _title_of_url(url)
     return Page(
         url,
@@ -141,7 +147,11 @@ def _extract_text(text: str, content_type: str, url: str) -> _Text:
         return _from_markdown(text)
     if content_type == "text/plain":
         return "", read_plain(text), 0
-    raise PageUnreadable(f"I cannot read pages of the kind {content_type}; I can read {kinds.READABLE}.")
+    raise PageUnreadable(
+        mark("I cannot read pages of the kind {kind}; I can read {kinds}."),
+        kind=content_type,
+        kinds=Phrase(kinds.READABLE),
+    )
 
 
 def _from_csv(text: str) -> Extracted:

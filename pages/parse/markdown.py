@@ -21,6 +21,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.subscript import sub_plugin
 from mdit_py_plugins.superscript import superscript_plugin
 
+from core.phrases import mark
 from core.readers import EVERYONE, Readers
 from pages.fetched import PageUnreadable
 from pages.parse.markdown_dialects import explain, rewrite_dialects, rewrite_words
@@ -92,12 +93,14 @@ def read_readers(text: str) -> tuple[Readers, str]:
 def to_html(text: str) -> tuple[str, str]:
     """Return the title that the front matter gives ("" for none) and the page as HTML."""
     if len(text) > LONGEST:
-        raise PageUnreadable(f"That page has more than {LONGEST:,} characters; please split it.")
+        raise PageUnreadable(
+            mark("That page has more than {most} characters; please split it."), most=LONGEST
+        )
     values, rest = front_matter(text)
     title = values.get("title")
     if not rest.strip() and isinstance(values.get("redirect_to"), str):
         raise PageUnreadable(
-            f"That page only leads to {values['redirect_to'][:200]}; please ask about that one."
+            mark("That page only leads to {url}; please ask about that one."), url=values["redirect_to"][:200]
         )
     plain, abbreviations = rewrite_dialects(rest)
     environment: dict[str, Any] = {}

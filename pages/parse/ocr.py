@@ -23,6 +23,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from core.phrases import Phrase, mark
 from pages.fetched import PageUnreadable
 
 DOTS = 200
@@ -105,14 +106,19 @@ def open_reader() -> OcrReader | None:
     return OcrReader(api, rules)
 
 
-def find_problem(languages: Sequence[str]) -> str:
-    """Return why pictures cannot be read in these languages, with what to do; "" where they can."""
+def find_problem(languages: Sequence[str]) -> Phrase | None:
+    """Return why pictures cannot be read in these languages, with what to do; None where they can."""
     if importlib.util.find_spec("tesserocr") is None:
-        return "Its text cannot be read here: the operator is to install tesserocr (the extra ocr)."
+        return Phrase(
+            mark("Its text cannot be read here: the operator is to install tesserocr (the extra ocr).")
+        )
     if not _find_folder(languages):
         wanted = ", ".join(languages)
-        return f"Its text cannot be read here: Tesseract's data for {wanted} is not installed."
-    return ""
+        return Phrase(
+            mark("Its text cannot be read here: Tesseract's data for {languages} is not installed."),
+            languages=wanted,
+        )
+    return None
 
 
 def _find_folder(languages: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from core.phrases import Phrase, mark
 from core.readers import Readers
 from core.records import Page
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
@@ -63,8 +64,8 @@ _NEEDED_TO_START = (
     "SYSTEMROOT",
 )
 
-BUSY = "I am reading several other pages right now; please ask again in a minute."
-CANNOT_READ = (
+BUSY = mark("I am reading several other pages right now; please ask again in a minute.")
+CANNOT_READ = mark(
     "That page could not be read: it is made in a way that I cannot follow. Please send another copy of it."
 )
 
@@ -164,14 +165,17 @@ class Sandbox:
                 reply = await worker.ask(head, fetched.body)
         except TimeoutError:
             raise PageUnreadable(
-                f"That page takes longer than {timeout_s:g} seconds to read; please send a simpler or "
-                f"shorter one."
+                mark(
+                    "That page takes longer than {seconds} seconds to read; please send a simpler or "
+                    "shorter one."
+                ),
+                seconds=timeout_s,
             ) from None
         except (EOFError, OSError, ValueError) as error:
             log.warning("the process that read a page ended: %r", error)
             raise PageUnreadable(CANNOT_READ) from None
         if "refused" in reply:
-            raise PageUnreadable(reply["refused"])
+            raise PageUnreadable(Phrase.from_json(reply["refused"]))
         if "failed" in reply:
             log.error("reading a page failed: %s", reply["failed"])
             raise PageUnreadable(CANNOT_READ)
@@ -213,7 +217,9 @@ class Sandbox:
                 worker = await _Worker.start(self._memory_bytes)
         except (TimeoutError, EOFError, OSError) as error:
             log.error("the process that reads pages does not start: %r", error)  # noqa: TRY400 - it says all
-            raise PageUnreachable("I cannot read pages at the moment; please try again later.") from None
+            raise PageUnreachable(
+                mark("I cannot read pages at the moment; please try again later.")
+            ) from None
         self._all.add(worker)
         return worker
 

@@ -112,7 +112,7 @@ def main() -> None:
     requests, replies = _pipes()
     _confine_process(int(sys.argv[1]))
     _write(replies, {})
-    too_much = _build_frame({"refused": TOO_MUCH_MEMORY, "ends": True})
+    too_much = _build_frame({"refused": [TOO_MUCH_MEMORY, {}], "ends": True})
     while (head := _read(requests)) is not None and (body := _read(requests)) is not None:
         try:
             reply = _reply(json.loads(head), body)
@@ -130,7 +130,7 @@ def _reply(head: dict[str, Any], body: bytes) -> dict[str, Any]:
             _set_ocr_rules(*head["ocr"])
         return TASKS[head["task"]](head, body)
     except PageRefused as refused:
-        return {"refused": str(refused)}
+        return {"refused": refused.sentence.to_json()}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

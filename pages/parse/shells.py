@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import urljoin
 
+from core.phrases import mark
 from core.records import Section
 from pages.fetched import PageUnreadable
 from pages.parse.plain_text import join_wrapped_lines
@@ -48,9 +49,13 @@ def refuse_frames(root: Element, url: str) -> None:
         return
     named = (urljoin(url, frame.get("src") or "") for frame in root.iter("frame") if frame.get("src"))
     inside = ", ".join(one[:200] for one in islice(dict.fromkeys(named), _MOST_FRAMES))
+    if not inside:
+        raise PageUnreadable(
+            mark("That page is made of frames, each a page of its own; please ask about one of them.")
+        )
     raise PageUnreadable(
-        "That page is made of frames, each a page of its own; please ask about one of them: "
-        f"{inside or 'their addresses are not given'}."
+        mark("That page is made of frames, each a page of its own; please ask about one of them: {pages}."),
+        pages=inside,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from core.phrases import mark
 from pages.fetched import Fetched, PageUnreadable, inflate
 from pages.visibility.html_tree import Element, parse_cut_xml, parse_xml
 
@@ -53,18 +54,21 @@ def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
     kind = "" if root is None else _name(root)
     if root is None or (is_cut and not _KINDS.get(kind)):
         raise PageUnreadable(
-            f"{fetched.url} is not a sitemap: it is no well-formed XML. Please check the address."
+            mark("{url} is not a sitemap: it is no well-formed XML. Please check the address."),
+            url=fetched.url,
         )
     if kind not in _KINDS:
         raise PageUnreadable(
-            f"{fetched.url} is XML, but no sitemap and no feed; please send the address of a page or a "
-            f"sitemap."
+            mark("{url} is XML, but no sitemap and no feed; please send the address of a page or a sitemap."),
+            url=fetched.url,
         )
     named = tuple(islice(_KINDS[kind](root), MOST_NAMED))
     if is_cut and body.rfind(b"<loc") > body.rfind(b"</loc>"):  # the last address is cut, too
         named = named[:-1]
     if is_cut and not named:
-        raise PageUnreadable(f"{fetched.url} is cut off before its first address; please try again.")
+        raise PageUnreadable(
+            mark("{url} is cut off before its first address; please try again."), url=fetched.url
+        )
     if kind == "sitemapindex":
         return Sitemap(sitemaps=named, is_cut=is_cut)
     return Sitemap(pages=named, is_feed=kind != "urlset", is_cut=is_cut)

@@ -19,6 +19,7 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
+from core.phrases import Phrase, mark
 from core.records import Section
 from core.text import normalise_text, printable
 from pages.fetched import PageRefused
@@ -36,7 +37,12 @@ _BAD_IN_NAMES = re.compile(r'[\x00-\x1f"\\]')
 
 
 class PatchRefused(Exception):
-    """No patch can be made for this page."""
+    """No patch can be made for this page; `sentence` says why, and what to do."""
+
+    def __init__(self, sentence: str, /, **values: object) -> None:
+        """`sentence` is a text for the catalogues, with {names} for the values."""
+        self.sentence = Phrase(sentence, **values)
+        super().__init__(str(self.sentence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,13 @@ def write_paragraph(text: str) -> str:
 def make_patch(file: PageFile, sections: Sequence[Section], anchor: str, text: str) -> str:
     """Return the patch that puts words at the end of the section with this anchor. Raises PatchRefused."""
     if not file.is_markdown:
-        raise PatchRefused(f"{file.name} is no Markdown file: please put the sentence there by hand.")
+        raise PatchRefused(
+            mark("{file} is no Markdown file: please put the sentence there by hand."), file=file.name
+        )
     if _BAD_IN_NAMES.search(file.name):
-        raise PatchRefused(f"{file.name!a} has a name that no patch can have; please rename it.")
+        raise PatchRefused(
+            mark("{file} has a name that no patch can have; please rename it."), file=ascii(file.name)
+        )
     before = _read(file)
     lines = _split_lines(before)
     at = _find_end(before, sections, anchor)
@@ -83,9 +93,15 @@ def _read(file: PageFile) -> str:
     try:
         text = file.read()
     except (PageRefused, UnicodeDecodeError) as error:
-        raise PatchRefused(f"{file.name} cannot be read as UTF-8 text: please mend it by hand.") from error
+        raise PatchRefused(
+            mark("{file} cannot be read as UTF-8 text: please mend it by hand."), file=file.name
+        ) from error
     if len(text) > LONGEST:
-        raise PatchRefused(f"{file.name} has more than {LONGEST:,} characters: please mend it by hand.")
+        raise PatchRefused(
+            mark("{file} has more than {most} characters: please mend it by hand."),
+            file=file.name,
+            most=LONGEST,
+        )
     return text
 
 
@@ -99,14 +115,15 @@ def _find_end(text: str, sections: Sequence[Section], anchor: str) -> int:
     """Return the line before which a paragraph belongs to a section. Raises PatchRefused."""
     index = next((at for at, one in enumerate(sections) if one.anchor == anchor), None)
     if index is None:
-        raise PatchRefused("The page has no such section any more; please mend it by hand.")
+        raise PatchRefused(mark("The page has no such section any more; please mend it by hand."))
     headings = list(_list_headings(text))
     wanted = normalise_text(sections[index].heading)
     starts = [at for at, one in enumerate(headings) if one.words == wanted]
     nth = sum(normalise_text(one.heading) == wanted for one in sections[:index])
     if len(starts) > 1 and len(starts) != sum(normalise_text(one.heading) == wanted for one in sections):
         raise PatchRefused(
-            f"“{sections[index].heading}” stands in the file several times; please mend it by hand."
+            mark("“{heading}” stands in the file several times; please mend it by hand."),
+            heading=sections[index].heading,
         )
     if wanted and nth < len(starts):
         following = starts[nth] + 1
@@ -114,7 +131,8 @@ def _find_end(text: str, sections: Sequence[Section], anchor: str) -> int:
         following = 1 if headings and _begins_with(text, headings[0]) else 0
     else:
         raise PatchRefused(
-            f"Its heading “{sections[index].heading}” is not in the file; please mend it by hand."
+            mark("Its heading “{heading}” is not in the file; please mend it by hand."),
+            heading=sections[index].heading,
         )
     return headings[following].begin if following < len(headings) else len(_split_lines(text))
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, cast
 
 from lxml import etree, html
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 
 
@@ -63,7 +64,8 @@ def parse_html(text: str) -> Element | None:
         return None
     if sum(1 for _ in root.iter("*")) > MOST_ELEMENTS:
         raise PageUnreadable(
-            f"That page is made of more than {MOST_ELEMENTS:,} pieces; please send a part of it."
+            mark("That page is made of more than {most} pieces; please send a part of it."),
+            most=MOST_ELEMENTS,
         )
     return root
 

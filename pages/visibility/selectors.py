@@ -21,6 +21,7 @@ from typing import Any
 import cssselect2
 import tinycss2
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.visibility.values import SCREEN, pixels, split_at_commas
 
@@ -111,7 +112,7 @@ def _compare_size(name: str, sign: str, value: str) -> bool:
 MOST_STEPS = 6_000_000
 """Most steps of work, of about 0.3 µs each; what takes longer is counted as so many more."""
 
-TOO_MUCH = (
+TOO_MUCH = mark(
     "The style sheets of that page are too large to tell what its readers see; please send a part of it."
 )
 _STEPS_A_RULE, _STEPS_A_CHILD = 300, 30

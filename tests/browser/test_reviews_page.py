@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from bot.page_language import DESK_SCRIPTS
 from core.records import Ruling
+from core.translation import list_texts
 from tests.browser.desks import ROBIN, a_desk, flag, some_answers, thumb_down
 from tests.browser.windows import CONTRAST, Watching, a_chromium
 from tests.builders.reviewing import world
 from tests.builders.world import World, live
+from tests.needs import ROOT
 
 __all__ = ["world"]
 
@@ -18,6 +22,7 @@ playwright = pytest.importorskip("playwright.async_api")
 expect = playwright.expect
 
 pytestmark = [pytest.mark.browser]
+REVIEWS = ROOT / "bot" / "static" / "reviews.html"
 WIDER = "() => document.documentElement.scrollWidth - innerWidth"
 
 
@@ -82,4 +87,38 @@ async def test_everything_is_readable_by_day_by_night_and_on_a_phone(world: Worl
             assert found["bad"] == []
             assert found["seen"] > 20
             assert await page.evaluate(WIDER) <= 0
+        await seen.close(url)
+
+
+async def test_in_japanese_no_text_of_the_page_is_left_in_english(world: World) -> None:
+    answers = some_answers()
+    await flag(world, *answers)
+    await world.store.put_feedback(thumb_down(answers[0], "δ"))
+    ours = {*list_texts("ja", DESK_SCRIPTS), *re.findall(r"\[\[(.+?)\]\]", REVIEWS.read_text("utf-8"))}
+    ours -= {"all", "Words", "skip", "Page"}  # words of the questions, too
+    async with a_chromium() as browser, a_desk(world) as url:
+        seen = Watching(browser)
+        page = await open_page(seen, world, url, locale="ja-JP")
+        assert await page.locator("html").get_attribute("lang") == "ja"
+
+        async def look() -> None:
+            shown = await page.evaluate("() => document.body.innerText")
+            assert not {
+                text for text in ours if len(text) > 3 and re.search(rf"\b{re.escape(text)}\b", shown)
+            }
+
+        await expect(page.locator("#list-title")).to_have_text("レビュー待ち 5 件")
+        await look()
+        await page.keyboard.press("?")
+        await expect(page.locator("#keys")).to_be_visible()
+        await look()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("a")
+        await expect(page.locator("#said")).to_contain_text("完了しました。")
+        await look()
+        await page.keyboard.press("g")
+        await page.keyboard.press("v")
+        await expect(page.locator("#list li")).to_have_count(1)
+        await expect(page.locator("#list-title")).to_have_text("確認済みの回答 1 件")
+        await look()
         await seen.close(url)

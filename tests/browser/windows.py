@@ -63,13 +63,19 @@ class Watching:
         self.wrong: list[str] = []
 
     async def window(
-        self, *, width: int = 1200, height: int = 800, scheme: str = "light", permissions: Sequence[str] = ()
+        self,
+        *,
+        width: int = 1200,
+        height: int = 800,
+        scheme: str = "light",
+        permissions: Sequence[str] = (),
+        locale: str = "en-GB",
     ) -> Any:
         context = await self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             permissions=[*permissions],
-            locale="en-GB",
+            locale=locale,
         )
         context.set_default_timeout(15_000)
         context.on("request", lambda request: self.asked.append(request.url))

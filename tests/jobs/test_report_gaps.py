@@ -184,7 +184,7 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     assert (repaired.people, repaired.times, repaired.repaired) == (3, 3, True)
     assert repaired.sentence == f"3 people asked “{ASKED[0]}”; Leave › Annual leave says it now."
     assert repaired.outcome == (
-        "The page changed. Before: 3 of 3 declined (100%); after: 0 of 3 declined (0%)."
+        "The page changed. Before: 3 of 3 declined (100 %); after: 0 of 3 declined (0 %)."
     )
 
 

@@ -570,7 +570,7 @@ _NESTED = b"\x1f\x8b" + b"\xff" * 100
         ),
         (says("HTTP/1.1 200 OK\nContent-Type: application/zip", b"PK"), "application/zip"),
         (says("HTTP/1.1 200 OK\nContent-Type: video/mp4", b""), "video/mp4"),
-        (says("HTTP/1.1 200 OK\nContent-Type: " + "x" * 500 + "/y", b""), "something unknown"),
+        (says("HTTP/1.1 200 OK\nContent-Type: " + "x" * 500 + "/y", b""), "is not a page; I can read"),
         (says("HTTP/1.1 200 OK", b"?"), "octet-stream"),
         (says("HTTP/1.1 200 OK\nX-Huge: " + "x" * 100_000), "cannot read"),
         (says("HTTP/1.1 999 What"), "error 999"),

@@ -240,7 +240,7 @@ async def _download(downloader: Downloader, file: SentFile, conversation: Json) 
     try:
         return await downloader.download(file, conversation)
     except PageRefused as refused:
-        raise type(refused)(f"{file.name}: {refused}") from None
+        raise type(refused)("{name}: {why}", name=file.name, why=refused.sentence) from None
 
 
 def _digest(conversation: str) -> str:

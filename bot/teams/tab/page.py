@@ -197,7 +197,7 @@ def _guard(handler: Handler) -> Handler:
 async def _show(request: web.Request) -> web.StreamResponse:
     """Show the page in the language of Teams, which the page learns there; before that in the browser's."""
     set_language(request.query.get("language", ""), *list_tags(request))
-    texts = json.dumps({"texts": list_texts(get_language(), SCRIPTS)})
+    texts = json.dumps({"texts": list_texts(get_language(), (SCRIPTS,))})
     page = translate_page(HERE / "tab.html").replace("{{config}}", escape(texts))
     return web.Response(text=page, content_type="text/html")
 

@@ -20,15 +20,16 @@ from bot.page_passes import Visitor
 from bot.web.access import RefusedError
 from bot.web.reviews.sight import Sight
 from core.records import Citation, Review
-from core.translation import say
+from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
 
 _RULINGS = frozenset({"review.approve", "review.correct", "review.not_on_page", "review.reject"})
 VERBS = _RULINGS | {"review.claim", "review.skip", "review.undo", "review.edit", "review.withdraw"}
 MOST_AT_ONCE = 50
-SAMPLED = "It was drawn at random, so it is judged by itself: accuracy is computed from it."
-NO_SUCH_PLACE = "The place is not among what was found for this question: open it and choose one."
-KEPT = "The store is away: your decision is kept and done once it is back."
+SAMPLED = mark("It was drawn at random, so it is judged by itself: accuracy is computed from it.")
+NO_SUCH_PLACE = mark("The place is not among what was found for this question: open it and choose one.")
+KEPT = mark("The store is away: your decision is kept and done once it is back.")
+NO_PRESS = mark("This is no press of the page.")
 _PRESS = re.compile(r"[0-9a-f-]{16,40}")
 
 Json = dict[str, Any]
@@ -53,9 +54,9 @@ def parse_press(body: Json) -> Press:
     texts = {name: body.get(name, "") for name in ("verb", "answer", "press", "text", "span", "note")}
     round_ = body.get("round", 0)
     if not all(isinstance(one, str) for one in texts.values()) or not isinstance(round_, int):
-        raise RefusedError(400, "This is no press of the page.", "bad_request")
+        raise RefusedError(400, say(NO_PRESS), "bad_request")
     if texts["verb"] not in VERBS or not texts["answer"] or not _PRESS.fullmatch(texts["press"]):
-        raise RefusedError(400, "This page has no such action.", "bad_request")
+        raise RefusedError(400, say("This page has no such action."), "bad_request")
     return Press(
         texts["verb"],
         texts["answer"],
@@ -72,10 +73,12 @@ def parse_bulk(body: Json) -> tuple[Press, Sequence[tuple[str, int]]]:
     """Read a ruling for several reviews, each (answer id, round). Raises RefusedError."""
     others = body.get("others")
     if not isinstance(others, list) or len(cast("list[Any]", others)) > MOST_AT_ONCE:
-        raise RefusedError(400, f"At most {MOST_AT_ONCE} can be ruled on at once.", "bad_request")
+        raise RefusedError(
+            400, say("At most {most} can be ruled on at once.", most=MOST_AT_ONCE), "bad_request"
+        )
     lead = parse_press(body)
     if lead.verb not in _RULINGS:
-        raise RefusedError(400, "This is done for one review at a time.", "bad_request")
+        raise RefusedError(400, say("This is done for one review at a time."), "bad_request")
     parsed: list[tuple[str, int]] = []
     for one in cast("list[Json]", others):
         press = parse_press(one | {"verb": lead.verb, "press": lead.name})
@@ -101,9 +104,9 @@ class Presses:
         self, press: Press, visitor: Visitor, seen: Seen
     ) -> tuple[Review | None, Citation | None]:
         if press.verb in {"review.correct", "review.edit"} and not press.text:
-            raise RefusedError(400, "Please write the right answer first.", "bad_request")
+            raise RefusedError(400, say("Please write the right answer first."), "bad_request")
         if press.verb == "review.skip" and not press.note:
-            raise RefusedError(400, "Please say why you skip it.", "bad_request")
+            raise RefusedError(400, say("Please say why you skip it."), "bad_request")
         wish = _build_wish(press, visitor)
         presser = Presser(visitor.chat, visitor.directory_id, sees_files=False)
         try:
@@ -133,21 +136,21 @@ class Presses:
         if answer is None or review is None or not self._sight.may_see(answer, review):
             return say(GONE)
         if review.blind:
-            return SAMPLED
+            return say(SAMPLED)
         if place is not None:
             found = [
                 value for value, one in spans(to_reviewed(answer, review.passages)) if _is_same(one, place)
             ]
             if not found:
-                return NO_SUCH_PLACE
+                return say(NO_SUCH_PLACE)
             press = replace(press, span=found[0])
         try:
             done, doubt = await self._perform(press, visitor, (answer, review))
         except RefusedError as refused:
             return str(refused)
         if doubt is not None:
-            return f"This stands on the page: “{doubt.quote}”. Open it to decide."
-        return "" if done else KEPT
+            return say("This stands on the page: “{quote}”. Open it to decide.", quote=doubt.quote)
+        return "" if done else say(KEPT)
 
     async def _read_visible(self, answer_id: str) -> Seen:
         """Return what is pressed on; what this reviewer may not read is as if it were not there.

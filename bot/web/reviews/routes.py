@@ -18,13 +18,13 @@ from bot.web.reviews.presses import KEPT, Presses, parse_bulk, parse_press
 from bot.web.reviews.served import ServedAnswers, ServedQuery
 from bot.web.reviews.sight import Sight, Sights
 from bot.web.reviews.waiting import WaitingReviews
-from core.translation import say
+from core.translation import mark, say
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import ReviewRepository
 
 _LONGEST = 200
 _MOST = 99_999
-NO_MORE = "This verified answer is not served any more."
+NO_MORE = mark("This verified answer is not served any more.")
 
 
 def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list[web.RouteDef]:
@@ -78,11 +78,11 @@ class ReviewsPage:
     async def show_served(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
         """Send one verified answer."""
         answer_id = request.match_info["answer"]
-        sight = await self._record_opening(answer_id, visitor, NO_MORE)
+        sight = await self._record_opening(answer_id, visitor, say(NO_MORE))
         served = ServedAnswers(self.actions, self.known, sight)
         described = await served.describe(answer_id, self.actions.card_sync.site_url)
         if described is None:
-            raise RefusedError(404, NO_MORE, "gone")
+            raise RefusedError(404, say(NO_MORE), "gone")
         return web.json_response(described)
 
     async def press(self, request: web.Request, visitor: Visitor) -> web.StreamResponse:
@@ -91,7 +91,7 @@ class ReviewsPage:
         sight = await self.sights.find(visitor)
         review, doubt = await Presses(self.actions, sight).perform(press, visitor)
         if review is None and doubt is None:
-            return web.json_response({"done": True, "said": KEPT, "review": None})
+            return web.json_response({"done": True, "said": say(KEPT), "review": None})
         waiting = WaitingReviews(self.actions, self.known, sight)
         described = await waiting.describe(press.answer_id, visitor.person, doubt)
         return web.json_response({"done": doubt is None, "said": "", "review": described})

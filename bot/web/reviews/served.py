@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans, to_reviewed
+from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
 from bot.dialogs.verified_answers import contradicts
@@ -16,7 +17,6 @@ from bot.readers.access import list_pages
 from bot.web.reviews.sight import Sight
 from bot.web.reviews.waiting import describe_place, describe_served
 from core.records import VerifiedAnswer
-from core.text import CHANGED, RULED
 from feedback.metrics.reach import Served
 from feedback.metrics.verified_use import USE_DAYS, read_use
 from feedback.reviews.repository import ReviewRepository
@@ -159,16 +159,13 @@ def _describe_step(step: PastRuling) -> Json:
     change = None
     if ended is not None:
         change = {
-            "what": CHANGED[ended.kind],
-            "by": ended.reviewer_name,
+            "what": describe_change(ended),
             "at": moment(ended.changed_at),
             "reason": ended.reason,
         }
     return {
         "round": step.round,
-        "since": moment(step.since),
-        "by": step.ruling.reviewer_name,
-        "ruled": RULED[step.ruling.ruling],
+        "ruled": describe_ruling(step.ruling.ruling, step.ruling.reviewer_name, step.since),
         "text": step.ruling.text,
         "note": step.ruling.note,
         "holds": step.holds,

@@ -17,10 +17,11 @@ from bot.cards.review import (
     SAID,
     WHY,
     YOU_HAVE_RULED,
-    describe_details,
     describe_feedback,
     describe_preview,
     is_held,
+    list_details,
+    name_skip,
     say_how_many_ruled,
 )
 from bot.cards.review_actions import ReviewView, list_actions
@@ -219,10 +220,13 @@ def _describe(view: ReviewView, site_url: str) -> Json:
             for one in answer.passages
         ],
         "feedback": describe_feedback(view.feedback, _COMMENTS),
-        "skips": [f"{one.reason}, {day(one.skipped_at)}" for one in review.skips],
+        "skips": [
+            say("Skipped: {reason}, {day}", reason=name_skip(one.reason), day=day(one.skipped_at))
+            for one in review.skips
+        ],
         "state": _describe_state(view),
         "preview": describe_preview(view),
-        "details": describe_details(view),
+        "details": list_details(view),
         "settled": review.settled_at is not None,
         "version": review.version,
         "doubt": describe_place(view.doubt, site_url) if view.doubt else None,

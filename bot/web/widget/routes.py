@@ -21,7 +21,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.http import LOOPBACK_NAMES
-from bot.page_language import SCRIPTS, list_tags, translate_page
+from bot.page_language import list_script_texts, list_tags, translate_page
 from bot.web.access import CONTENT_SECURITY_POLICY, Handler, RefusedError, read_object, refuse
 from bot.web.chat_page import ADAPTIVE_CARDS, STATIC, BotKnowledge
 from bot.web.chats import Chats
@@ -31,7 +31,7 @@ from bot.web.widget.questions import ask_about, check_link, parse_page
 from bot.web.widget.sessions import Session, Sessions
 from core.sites import find_origin
 from core.text import Json
-from core.translation import get_language, list_texts, mark, say, set_language
+from core.translation import mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
@@ -189,7 +189,7 @@ class WidgetPage:
             "origin": origin,
             "suggestions": list(self._parts.knows.suggestions()),
             "loading": self._chats.loading(),
-            "texts": list_texts(get_language(), SCRIPTS),
+            "texts": list_script_texts(),
         }
         page = translate_page(STATIC / "panel.html")
         page = page.replace("{{theme}}", theme if theme in ("light", "dark") else "system")

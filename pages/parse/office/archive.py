@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.visibility.html_tree import Element, parse_xml
 
@@ -25,12 +26,12 @@ LARGEST_FILE = 80_000_000
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 _BOMB = re.compile(rb"<!(?:DOCTYPE|ENTITY)|<\0!\0[DE]\0|\0<\0!\0[DE]")
-_BROKEN = "That file is damaged and cannot be read; please send another copy of it."
-_OLD = (
+_BROKEN = mark("That file is damaged and cannot be read; please send another copy of it.")
+_OLD = mark(
     "That file is protected by a password, or made by an old version of Office; please save it without a "
     "password as .docx, .xlsx or .pptx and send that."
 )
-_BOMBED = "That file declares entities, which no office program writes; I do not read it."
+_BOMBED = mark("That file declares entities, which no office program writes; I do not read it.")
 
 
 def read_parts(body: bytes, is_wanted: Callable[[str], bool]) -> dict[str, bytes]:
@@ -53,7 +54,9 @@ def _read_entries(archive: zipfile.ZipFile, is_wanted: Callable[[str], bool]) ->
     parts: dict[str, bytes] = {}
     entries = archive.infolist()
     if len(entries) > MOST_PARTS:
-        raise PageUnreadable(f"That file has more than {MOST_PARTS:,} parts; please send a part of it.")
+        raise PageUnreadable(
+            mark("That file has more than {most} parts; please send a part of it."), most=MOST_PARTS
+        )
     for entry in entries:
         if not is_wanted(entry.filename) or entry.filename in parts:
             continue
@@ -69,8 +72,8 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> byt
         part = opened.read(limit + 1)
     if len(part) > limit:
         raise PageUnreadable(
-            f"That file unpacks to more than {LARGEST_PART / 1_000_000:g} MB of text; please send a part of "
-            f"it."
+            mark("That file unpacks to more than {size} MB of text; please send a part of it."),
+            size=LARGEST_PART / 1_000_000,
         )
     if _BOMB.search(part):
         raise PageUnreadable(_BOMBED)

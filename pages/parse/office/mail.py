@@ -8,10 +8,11 @@ from email.policy import default
 from html import escape
 from typing import Any
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 
 _MOST_NAMED = 5
-_BROKEN = "That mail is damaged and cannot be read; please save it once more and send that."
+_BROKEN = mark("That mail is damaged and cannot be read; please save it once more and send that.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def read_mail(body: bytes) -> Mail:
     except (RecursionError, LookupError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise PageUnreadable(_BROKEN) from error
     if not text.strip():
-        raise PageUnreadable("There is no text in that mail that I could read.")
+        raise PageUnreadable(mark("There is no text in that mail that I could read."))
     shown = ", ".join(names[:_MOST_NAMED])
     left_out = (f"{len(names):,} attachments: {shown}.",) if names else ()
     is_html = part is not None and part.get_content_type() == "text/html"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from html import escape
 from urllib.parse import quote
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import read_parts, read_title, read_xml
@@ -49,7 +50,7 @@ def read_opendocument(body: bytes) -> Extracted:
     root = read_xml(parts, "content.xml")
     content = root.find(f"{_OFFICE}body")
     if content is None or sum(1 for _ in root.iter()) > _MOST_ELEMENTS:
-        raise PageUnreadable("That file is damaged or very large; please send a part of it.")
+        raise PageUnreadable(mark("That file is damaged or very large; please send a part of it."))
     writer = _Writer(_hidden_styles(root))
     for event, element in walk(content):
         writer.start(element) if event == "start" else writer.end(element)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.markup import read_markup, write_heading, write_paragraph, write_table
@@ -70,7 +71,9 @@ class _State:
 def read_rich_text(body: bytes) -> Extracted:
     """Return what an RTF file says. Raises PageUnreadable."""
     if not body.lstrip()[:5].startswith(b"{\\rtf"):
-        raise PageUnreadable("That RTF file is damaged and cannot be read; please send another copy of it.")
+        raise PageUnreadable(
+            mark("That RTF file is damaged and cannot be read; please send another copy of it.")
+        )
     text = body.decode("latin-1")
     reader = _Reader(text)
     for token in _TOKEN.finditer(text):
@@ -137,7 +140,7 @@ class _Reader:
         self._skip = 0
         if brace == "{":
             if len(self._stack) >= _DEEPEST:
-                raise PageUnreadable("That RTF file is nested too deeply; please save it once more.")
+                raise PageUnreadable(mark("That RTF file is nested too deeply; please save it once more."))
             self._stack.append(self._state)
         elif self._stack:
             self._state = self._stack.pop()

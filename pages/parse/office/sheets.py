@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
+from core.phrases import mark
 from core.records import Section
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
@@ -86,7 +87,9 @@ def read_csv(text: str) -> Extracted:
                 raise _too_large()
             rows.append([" ".join(cell.split()) for cell in row])
     except csv.Error:
-        raise PageUnreadable("That CSV file is damaged; please save it once more and send that.") from None
+        raise PageUnreadable(
+            mark("That CSV file is damaged; please save it once more and send that.")
+        ) from None
     return Extracted("", tuple(write_sheet("", rows)))
 
 
@@ -97,7 +100,9 @@ def _even(lines: Sequence[str], sign: str) -> int:
 
 
 def _too_large() -> PageUnreadable:
-    return PageUnreadable(f"That file has more than {MOST_CELLS:,} cells; please send a part of it.")
+    return PageUnreadable(
+        mark("That file has more than {most} cells; please send a part of it."), most=MOST_CELLS
+    )
 
 
 class _Reader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, read_parts, read_relations, read_title, read_xml
@@ -33,7 +34,9 @@ def read_slides(body: bytes) -> Extracted:
     names = read_relations(parts, main)
     listed = [one.get(f"{_R}id") or "" for one in root.iter(f"{_P}sldId")]
     if len(listed) > _MOST_SLIDES:
-        raise PageUnreadable(f"That file has more than {_MOST_SLIDES:,} slides; please send a part of it.")
+        raise PageUnreadable(
+            mark("That file has more than {most} slides; please send a part of it."), most=_MOST_SLIDES
+        )
     reader = _Reader(root)
     written = [
         reader.write(read_xml(parts, names[one]), number)

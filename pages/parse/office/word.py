@@ -14,6 +14,7 @@ from typing import Any, cast
 import mammoth
 from lxml import etree
 
+from core.phrases import mark
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, pack, read_parts, read_relations, read_title, read_xml
@@ -36,7 +37,9 @@ def read_word(body: bytes) -> Extracted:
     parts = read_parts(body, is_xml)
     if _STRICT in parts.get("_rels/.rels", b""):
         raise PageUnreadable(
-            "That document is saved as “Strict Open XML”; please save it as a plain .docx and send that."
+            mark(
+                "That document is saved as “Strict Open XML”; please save it as a plain .docx and send that."
+            )
         )
     main = next((one for one in read_relations(parts, "").values() if _is_document(parts, one)), "")
     hidden = _hidden_styles(parts)
@@ -45,7 +48,8 @@ def read_word(body: bytes) -> Extracted:
         root = read_xml(parts, name)
         if sum(1 for _ in root.iter(f"{_W}p")) > _MOST_PARAGRAPHS:
             raise PageUnreadable(
-                f"That document has more than {_MOST_PARAGRAPHS:,} paragraphs; please send a part of it."
+                mark("That document has more than {most} paragraphs; please send a part of it."),
+                most=_MOST_PARAGRAPHS,
             )
         deleted += sum(1 for _ in root.iter(f"{_W}del"))
         unseen += _drop_hidden(root, hidden)

@@ -20,6 +20,7 @@ from typing import Any
 import pypdfium2
 import pypdfium2.raw as pdfium
 
+from core.phrases import Phrase, mark
 from core.records import Section
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted, count_of
@@ -39,8 +40,12 @@ MOST_PAGES = 2000
 MOST_TEXT = 3_000_000
 LONGEST_S = 60.0
 
-_BROKEN = "That PDF is damaged and cannot be read; please send another copy of it."
-_PASSWORD = "That PDF is protected by a password; please send one that is not."  # noqa: S105 - a sentence
+_BROKEN = mark("That PDF is damaged and cannot be read; please send another copy of it.")
+_PASSWORD = mark("That PDF is protected by a password; please send one that is not.")
+_SCANNED = mark(
+    "That PDF has no text in it, only pictures: it was scanned. Please send one whose text can be selected."
+)
+_NO_TEXT = mark("That PDF has no text in it; please send one whose text can be selected.")
 _NO_TITLE = ("microsoft word -", "microsoft powerpoint -", "microsoft excel -", "untitled", "anonymous")
 _FILE_NAME = re.compile(r"[\\/]|\.(?:docx?|pptx?|xlsx?|odt|rtf|indd|tex|dvi|pdf|p65|qxd)$", re.IGNORECASE)
 _CATALOG = re.compile(rb"/Type\s{0,4}/Catalog\b")
@@ -67,7 +72,10 @@ def read_pdf(body: bytes, longest_s: float = LONGEST_S) -> Extracted:
         return _read(document, check_clock)
     except _TooSlowError:
         raise PageUnreadable(
-            f"That PDF takes longer than {longest_s:g} seconds to read; please send a simpler or shorter one."
+            mark(
+                "That PDF takes longer than {seconds} seconds to read; please send a simpler or shorter one."
+            ),
+            seconds=longest_s,
         ) from None
     except pypdfium2.PdfiumError as error:
         raise PageUnreadable(_BROKEN) from error
@@ -97,7 +105,9 @@ def _read(document: Any, check_clock: Callable[[], None]) -> Extracted:
     count = len(document)
     if count > MOST_PAGES:
         raise PageUnreadable(
-            f"That PDF has {count:,} pages; I read at most {MOST_PAGES:,}. Please send a part of it."
+            mark("That PDF has {count} pages; I read at most {most}. Please send a part of it."),
+            count=count,
+            most=MOST_PAGES,
         )
     if document.get_formtype() != pdfium.FORMTYPE_NONE:
         document.init_forms()
@@ -109,12 +119,7 @@ def _read(document: Any, check_clock: Callable[[], None]) -> Extracted:
     pictures = _Pictures(reader.pictures)
     sections = pictures.add_to(sections, document)
     if not sections:
-        raise PageUnreadable(
-            "That PDF has no text in it, only pictures: it was scanned. Please send one whose text can be "
-            f"selected.{pictures.problem}"
-            if pictures.unread
-            else "That PDF has no text in it; please send one whose text can be selected."
-        )
+        raise pictures.refuse()
     return Extracted(
         _own_title(document) or title,
         sections,
@@ -129,7 +134,7 @@ class _Pictures:
 
     def __init__(self, numbers: Sequence[int]) -> None:
         self.unread = list(numbers)
-        self.problem = ""
+        self.problem: Phrase | None = None
         self._read: dict[int, OcrText] = {}
 
     def add_to(self, sections: Sequence[Section], document: Any) -> tuple[Section, ...]:
@@ -137,7 +142,7 @@ class _Pictures:
         try:
             reader = open_reader() if self.unread else None
         except PageUnreadable as problem:
-            self.problem = f" {problem}"
+            self.problem = problem.sentence
             return tuple(sections)
         if reader is None:
             return tuple(sections)
@@ -160,10 +165,14 @@ class _Pictures:
     def say_unread(self) -> Iterator[str]:
         """Yield which pages could not be read, in a sentence."""
         if self.unread:
-            yield (
-                f"{_name_pages(self.unread)} only a picture, such as a scan: its text was not read."
-                f"{self.problem}"
-            )
+            why = f" {self.problem}" if self.problem else ""
+            yield f"{_name_pages(self.unread)} only a picture, such as a scan: its text was not read.{why}"
+
+    def refuse(self) -> PageUnreadable:
+        """Return the refusal of a file without text."""
+        if self.unread and self.problem:
+            return PageUnreadable("{what} {why}", what=Phrase(_SCANNED), why=self.problem)
+        return PageUnreadable(_SCANNED if self.unread else _NO_TEXT)
 
 
 def _page_of(section: Section) -> int:
@@ -211,7 +220,7 @@ class _PageReader:
         self._room -= sum(len(one.text) for one in letters.fragments)
         if self._room < 0:
             raise PageUnreadable(
-                f"That PDF has more than {MOST_TEXT:,} characters; please send a part of it."
+                mark("That PDF has more than {most} characters; please send a part of it."), most=MOST_TEXT
             )
         if not letters.fragments and drawing.pictures:
             self.pictures.append(number + 1)

@@ -60,7 +60,7 @@ async def test_without_the_app_a_person_of_teams_is_asked_to_write_first() -> No
 async def test_what_is_forged_for_the_form_of_teams_asks_nothing() -> None:
     async with a_world(OWN) as world:
         world.connector.chats["29:ada"] = "a:adas"
-        odd: tuple[Any, ...] = (None, 7, [], {}, "", "  ")
+        odd: tuple[Any, ...] = (None, 7, [], {}, "", "  ", True, 0.5, "\x00")
         pages: tuple[Any, ...] = (
             None,
             7,
@@ -69,6 +69,7 @@ async def test_what_is_forged_for_the_form_of_teams_asks_nothing() -> None:
             "/file/secret",
             "javascript:alert(1)",
             "file:///etc/passwd",
+            "data:text/html,x",
         )
         bad = [("submitAction", filled(one)) for one in odd]
         bad += [("submitAction", filled("How long?", one)) for one in pages]
@@ -92,7 +93,7 @@ async def test_what_is_forged_for_the_form_of_teams_asks_nothing() -> None:
             {"serviceUrl": None},
         )
         seen += [await invoke(world, *good, **fields) for fields in strangers]
-        assert len(seen) >= 36
+        assert len(seen) >= 40
         assert {status for status, _ in seen} <= {200, 400, 401, 403, 501}
         assert not any("own chat." in json.dumps(body) for _, body in seen)
         await world.settled()
@@ -153,7 +154,18 @@ async def test_what_is_forged_for_the_form_of_slack_asks_nothing() -> None:
         view = world.slack.views.pop() | {"id": "V1"}
         _, said = await world.interact(world.submission(view, {"question": "   "}))
         assert EMPTY in said
-        metadata = ("", "x", "[]", "7", '{"page": 7}', '{"page": "/file/secret"}', '{"page": "javascript:x"}')
+        metadata = (
+            "",
+            "x",
+            "[]",
+            "7",
+            "null",
+            "\x00",
+            '{"page": 7}',
+            '{"page": []}',
+            '{"page": "/file/secret"}',
+            '{"page": "javascript:x"}',
+        )
         for one in metadata:
             form = world.submission(view | {"private_metadata": one}, {"question": "How long?"})
             statuses.append((await world.interact(form))[0])
@@ -161,7 +173,7 @@ async def test_what_is_forged_for_the_form_of_slack_asks_nothing() -> None:
             form = world.submission(view, {"question": "How long?"}) | fields
             statuses.append((await world.interact(form))[0])
         await world.settled()
-        assert len(statuses) >= 38
+        assert len(statuses) >= 40
         assert set(statuses) <= {200, 400, 403}
         assert not world.answerer.asked
         assert not world.store.questions

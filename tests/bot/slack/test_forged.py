@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bot.slack.endpoint import compute_signature
+from tests.builders.forged import BAD_SIGNATURES, flip_digit, sign_at
 from tests.builders.slack_world import ADA, BOB, ROBIN, SECRET, SlackWorld, a_slack_world, pressable
 from tests.doubles.slack_api import Message
 
@@ -23,13 +23,6 @@ Json = dict[str, Any]
 FORM = "application/x-www-form-urlencoded"
 PROOF = "purple-elephant-4711"
 """Stands in every forged request; it must not get anywhere."""
-
-
-def at(seconds: int, body: bytes, secret: str = SECRET) -> Json:
-    """Return the headers of a request that was signed so many seconds ago."""
-    timestamp = str(int(time.time()) - seconds)
-    signature = compute_signature(secret.encode(), timestamp, body)
-    return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature}
 
 
 def interaction(payload: Any) -> bytes:
@@ -121,61 +114,13 @@ def event(headers: Callable[[bytes], Json], body: Callable[[Scene], bytes] = Sce
     return made
 
 
-def without(name: str) -> Signed:
-    return event(lambda body: {name: None})
-
-
-def with_signature(change: Callable[[str], str]) -> Signed:
-    def headers(body: bytes) -> Json:
-        right = at(0, body)
-        return right | {"X-Slack-Signature": change(right["X-Slack-Signature"])}
-
-    return event(headers)
-
-
-def with_timestamp(timestamp: str) -> Signed:
-    def headers(body: bytes) -> Json:
-        signature = compute_signature(SECRET.encode(), timestamp, body)
-        return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature}
-
-    return event(headers)
-
-
 def as_is(body: bytes | Callable[[Scene], bytes], kind: str = "application/json") -> Signed:
     """Return a request that is signed rightly."""
     return lambda scene: (body if isinstance(body, bytes) else body(scene), kind, {})
 
 
-def flipped(signature: str) -> str:
-    return signature[:-1] + ("0" if signature[-1] != "0" else "1")
-
-
 NOT_FROM_SLACK: dict[str, Signed] = {
-    "no signature": without("X-Slack-Signature"),
-    "no timestamp": without("X-Slack-Request-Timestamp"),
-    "neither": event(lambda _: {"X-Slack-Signature": None, "X-Slack-Request-Timestamp": None}),
-    "an empty signature": event(lambda _: {"X-Slack-Signature": ""}),
-    "a signature of another secret": event(lambda body: at(0, body, "another secret")),
-    "a signature of another body": event(lambda _: at(0, b"{}")),
-    "a signature with one digit changed": with_signature(flipped),
-    "a signature cut short": with_signature(lambda s: s[:-2]),
-    "a signature that is longer": with_signature(lambda s: s + "00"),
-    "a signature in capitals": with_signature(str.upper),
-    "a signature of another version": with_signature(lambda s: "v1" + s[2:]),
-    "a signature without its version": with_signature(lambda s: s[3:]),
-    "a signature with letters beyond ASCII": with_signature(lambda s: s[:-1] + "é"),
-    "signed six minutes ago": event(lambda body: at(360, body)),
-    "signed a day ago": event(lambda body: at(86_400, body)),
-    "signed in six minutes": event(lambda body: at(-360, body)),
-    "a timestamp that is no number": with_timestamp("now"),
-    "a timestamp with a sign": with_timestamp(f"+{int(time.time())}"),
-    "a timestamp with a fraction": with_timestamp(f"{time.time():.3f}"),
-    "a timestamp with a space": with_timestamp(f"{int(time.time())} 1"),
-    "a timestamp that never ends": with_timestamp("9" * 4_000),
-    "a timestamp of digits of another script": with_timestamp("١٧٠٠٠٠٠٠٠٠"),
-    "the timestamp of now with the signature of before": event(
-        lambda body: at(400, body) | {"X-Slack-Request-Timestamp": str(int(time.time()))}
-    ),
+    **{name: event(headers) for name, headers in BAD_SIGNATURES.items()},
     "an empty body": event(lambda _: {"X-Slack-Signature": None}, lambda _: b""),
     "bytes that are no text": event(lambda _: {"X-Slack-Signature": "v0=0"}, lambda _: b"\xff\xfe" * 9),
     "an install event that nobody signed": event(
@@ -289,7 +234,7 @@ FORGED: dict[str, tuple[Callable[[Scene], bytes], str]] = {
     "no id": (lambda s: s.forged(answer_id=...), NO_SUCH),
     "no seal": (lambda s: s.forged(seal=...), NO_SUCH),
     "an empty seal": (lambda s: s.forged(seal=""), ELSEWHERE),
-    "a seal with one digit changed": (lambda s: s.forged(seal=flipped), ELSEWHERE),
+    "a seal with one digit changed": (lambda s: s.forged(seal=flip_digit), ELSEWHERE),
     "half a seal": (lambda s: s.forged(seal=lambda seal: seal[:16]), ELSEWHERE),
     "the seal of a rating": (lambda s: s.forged(seal=s.thumb()["seal"]), ELSEWHERE),
     "a seal of a megabyte": (lambda s: s.forged(seal="0" * 100_000), NO_SUCH),
@@ -379,7 +324,7 @@ async def test_packed_bodies_are_refused_before_they_are_unpacked(scene: Scene, 
 
 async def test_a_body_that_is_not_signed_now_is_not_even_read(scene: Scene) -> None:
     body = b'{"x": "' + b"x" * 2_000_000 + b'"}'
-    assert (await scene.world.post(body, headers=at(400, body)))[0] == 401
+    assert (await scene.world.post(body, headers=sign_at(400, body)))[0] == 401
 
 
 @pytest.mark.parametrize("what", OF_STRANGERS)
@@ -413,7 +358,7 @@ async def test_what_no_card_of_ours_says_changes_nothing(
 
 async def test_the_same_signed_press_again_does_nothing(scene: Scene) -> None:
     body = scene.press("act:review.claim")
-    headers = at(0, body)
+    headers = sign_at(0, body)
     assert (await scene.world.post(body, FORM, headers=headers))[0] == 200
     await scene.world.settled()
     before = scene.snapshot()
@@ -424,7 +369,7 @@ async def test_the_same_signed_press_again_does_nothing(scene: Scene) -> None:
 
 async def test_the_same_signed_question_again_is_answered_once(scene: Scene) -> None:
     body = scene.question()
-    headers = at(200, body)
+    headers = sign_at(200, body)
     for _ in range(3):
         assert (await scene.world.post(body, headers=headers))[0] == 200
     await scene.world.settled()
@@ -433,7 +378,7 @@ async def test_the_same_signed_question_again_is_answered_once(scene: Scene) -> 
 
 async def test_a_signed_request_from_within_five_minutes_is_taken(scene: Scene) -> None:
     body = scene.question()
-    assert (await scene.world.post(body, headers=at(290, body)))[0] == 200
+    assert (await scene.world.post(body, headers=sign_at(290, body)))[0] == 200
 
 
 # What Slack sends to see whether we are there

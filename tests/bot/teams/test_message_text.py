@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -56,6 +57,8 @@ def test_characters_are_those_that_the_person_sees() -> None:
             "how long?",
         ),
         ("How a tall man?", [mention("28:bot", "a", "a")], "How tall man?"),
+        ("<at>R&D bot</at> how long?", [mention("28:bot", "R&D bot", "")], "how long?"),
+        ("\ufeff<at>Bot</at>\u200b how long?\u200b", [mention("28:bot", "Bot", "<at>Bot</at>")], "how long?"),
         (
             "Ask <at>Al</at> about Al's leave",
             [mention("29:al", "Al", "<at>Al</at>")],
@@ -111,6 +114,29 @@ QUOTING = (
 def test_what_a_message_quotes_is_no_part_of_the_question(text: str, own: str, question: str) -> None:
     said = arrive(text=text, attachments=html_part(QUOTING + own))
     assert said.question == (question, "https://old.example/plan")  # the page that it is about, all the same
+
+
+FORWARDED = '<p>How long is leave in <a href="https://example.com/leave">the policy</a> &amp; why?</p>'
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "question"),
+    [
+        ("", {"originalMessageContent": FORWARDED}, "How long is leave in the policy & why?"),
+        ("Is this right?", {"originalMessageContent": FORWARDED}, "Is this right?"),
+        ("", {"originalMessageContent": 7}, ""),
+        ("", {"originalMessageContent": ""}, ""),
+        ("", [], ""),
+    ],
+)
+def test_a_message_that_is_forwarded_without_a_word_is_the_question(
+    text: str, content: Any, question: str
+) -> None:
+    forwarded = {"contentType": "forwardedMessageReference", "content": json.dumps(content)}
+    said = arrive(text=text, attachments=[forwarded])
+    page = "https://example.com/leave" if question.endswith("why?") else None
+    assert said.question == (question, page)
+    assert arrive(text="", attachments=[forwarded | {"content": "{" * 9}]).text == ""
 
 
 def test_a_link_of_ones_own_comes_before_one_that_is_quoted() -> None:

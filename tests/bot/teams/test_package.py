@@ -17,9 +17,13 @@ from jsonschema import Draft4Validator
 from numpy.typing import NDArray
 from PIL import Image
 
-from bot.teams.package import SCHEMA, CannotPackage, Package, build_manifest, package
+from bot.channels.handler import HELP_WORDS
+from bot.channels.privacy_handler import SHOW, WORDS, normalise_words
+from bot.channels.review_handler import WHAT_CHANGED, clean_command
+from bot.teams.package import SCHEMA, CannotPackage, Package, build_localization, build_manifest, package
 from bot.web.pages import about_routes
 from core.settings import FIELDS
+from core.translation import ENGLISH, LANGUAGES
 from tests.builders.serving import served
 from tests.needs import ROOT, need
 from tests.processes.commands import Commands
@@ -98,7 +102,7 @@ def test_the_same_settings_make_the_same_bytes() -> None:
 
 def test_the_icons_are_of_the_kind_that_teams_wants() -> None:
     files = files_of(package(WANTED))
-    assert set(files) == {"manifest.json", "color.png", "outline.png"}
+    assert {"manifest.json", "color.png", "outline.png"} < set(files)
     colour, outline = pixels(files["color.png"]), pixels(files["outline.png"])
     assert colour.shape == (192, 192, 4)
     assert (colour[..., 3] == 255).all()
@@ -150,3 +154,31 @@ async def test_what_the_package_leads_to_can_be_read_by_everybody() -> None:
                 assert "<h1>" in await response.text()
         async with http.get(f"{url}/about/settings") as response:
             assert response.status == 404
+
+
+def test_microsofts_schema_takes_every_languages_file_and_its_commands_are_understood() -> None:
+    path = SCHEMAS / f"v{SCHEMA}" / "MicrosoftTeams.Localization.schema.json"
+    need(path, "Microsoft's schemas are missing: run `make test`, which installs them")
+    takes = Draft4Validator(json.loads(path.read_text("utf-8-sig")))
+    wanted = replace(WANTED, has_tab=True, domains=("pages.example",))
+    files = files_of(package(wanted))
+    manifest = json.loads(files["manifest.json"])
+    others = manifest["localizationInfo"]["additionalLanguages"]
+    assert {one["languageTag"] for one in others} == set(LANGUAGES) - {ENGLISH}
+    english = build_localization(wanted, ENGLISH)
+    assert english["bots[0].commandLists[0].commands[0].title"] == "help"
+    assert english["name.full"] == manifest["name"]["full"]
+    assert len(english) > 25
+    for one in others:
+        texts = json.loads(files[one["file"]])
+        assert not [f"{list(error.path)}: {error.message}" for error in takes.iter_errors(texts)]
+        assert set(texts) == set(english)
+        titles = {english[place]: said for place, said in texts.items() if "commandLists" in place}
+        assert titles["help"].lower() in HELP_WORDS
+        assert WORDS[normalise_words(titles["privacy"])] == SHOW
+        assert WHAT_CHANGED.match(clean_command(titles["What changed because of me?"]))
+        assert (titles["queue"], titles["reviewers here"]) == ("queue", "reviewers here")
+        kept = {
+            english[place] for place, said in texts.items() if said == english[place] and "$" not in place
+        }
+        assert kept <= {"askpage", "queue", "reviewers here", "Question"}

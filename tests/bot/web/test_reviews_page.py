@@ -390,9 +390,9 @@ async def test_a_verified_answer_is_found_edited_and_withdrawn_with_its_history(
     status, body = await kim.get(f"verified/{answer.id}")
     assert (body["text"], body["round"], body["reviewer"]) == ("Parents get 18 weeks.", 2, "Kim")
     first, second = body["history"]
-    assert (first["text"], first["ended"]["by"], first["ended"]["reason"]) == (
+    assert (first["text"], first["ended"]["what"], first["ended"]["reason"]) == (
         "Parents get 81 weeks.",
-        "Kim",
+        "Kim edited the decision",
         "a typo",
     )
     assert second["holds"]

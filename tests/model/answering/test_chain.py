@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from langchain_core.outputs import ChatGenerationChunk
 
+from bot.cards.answer_text import say_nothing_found
 from bot.dialogs.answerer import PageAnswerer
-from core.records import Answer, Channel, Hit, Passage, Question, Tokens
+from core.records import Answer, AnswerKind, Channel, Hit, Passage, Question, Tokens
+from core.translation import speak
 from model.answering.chain import Answering, AnswerRules, LoadedModel, StopWriting, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
@@ -74,6 +76,52 @@ async def test_a_reader_who_wants_no_more_ends_the_writing_and_what_is_written_i
     assert (len(answer.citations), answer.abstained, answer.form) == (2, False, "thumbs@1")
     assert answer.passages
     assert [item async for item in stream] == []
+
+
+class EnglishPages(Pages):
+    """As a search whose vectors are of English: what is asked in other words is near to nothing."""
+
+    async def __call__(self, question: str, limit: int, page_url: str | None) -> Sequence[Hit]:
+        await super().__call__(question, limit, page_url)
+        is_near = "parental leave" in question
+        return [replace(hit, similarity=0.7 if is_near else 0.05) for hit in self.hits[:limit]]
+
+
+async def test_a_question_in_another_language_is_quoted_from_english_pages_and_never_stated() -> None:
+    pages = EnglishPages(LEAVE)
+    bot, chat = answering(
+        "You get 12 weeks of paid leave.", pages, AnswerRules(state_from=0.0, decline_below=0.0)
+    )
+    answer = await bot.answer(question("Wie viele Wochen Elternzeit bekomme ich?"))
+    assert [asked for asked, _ in pages.asked] == [
+        "Wie viele Wochen Elternzeit bekomme ich?",
+        "how many week parental leave receive",
+    ]
+    assert (answer.kind, answer.question.text) == (
+        AnswerKind.QUOTED,
+        "Wie viele Wochen Elternzeit bekomme ich?",
+    )
+    assert "12 weeks" in answer.text
+    assert not chat.chats
+    stated = await bot.answer(question("How long is parental leave?"))
+    assert stated.kind is AnswerKind.ANSWERED
+
+
+async def test_of_a_page_in_another_language_a_small_model_states_nothing_though_its_words_find_it() -> None:
+    rules = AnswerRules(state_from=0.0, decline_below=0.0)
+    bot, chat = answering("You get 12 weeks of paid leave.", Pages(LEAVE), rules)
+    answer = await bot.answer(question("Wie lange ist die Elternzeit?"))
+    assert (answer.kind, chat.chats) == (AnswerKind.QUOTED, [])
+
+
+async def test_of_a_question_in_another_language_that_finds_nothing_the_pages_language_is_told() -> None:
+    bot, _ = answering("12 weeks.", EnglishPages(LEAVE), AnswerRules())
+    answer = await bot.answer(question("Wann öffnet das Schwimmbad?"))
+    assert answer.kind is AnswerKind.DECLINED
+    with speak("de"):
+        assert say_nothing_found(answer).endswith("Mit einer Frage auf Englisch finde ich vielleicht mehr.")
+    english = await bot.answer(question("When does the swimming pool open?"))
+    assert say_nothing_found(english) == "I found nothing about this on the pages I know."
 
 
 async def test_enough_stops_the_model_too() -> None:
