@@ -15,6 +15,7 @@ from pages.parse.elements.abbreviations import Abbreviations
 from pages.parse.elements.anchors import ANCHOR, HEADINGS
 from pages.parse.elements.code_blocks import is_code_line
 from pages.parse.elements.inline import is_raised, is_short, is_way_back, write_lowered, write_raised
+from pages.parse.elements.note_marks import NoteMarks, find_note_marks
 from pages.parse.elements.tables import Grid, find_data_tables
 from pages.parse.elements.text_buffer import TextBuffer
 from pages.visibility.html_tree import Element, to_one_line, visible, walk
@@ -52,7 +53,7 @@ def split_sections(root: Element) -> tuple[Section, ...]:
 
     What stands before the first heading comes with heading "".
     """
-    writer = _Writer(find_data_tables(root))
+    writer = _Writer(find_data_tables(root), find_note_marks(root))
     for event, element in walk(root):
         if event == "start":
             writer.start(element)
@@ -64,8 +65,9 @@ def split_sections(root: Element) -> tuple[Section, ...]:
 class _Writer:
     """Turns the events of a walk into sections."""
 
-    def __init__(self, data_tables: frozenset[Element]) -> None:
+    def __init__(self, data_tables: frozenset[Element], marks: NoteMarks) -> None:
         self._data_tables = data_tables
+        self._marks = marks
         self._text = TextBuffer()
         self._heading: tuple[str, str] = ("", "")
         self._level = 2
@@ -128,7 +130,7 @@ class _Writer:
         elif is_way_back(element):
             self._written = element
         elif not self._pre and is_raised(element):
-            self._text.add(write_raised(element, self._text.ends_with(_CONTEXT)))
+            self._text.add(write_raised(element, self._text.ends_with(_CONTEXT), self._marks))
             self._written = element
         elif tag == "sub" and not self._pre and is_short(element):
             self._text.add(write_lowered(element, self._text.ends_with(_CONTEXT)))

@@ -233,6 +233,7 @@ SEEN: dict[str, tuple[list[str | Draw], str]] = {
         PROSE.replace("\n", " ") + "\n\n" + MORE_PROSE.replace("\n", " "),
     ),
     "a raised number stands apart": ([raised("You get 25", "1", " days.")], "You get 25 ¹ days."),
+    "a raised letter is a note's": ([raised("You get 25", "b", " days.")], "You get 25 [b] days."),
     "a raised word stays": ([raised("On the 1", "st", " of May.")], "On the 1st of May."),
     "bullets and numbers begin items": (
         [

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from pages.parse.elements.note_marks import NoteMarks
 from pages.parse.pdf.glyphs import Fragment
 from pages.parse.pdf.grids import Table, cell_text
 
@@ -41,6 +42,7 @@ _NEVER = 1e6
 
 _MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}")
 _MARKS = re.compile(r"[\d,*†‡§\[\]() ]{1,12}")
+_LETTERS = NoteMarks(has_ordinals=False)
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
@@ -356,6 +358,8 @@ def build_line(fragments: Sequence[Fragment]) -> Line:
         is_raised = one.size < _SMALLER * main.size and one.base - main.base > _RAISED * main.size
         if is_raised and _MARKS.fullmatch(words):
             words, gap = words.translate(_SUPERSCRIPTS), main.size
+        elif is_raised and (mark := _LETTERS.read(words, text or ".")):
+            words, gap = mark, main.size
         text += (" " if last is not None and gap > _GLUED * main.size else "") + words
         last = one
     return Line(

@@ -49,6 +49,37 @@ def test_raised_and_lowered_signs_change_no_number(html: str, text: str) -> None
     assert text_of(f"<p>{html}</p>") == text
 
 
+LETTERS = [
+    ("", "A course lasts 36<sup>c</sup> hours.", "A course lasts 36 [c] hours."),
+    ("en", "A course lasts 36<sup>a</sup> hours.", "A course lasts 36 [a] hours."),
+    ("en", "Lasts 36<sup>a, c</sup>hours or 40%<sup>d</sup>.", "Lasts 36 [a, c] hours or 40% [d]."),
+    ("pt", "A 36<sup>a</sup> oficina, 2<sup>o</sup> andar.", "A 36a oficina, 2o andar."),
+    ("", "La 36<sup>a</sup> edición de la feria en el taller.", "La 36a edición de la feria en el taller."),
+    (
+        "es",
+        "El curso dura 36<sup>a</sup> horas.<br><sup>a</sup>Sin pausas.",
+        "El curso dura 36 [a] horas.\n[a] Sin pausas.",
+    ),
+    ("en", "2<sup>n</sup> parts of x<sup>a</sup>, 12<sup>h</sup>30.", "2^n parts of x^a, 12^h30."),
+    ("en", "Never above 25<sup>o</sup>C.", "Never above 25°C."),
+]
+
+
+@pytest.mark.parametrize(("language", "html", "text"), LETTERS)
+def test_a_raised_letter_behind_a_number_is_a_note_unless_the_language_has_it_as_an_ordinal(
+    language: str, html: str, text: str
+) -> None:
+    page = f"<html lang='{language}'><title>W</title><body><main><h1>W</h1><p>{html}</p></main></body></html>"
+    found = extract(page.encode(), url="https://w.test/", content_type="text/html", fetched_at=NOW)
+    assert "\n".join(section.text for section in found.sections) == text
+
+
+def test_markdown_may_raise_the_letter_of_a_note() -> None:
+    body = b"# W\n\nIt lasts 36^a^ hours.\n\n^a^ Without pauses.\n"
+    found = extract(body, url="https://w.test/", content_type="text/markdown", fetched_at=NOW)
+    assert found.sections[0].text == "It lasts 36 [a] hours.\n\n[a] Without pauses."
+
+
 STRUCK = [
     ("<p>A day pays <s>80</s> 95 EUR.</p>", "A day pays 95 EUR."),
     ("<p>A day pays <del>80</del> <ins>95</ins> EUR.</p>", "A day pays 95 EUR."),
