@@ -229,6 +229,11 @@ class Library:
             raise refuse_as_private(ssrf.parse_address(url))
         raise _refuse_unknown(url)
 
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the text of pictures that somebody sends is read."""
+        return bool(self._fetcher.limits.ocr_languages)
+
     async def read_file(self, url: str, parts: Mapping[str, Fetched]) -> Page:
         """Read files that somebody sent, by their names, as one page; `url` is known to its asker alone.
 

@@ -55,7 +55,7 @@ from pages.fetched import (
     SignInNeeded,
     refuse_too_large,
 )
-from pages.kinds import DOCUMENTS, READABLE, choose_kind, refine_type
+from pages.kinds import DOCUMENTS, READABLE, choose_sent_kind, refine_type
 from pages.parse.ocr import OcrRules
 from pages.parse.sandbox import Sandbox
 
@@ -407,7 +407,7 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
 
 def _check_kind(name: str, declared: str) -> str:
     """Return the kind of a file that was sent. Raises PageUnreadable, also where a page came in its place."""
-    kind = choose_kind(name, declared)
+    kind = choose_sent_kind(name, declared)
     if not kind:
         raise PageUnreadable(f"That is no file that I can read; I can read {READABLE}.")
     if declared in _WEB and kind not in _WEB:
