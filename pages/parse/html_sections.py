@@ -18,6 +18,7 @@ from pages.parse.elements.inline import is_raised, is_short, is_way_back, write_
 from pages.parse.elements.note_marks import NoteMarks, find_note_marks
 from pages.parse.elements.tables import Grid, find_data_tables
 from pages.parse.elements.text_buffer import TextBuffer
+from pages.visibility.boxes import BREAK, LINE
 from pages.visibility.html_tree import Element, to_one_line, visible, walk
 
 _PARAGRAPHS = frozenset(
@@ -88,7 +89,7 @@ class _Writer:
             self._close_section()
             self._in_heading = element
         elif self._in_heading is not None:  # a heading is one line
-            self._add_space(tag)
+            self._add_space(element, tag)
         elif self._tables and self._tables[-1].cell is not None:
             self._open_in_cell(element, tag)
         else:
@@ -108,7 +109,7 @@ class _Writer:
             self._level = int(tag[1:])
             self._in_heading = None
         elif self._in_heading is not None:
-            self._add_space(tag)
+            self._add_space(element, tag)
         elif self._tables and self._close_in_table(element, tag):
             pass
         else:
@@ -137,11 +138,17 @@ class _Writer:
             self._written = element
         return self._written is not None
 
-    def _add_space(self, tag: str) -> None:
-        if tag in _PARAGRAPHS or tag == "br":
+    def _add_space(self, element: Element, tag: str) -> None:
+        if tag in _PARAGRAPHS or tag == "br" or element.get(BREAK):
             self._text.add(" ")
 
+    def _part(self, element: Element) -> None:
+        """Part an inline element from what stands beside it, as its style sheet does."""
+        if (kind := element.get(BREAK)) and not self._pre:
+            self._text.break_line(1) if kind == LINE else self._text.add(" ")
+
     def _open_block(self, element: Element, tag: str) -> None:
+        self._part(element)
         if self._pre and tag in _CODE_LINES:
             self._text.break_line(1)
             return
@@ -197,7 +204,7 @@ class _Writer:
             else:
                 self._text.add(" ")
         else:
-            self._add_space(tag)
+            self._add_space(element, tag)
 
     def _close_in_table(self, element: Element, tag: str) -> bool:
         table = self._tables[-1]
@@ -210,7 +217,7 @@ class _Writer:
             table.grid.in_head &= tag != "thead"
             return False
         else:
-            self._add_space(tag)
+            self._add_space(element, tag)
         return True
 
     def _close_table(self, table: _Table) -> None:
@@ -226,6 +233,7 @@ class _Writer:
         self._text.break_line(1 if self._lists else 2)
 
     def _close_block(self, element: Element, tag: str) -> None:
+        self._part(element)
         if self._pre and tag in _CODE_LINES:
             self._text.break_line(1)
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from pages.parse.elements.note_marks import NoteMarks
+from pages.parse.elements.note_marks import NoteMarks, ends_with_unit
 from pages.visibility.html_tree import Element, to_one_line
 
 _LOOKED_AT = 20
@@ -27,7 +27,6 @@ _AS_WRITTEN = re.compile(
     r"st|nd|rd|th|er|re|\u00e8re|e|eme|\u00e8me|ers|os?|as?|\u00ba|\u00aa|de|ste|ten|tm|sm|r|\(r\)|\u2122|\u00ae|\u00a9|c|lle|me|gr|nde"
 )
 _NOTE = re.compile(r"\(?\[?(?:[a-z]|(?:note|fn|nb|n\.)\s?\d{0,3}|[ivx]{1,5})\]?\)?")
-_UNIT = re.compile(r"(?:^|[^\w])(?:[kcdm\u00b5]?m|ft|in|yd|mi|s)$")
 _PRICE = re.compile(r"(?:[$\u20ac\u00a3\u00a5]\s?\d{1,6}|\d[.,])$")
 _VARIABLE = re.compile(r"(?:\d|\b[^\W\d_]|\))$")
 _RAISED_CLASS = re.compile(r"(?:^|\s)(?:superscript|sup|footnote-?ref(?:erence)?|fn-?ref|note-?ref)(?:\s|$)")
@@ -92,7 +91,7 @@ def _write_number(said: str, before: str, tail: str) -> str:
         return said if before.endswith((".", ",")) else f".{said}"
     if said in {"o", "0"} and before[-1:].isdigit() and _DEGREE.match(tail):
         return "\u00b0"
-    is_power = _POWER.fullmatch(said) and _UNIT.search(before)
+    is_power = _POWER.fullmatch(said) and ends_with_unit(before)
     return (
         said.translate(_SUPERSCRIPT) if is_power or (_SIGNS.fullmatch(said) and before[-1:].isalnum()) else ""
     )

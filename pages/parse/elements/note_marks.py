@@ -27,6 +27,9 @@ _SMALL_WORDS = frozenset(
 )
 _SHARE = 0.08
 _WORDS = re.compile(r"\w+")
+_NUMBERS = re.compile(r"[\d,*\u2020\u2021\u00a7\[\]() ]{1,12}")
+_RAISED = str.maketrans("0123456789", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+_UNIT = re.compile(r"(?:^|[^\w])(?:[kcdm\u00b5]?m|ft|in|yd|mi|s)$")
 _NUMBER_OR_WORD = re.compile(r"(?:\d|\w{3}|[%\u2030\u20ac$\u00a3.:!?\u201d\"])$")
 
 
@@ -48,6 +51,21 @@ class NoteMarks:
         likely = letter in _USUAL and not (letter == "a" and self.has_ordinals)
         is_mark = letter in self.letters or (likely and _NUMBER_OR_WORD.search(before) is not None)
         return f"[{letter}]" if is_mark else ""
+
+
+_WITHOUT_ORDINALS = NoteMarks(has_ordinals=False)
+
+
+def write_mark(said: str, before: str) -> str:
+    """Return raised text of a file without tags as a mark or power behind `before`, "" for a word."""
+    if _NUMBERS.fullmatch(said):
+        return said.translate(_RAISED)
+    return _WITHOUT_ORDINALS.read(said, before or ".")
+
+
+def ends_with_unit(before: str) -> bool:
+    """Tell whether a unit stands last, whose raised number is a power: m, km, ft."""
+    return _UNIT.search(before) is not None
 
 
 def find_note_marks(root: Element) -> NoteMarks:

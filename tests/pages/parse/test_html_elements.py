@@ -80,6 +80,25 @@ def test_markdown_may_raise_the_letter_of_a_note() -> None:
     assert found.sections[0].text == "It lasts 36 [a] hours.\n\n[a] Without pauses."
 
 
+PARTED = [
+    ("<p><span style='display:block'>Opens</span><b style='display:block'>8 am</b></p>", "Opens\n8 am"),
+    ("<style>.r{display:flex}</style><div class=r><span>Deposit</span><span>200</span></div>", "Deposit 200"),
+    ("<p><i style='display:table-cell'>Size</i><b style='display:table-cell'>XL</b></p>", "Size XL"),
+    ("<p><b style='display:inline-block'>9</b><b style='display:inline-block'>5</b> EUR</p>", "95 EUR"),
+    ("<p><span style='display:none'>pay</span><b>9</b><i>5</i> EUR</p>", "95 EUR"),
+    (
+        "<table><tr><th>Day</th><th>Time</th></tr><tr><td>Mon</td><td><span style='display:block'>8</span>"
+        "<span style='display:block'>17</span></td></tr></table>",
+        "Day | Time\nMon | 8 17",
+    ),
+]
+
+
+@pytest.mark.parametrize(("html", "text"), PARTED)
+def test_what_a_style_sheet_parts_is_not_glued(html: str, text: str) -> None:
+    assert text_of(html) == text
+
+
 STRUCK = [
     ("<p>A day pays <s>80</s> 95 EUR.</p>", "A day pays 95 EUR."),
     ("<p>A day pays <del>80</del> <ins>95</ins> EUR.</p>", "A day pays 95 EUR."),
