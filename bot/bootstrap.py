@@ -99,12 +99,12 @@ class PageServices:
 
     def page_hash(self, url: str) -> str | None:
         """Return the hash of a page as it is now, None where it is not known."""
-        entry = self.index.entry(url)
+        entry = self.library.find_entry(url)
         return entry.page_hash if entry else None
 
     def find_label(self, url: str) -> str:
         """Return the sensitivity label of a page as it is now, "" for none."""
-        entry = self.index.entry(url)
+        entry = self.library.find_entry(url)
         return entry.label if entry else ""
 
     def public_page_hash(self, url: str) -> str | None:

@@ -43,6 +43,15 @@ def _name_machine() -> str:
     return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
 
 
+def read_peak_memory(pid: int) -> int:
+    """Return the most address space that a process ever had, bytes; 0 where it cannot be told."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmPeak:"))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return 0
+
+
 log = logging.getLogger(__name__)
 
 

@@ -22,6 +22,7 @@ so that nothing compiled has to be kept in step.
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -72,6 +73,8 @@ class LanguagePolicy:
 
 _policy = LanguagePolicy()
 _reader: ContextVar[str] = ContextVar("the reader's language", default="")
+_tag: ContextVar[str] = ContextVar("the reader's language as their client says it", default="")
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
 
 
 def set_policy(policy: LanguagePolicy) -> None:
@@ -92,6 +95,7 @@ def set_language(*tags: str) -> str:
     """Speak the first of these languages from here on in this task, and in those that it starts."""
     language = choose_language(*tags)
     _reader.set(language)
+    _tag.set(_find_tag(tags))
     return language
 
 
@@ -99,16 +103,27 @@ def set_language(*tags: str) -> str:
 def speak(*tags: str) -> Generator[str]:
     """Speak the first of these languages inside of the block."""
     language = choose_language(*tags)
-    before = _reader.set(language)
+    before, tag_before = _reader.set(language), _tag.set(_find_tag(tags))
     try:
         yield language
     finally:
         _reader.reset(before)
+        _tag.reset(tag_before)
 
 
 def get_language() -> str:
     """Return the language that is spoken here."""
     return _reader.get() or choose_language()
+
+
+def get_language_tag() -> str:
+    """Return the reader's language as their client says it ("pt-BR"), spoken here or not; "" if unknown."""
+    return _tag.get()
+
+
+def _find_tag(tags: Sequence[str]) -> str:
+    written = (tag.strip().replace("_", "-") for tag in tags)
+    return next((tag for tag in written if _TAG.fullmatch(tag)), "")
 
 
 @lru_cache

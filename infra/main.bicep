@@ -121,6 +121,16 @@ param sharePointGroups string = ''
 @description('Secret of the integration for sources notion+https://…, as the setting notion_token has it. Empty: none.')
 param notionToken string = ''
 
+@secure()
+@description('JSON key of the service account for sources googledrive+https://…, as the setting google_drive_key has it. Empty: none.')
+param googleDriveKey string = ''
+
+@description('The person for whom that account reads, as the setting google_drive_subject has it. Empty: for itself.')
+param googleDriveSubject string = ''
+
+@description('Groups, people and domains of Google and whom they mean, as the setting google_drive_groups has them.')
+param googleDriveGroups string = ''
+
 @description('Connect Slack through Azure Bot Service instead; see docs/azure.md before.')
 param slack object = {}
 
@@ -187,6 +197,7 @@ module vault 'modules/vault.bicep' = {
     confluenceTokens: confluenceTokens
     sharePointClientSecret: sharePointClientSecret
     notionToken: notionToken
+    googleDriveKey: googleDriveKey
   }
 }
 
@@ -313,6 +324,9 @@ module app 'modules/app.bicep' = {
     sharePointClientId: sharePointClientId
     sharePointGroups: sharePointGroups
     withNotionToken: !empty(notionToken)
+    withGoogleDrive: !empty(googleDriveKey)
+    googleDriveSubject: googleDriveSubject
+    googleDriveGroups: googleDriveGroups
   }
 }
 
@@ -338,6 +352,9 @@ module jobs 'modules/jobs.bicep' = {
     sharePointClientId: sharePointClientId
     sharePointGroups: sharePointGroups
     withNotionToken: !empty(notionToken)
+    withGoogleDrive: !empty(googleDriveKey)
+    googleDriveSubject: googleDriveSubject
+    googleDriveGroups: googleDriveGroups
   }
 }
 

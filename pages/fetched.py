@@ -66,6 +66,7 @@ class Fetched:
     `url` is where the redirects ended, without a fragment; `content_type` is lower-case, bare.
 
     `etag` is the server's validator: its ETag, or the date of the last change where it sends no other.
+    `varies`: the site may send it in another language to whoever asks for one.
     """
 
     url: str
@@ -73,6 +74,7 @@ class Fetched:
     content_type: str
     charset: str | None = None
     etag: str | None = None
+    varies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

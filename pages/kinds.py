@@ -45,6 +45,12 @@ TYPE_OF_SUFFIX = {
 DOCUMENTS = frozenset({PDF, WORD, SLIDES, SHEETS, OPEN_TEXT, OPEN_SHEETS, OPEN_SLIDES, RICH_TEXT, CSV, MAIL})
 """Kinds that are files of a program, not of the web."""
 
+PICTURE = "image/*"
+"""Any picture; it is read only where somebody sent it, never as a page of a folder or a site."""
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+OTHER_PICTURES = frozenset({".svg", ".heic", ".heif", ".avif", ".ico"})
+"""Pictures that are not read."""
+
 READ_KINDS = frozenset(TYPE_OF_SUFFIX.values())
 READABLE = mark(
     "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
@@ -82,7 +88,7 @@ _TEXT_FILES = frozenset({CSV, RICH_TEXT, MAIL, "text/markdown"})
 
 
 def choose_kind(name: str, declared: str = "") -> str:
-    """Return the kind of a file that somebody sent, "" for one that is not read: its name decides.
+    """Return the kind of a file, "" for one that is not read: its name decides.
 
     >>> choose_kind("Plan.DOCX") == WORD, choose_kind("setup.exe"), choose_kind("notes", "text/plain")
     (True, '', 'text/plain')
@@ -92,6 +98,25 @@ def choose_kind(name: str, declared: str = "") -> str:
         return TYPE_OF_SUFFIX[suffix]
     kind = _ALIASES.get(declared, declared)
     return kind if not suffix and kind in READ_KINDS else ""
+
+
+def is_picture(name: str, declared: str = "") -> bool:
+    """Tell whether a file that somebody sent is a picture, read or not."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix in PICTURES | OTHER_PICTURES or (
+        suffix not in TYPE_OF_SUFFIX and declared.startswith("image/")
+    )
+
+
+def choose_sent_kind(name: str, declared: str = "") -> str:
+    """Return the kind of a file that somebody sent in a chat, pictures among them; "" for one not read.
+
+    >>> choose_sent_kind("board.JPG"), choose_sent_kind("a picture", "image/png"), choose_sent_kind("a.svg")
+    ('image/*', 'image/*', '')
+    """
+    if not is_picture(name, declared):
+        return choose_kind(name, declared)
+    return "" if PurePosixPath(name).suffix.lower() in OTHER_PICTURES else PICTURE
 
 
 def refine_type(declared: str, path: str) -> str:

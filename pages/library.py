@@ -25,9 +25,10 @@ from core.bounded_dict import BoundedDict
 from core.phrases import mark
 from core.readers import current_audience
 from core.records import Hit, Page, Passage, Section
+from core.translation import get_language_tag
 from pages.fetch import ssrf
 from pages.fetch.client import Fetcher, refuse_as_private
-from pages.fetch.page_reader import read_page, refuse_route
+from pages.fetch.page_reader import is_read_by, name_recipe, read_page, refuse_route, speaks_several
 from pages.fetched import (
     AddressRefused,
     Fetched,
@@ -61,6 +62,8 @@ MOST_PASTED = 500
 MOST_TITLE = 300
 """Characters."""
 _MOST_MOVED = 1000
+_LANGUAGE = "#:language="
+"""Between the address of a pasted page and the language in which it was asked for."""
 MANY_GONE = (
     "More than half of its pages are gone at once, which looks like a mistake there; they are kept for now."
 )
@@ -178,9 +181,9 @@ class Library:
         self._max_age = timedelta(seconds=max_age_s)
         self._access = access
         self._now = now
-        self._fetching: dict[str, asyncio.Task[Page]] = {}
-        # where redirects ended, by the address that was asked for
-        self._moved: BoundedDict[str, str] = BoundedDict(_MOST_MOVED)
+        self._fetching: dict[tuple[str, str], asyncio.Task[Page]] = {}
+        # under what a page is known, by the address that was asked for and the language
+        self._moved: BoundedDict[tuple[str, str], str] = BoundedDict(_MOST_MOVED)
         self._refreshing = asyncio.Lock()
 
     async def search(self, question: str, limit: int, page_url: str | None = None) -> list[Hit]:
@@ -214,11 +217,12 @@ class Library:
         """
         refuse_route(url)
         known_as = self._resolve_url(url)
-        task = self._fetching.get(known_as)
+        look = (known_as, get_language_tag())
+        task = self._fetching.get(look)
         if task is None:  # askers of the same page share one look, and one who leaves does not end it
             task = asyncio.create_task(self._fresh(known_as), name=f"fetch {known_as}")
-            self._fetching[known_as] = task
-            task.add_done_callback(lambda done: self._finish_fetch(known_as, done))
+            self._fetching[look] = task
+            task.add_done_callback(lambda done: self._finish_fetch(look, done))
         page = await asyncio.shield(task)
         if not page.readers.allow(current_audience()):
             await self._refuse_closed(known_as)
@@ -230,6 +234,15 @@ class Library:
             await read_page(self._fetcher, url, lambda _: None, self._now())
             raise refuse_as_private(ssrf.parse_address(url))
         raise _refuse_unknown(url)
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the text of pictures that somebody sends is read."""
+        return bool(self._fetcher.limits.ocr_languages)
+
+    def find_entry(self, url: str) -> PageEntry | None:
+        """Return what is known of a page, of a pasted one in the language of whoever it is shown to."""
+        return self._index.entry(url) or self._index.entry(_name_version(url, get_language_tag()))
 
     async def read_file(self, url: str, parts: Mapping[str, Fetched]) -> Page:
         """Read files that somebody sent, by their names, as one page; `url` is known to its asker alone.
@@ -315,8 +328,12 @@ class Library:
             await self._index.finish(url)
 
     async def forget(self, url: str) -> bool:
-        """Forget a page; False when it was not known."""
-        return await self._index.remove(self._resolve_url(url))
+        """Forget a page, in all languages in which it was pasted; False when it was not known."""
+        wanted = self._resolve_url(url)
+        bare = _without_fragment(wanted)
+        versions = [one.url for one in await self.pages() if one.url.startswith(f"{bare}{_LANGUAGE}")]
+        gone = [await self._index.remove(one) for one in dict.fromkeys((wanted, bare, *versions))]
+        return any(gone)
 
     async def forget_source(self, source: str) -> int:
         """Forget the pages that only this source named; return how many they were."""
@@ -355,7 +372,7 @@ class Library:
         if bare.startswith("/") and not bare.startswith("//"):
             return bare
         bare = ssrf.parse_address(bare).url
-        return self._moved.get(bare, bare)
+        return self._moved.get((bare, get_language_tag()), bare)
 
     async def _find(self, url: str) -> tuple[Page | None, str | None]:
         """Return the page and its source, whether or not its address is written with a slash at the end."""
@@ -376,35 +393,49 @@ class Library:
     async def _fresh(self, url: str) -> Page:
         known, source = await self._find(url)
         if known is not None and (
-            _is_local(source) or known.readers.restricted or self._now() - known.fetched_at < self._max_age
+            _is_local(source) or known.readers.restricted or self._is_fresh(known, source)
         ):
             return known
-        return await self._fetch(url, known)
+        return await self._fetch(_without_fragment(url), known)
+
+    def _is_fresh(self, known: Page, source: str | None) -> bool:
+        """Tell whether a page was read a short while ago, a pasted one in the language of whoever asks."""
+        if self._now() - known.fetched_at >= self._max_age:
+            return False
+        return source is not None or is_read_by(known.etag, name_recipe(self._fetcher, get_language_tag()))
 
     async def _fetch(self, url: str, known: Page | None) -> Page:
         if url.startswith("/"):
             raise _refuse_unknown(url)
+        has_source = known is not None and await self._has_source(known.url)
+        language = "" if has_source else get_language_tag()
         try:
-            page = await self._read(url)
+            page = await self._read(url, language)
+            entry = await self._entry(page.url)
+            if language and entry is not None and entry.source is not None:  # it has one text for all
+                page = await self._read(url, "")
         except PageUnreachable:
-            if known is not None and await self._has_source(known.url):
+            if known is not None and has_source:
                 log.warning("%s cannot be reached; its last known text is used", url)
                 return known
             raise
-        if page.url != url:
-            self._remember_move(url, page.url)
-        entry = await self._entry(page.url)
+        if (entry is None or entry.source is None) and speaks_several(page.etag):
+            page = replace(page, url=_name_version(_without_fragment(page.url), language))
+        self._moved[(url, get_language_tag())] = page.url
         if entry is not None and entry.readers.restricted:  # what anybody is shown is not what it says
             return await self._index.page(page.url) or replace(page, readers=entry.readers)
         await self._index.add(page, source=None)
         added = await self._entry(page.url)
         return page if added is None else replace(page, readers=added.readers)
 
-    async def _read(self, url: str) -> Page:
-        """Read a page from the web as anybody may who does not sign in."""
-        found = await read_page(self._fetcher, url, self._index.entry, self._now())
+    async def _read(self, url: str, language: str) -> Page:
+        """Read a page from the web as anybody may who does not sign in, in the language of whoever asks."""
+        found = await read_page(
+            self._fetcher, url, partial(self._known_in, language), self._now(), language=language
+        )
         if isinstance(found, NotModified):
-            same = await self._index.page(found.url)
+            entry = await asyncio.to_thread(self._known_in, language, found.url)
+            same = await self._index.page(entry.url) if entry else None
             if same is None:
                 raise PageUnreachable(mark("{url} sent no page. Please try again later."), url=url)
             return replace(same, fetched_at=self._now())
@@ -414,17 +445,18 @@ class Library:
             )
         return found
 
-    def _finish_fetch(self, url: str, task: asyncio.Task[Page]) -> None:
-        self._fetching.pop(url, None)
+    def _known_in(self, language: str, url: str) -> PageEntry | None:
+        """Return what is known of a page as it is sent to whoever speaks a language."""
+        return self._index.entry(_name_version(url, language)) or self._index.entry(url)
+
+    def _finish_fetch(self, look: tuple[str, str], task: asyncio.Task[Page]) -> None:
+        self._fetching.pop(look, None)
         if not task.cancelled() and task.exception() is not None:
             # Its askers may all have left. The address may hold what is nobody's business: it is not logged.
             error = task.exception()
             log.info("a pasted page was not read: %s", type(error).__name__)
             reasons = [reason for kind, reason in _REASONS if isinstance(error, kind)]
             telemetry.event("fetch_refused", reason=reasons[0] if reasons else "error")
-
-    def _remember_move(self, url: str, moved_to: str) -> None:
-        self._moved[url] = moved_to
 
     async def _refresh_one(
         self, source: str, report: RefreshReport, tell: RefreshProgress, expect: Expect | None
@@ -515,6 +547,11 @@ def _refuse_unknown(url: str) -> PageUnreachable:
     return PageUnreachable(
         mark("I have no page {url}. Please send the full address of a page, with https://."), url=url
     )
+
+
+def _name_version(url: str, language: str) -> str:
+    """Return under what a page is known that its site sends in several languages; links do not show it."""
+    return f"{url}{_LANGUAGE}{language.lower()}"
 
 
 def _without_fragment(url: str) -> str:

@@ -47,7 +47,9 @@ def fits_pattern(pattern: str, url: str, source: str | None) -> bool:
     difference.
     """
     compiled = _compile(pattern)
-    return any(compiled.match(one.casefold()) is not None for one in {url, unquote(url), source or ""} if one)
+    bare = url.partition("#")[0]
+    names = {url, bare, unquote(url), unquote(bare), source or ""}
+    return any(compiled.match(one.casefold()) is not None for one in names if one)
 
 
 @lru_cache(maxsize=4096)

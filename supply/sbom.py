@@ -33,6 +33,7 @@ ALLOWED = frozenset(
             "CNRI-Python",
             "ISC",
             "MIT",
+            "MIT-CMU",
         ),
         *("MIT-0", "PSF-2.0", "Zlib"),
         *("MPL-1.1", "MPL-2.0"),  # asks for the source of its own files, which are unchanged and public

@@ -279,7 +279,7 @@ class ActivityHandler:
             await _say(say(FILE_BESIDE_PAGE), incoming, connector)
             await self._ask(incoming, connector, incoming.question_id, replaces="")
             return
-        files, refused = sort_files(incoming.files)
+        files, refused = sort_files(incoming.files, pictures=self._handlers.files.reads_pictures)
         if refused:
             await _say(" ".join(refused), incoming, connector)
         if files:

@@ -141,6 +141,7 @@ class Attachment(Part):
 
     name: Text = ""
     content_type: Text = Field("", alias="contentType")
+    content_url: Text = Field("", alias="contentUrl")
     content: Object = Field(default_factory=dict[str, Any])
 
     @property
@@ -152,7 +153,9 @@ class Attachment(Part):
         """The file that it is, without an address where the channel does not hand it out."""
         name = " ".join(self.name.split())[:MAX_FILE_NAME]
         if self.content_type != FILE_INFO:
-            return SentFile(name=name or A_PICTURE, declared=self.content_type)
+            is_picture = self.content_type.startswith("image/")
+            address = self.content_url if is_picture else ""
+            return SentFile(name=name or A_PICTURE, address=address, declared=self.content_type)
         return SentFile(
             name=name or A_FILE,
             address=to_text(self.content.get("downloadUrl")),

@@ -61,8 +61,9 @@ class TeamsChannel:
         handlers = context.services.handlers(context.asking, reviewers)
         self._handler = ActivityHandler(handlers, config)
         self._files = Fetcher(replace(FetchLimits(**settings.fetch.values()), allowed_sites=HOSTS))
-        context.services.files.downloaders[Channel.TEAMS] = TeamsFiles(self._files)
         self._endpoint = TeamsEndpoint(to_config(settings, is_public=is_public), self._handler)
+        way = TeamsFiles(self._files, self._endpoint.connector)
+        context.services.files.downloaders[Channel.TEAMS] = way
         self.connector: Connector = self._endpoint.connector
         self._tab = open_tab(context, handlers) if settings.teams_tab else None
         self._named = settings.reviewers if settings.review_chats and settings.app_id else []

@@ -105,6 +105,26 @@ class BotConnector:
         chat = {"id": opened, "conversationType": "personal", **where}
         return Reference(chat, near.bot, {"id": near.user["id"]}, "")
 
+    async def download(self, conversation: Mapping[str, Any], address: str, most_bytes: int) -> bytes:
+        """Return a picture of a message, one byte more than `most_bytes` at most.
+
+        Raises Undeliverable where it does not lie at the service of the conversation: the token is for that.
+        """
+        url = _parse_url(address)
+        if url.origin() != _parse_url(to_text(conversation.get("serviceUrl"))).origin():
+            raise Undeliverable("the picture lies elsewhere")
+        token = await self._token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            async with self._session.get(
+                url, headers=headers, timeout=TIMEOUT, allow_redirects=False
+            ) as reply:
+                if reply.status != 200:  # noqa: PLR2004 - OK
+                    _read(reply.status if reply.status >= 400 else 404, b"")  # noqa: PLR2004 - errors
+                return await _read_some(reply.content, most_bytes + 1)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ChannelError(f"the channel does not answer: {type(error).__name__}: {error}") from error
+
     async def post_activity(self, conversation: Mapping[str, Any], activity: Json) -> str:
         """Send an activity as it is; return its id."""
         return to_text((await self._call("POST", conversation, "", activity)).get("id"))
@@ -146,6 +166,15 @@ class BotConnector:
                 return response.status, await response.read(), response.headers.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ChannelError(f"the channel does not answer: {type(error).__name__}: {error}") from error
+
+
+async def _read_some(stream: aiohttp.StreamReader, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in stream.iter_chunked(65_536):
+        body += chunk
+        if len(body) >= most:
+            break
+    return bytes(body[:most])
 
 
 def _address(conversation: Mapping[str, Any], message_id: str, rest: str = "") -> URL:

@@ -35,7 +35,8 @@ class WebChannel:
         reviewers = Reviewers([directory_id(REVIEWER)] if trusted else [])
         self._handler = ActivityHandler(services.handlers(context.asking, reviewers, Channel.LOCAL), config)
         people = [person for person in PEOPLE if trusted or person["id"] != REVIEWER]
-        self._uploads = Uploads(context.settings.data_dir, context.settings.fetch.max_bytes)
+        most, pictures = context.settings.fetch.max_bytes, services.files.reads_pictures
+        self._uploads = Uploads(context.settings.data_dir, most, pictures=pictures)
         services.files.downloaders[Channel.LOCAL] = self._uploads
         self._page = ChatPage(
             self._handler,

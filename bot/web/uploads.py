@@ -26,7 +26,7 @@ from core.files import write_durably
 from core.text import Json, printable
 from core.translation import say
 from pages.fetched import Fetched, PageGone
-from pages.kinds import choose_kind
+from pages.kinds import choose_sent_kind
 
 FOLDER = "uploads"
 MOST_WAITING = 100
@@ -38,8 +38,10 @@ _ID = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}")
 class Uploads:
     """The files of one data folder: a `bot.channels.files.sent_files.Downloader`."""
 
-    def __init__(self, data_dir: Path, most_bytes: int) -> None:
+    def __init__(self, data_dir: Path, most_bytes: int, *, pictures: bool = False) -> None:
+        """`pictures`: whether the text of pictures is read."""
         self._folder = data_dir / FOLDER
+        self._pictures = pictures
         self.most_bytes = most_bytes
 
     async def take(self, request: web.Request, conversation: str) -> Json:
@@ -48,7 +50,7 @@ class Uploads:
         name = Path(name.replace("\\", "/")).name[-MAX_FILE_NAME:]
         if not name:
             raise RefusedError(400, say("A file needs a name."), "bad_request")
-        _, refused = sort_files([SentFile(name=name, address="here", declared=_guess_declared(name))])
+        _, refused = sort_files([SentFile(name=name, address="here")], pictures=self._pictures)
         if refused:
             raise RefusedError(415, refused[0], "unreadable")
         try:
@@ -87,7 +89,7 @@ class Uploads:
             body = await asyncio.to_thread((self._folder / file.address).read_bytes)
         except OSError as error:
             raise PageGone(say(GONE)) from error
-        return Fetched(file.address, body, choose_kind(file.name))
+        return Fetched(file.address, body, choose_sent_kind(file.name))
 
     async def release(self, file: SentFile) -> None:
         """Erase a file that was read, or cannot be."""
@@ -124,9 +126,3 @@ class Uploads:
 
 def _digest(conversation: str) -> str:
     return hashlib.sha256(conversation.encode()).hexdigest()[:16]
-
-
-def _guess_declared(name: str) -> str:
-    """Return "image/…" for a picture by its name: the browser's word for a kind is not asked for."""
-    pictures = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic", ".bmp", ".svg", ".tif", ".tiff")
-    return "image/*" if name.lower().endswith(pictures) else ""

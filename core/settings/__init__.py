@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         default=["docs"],
         description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
         "published; git+https://…, confluence+https://…, "
-        "notion+https://…, sharepoint+https://….",
+        "notion+https://…, sharepoint+https://…, googledrive+https://….",
     )
     page_readers: ReaderWords = Field(
         default=[],

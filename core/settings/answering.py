@@ -39,8 +39,8 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
     )
     ocr_languages: Words = Field(
         default=[],
-        description="Languages of the text in scanned pages, comma-separated, as Tesseract names them: "
-        "eng,deu; empty: it is not read.",
+        description="Languages of the text in scanned pages and sent pictures, comma-separated, as Tesseract "
+        "names them: eng,deu; empty: it is not read.",
         alias="ocr_languages",
     )
     ocr_pages: int = Field(

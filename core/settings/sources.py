@@ -52,3 +52,18 @@ class SourceSettings(Group):
     notion_token: SecretStr = Field(
         SecretStr(""), description="Secret of the integration for sources notion+https://…."
     )
+    google_drive_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the service account for sources googledrive+https://…: its JSON file, or that "
+        "in base64.",
+    )
+    google_drive_subject: str = Field(
+        "",
+        description="The person of your Google Workspace for whom the service account reads (domain-wide "
+        "delegation); empty: for itself.",
+    )
+    google_drive_groups: Words = Field(
+        default=[],
+        description="Whom the groups, people and domains of Google mean, comma-separated: "
+        "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as example.com=everyone.",
+    )

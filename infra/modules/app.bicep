@@ -38,6 +38,9 @@ param confluenceGroups string
 param sharePointClientId string
 param sharePointGroups string
 param withNotionToken bool
+param withGoogleDrive bool
+param googleDriveSubject string
+param googleDriveGroups string
 
 @description('Bots that answer together. One keeps everything that waits in one place; see docs/azure.md before more.')
 param replicas int = 1
@@ -87,6 +90,14 @@ var notionSecrets = withNotionToken ? [
 var notionSettings = withNotionToken ? [
   { name: 'ASKPAGE_NOTION_TOKEN', secretRef: 'notion-token' }
 ] : []
+var googleDriveSecrets = withGoogleDrive ? [
+  { name: 'google-drive-key', keyVaultUrl: '${vaultUri}secrets/google-drive-key', identity: identity.id }
+] : []
+var googleDriveSettings = withGoogleDrive ? [
+  { name: 'ASKPAGE_GOOGLE_DRIVE_KEY', secretRef: 'google-drive-key' }
+  { name: 'ASKPAGE_GOOGLE_DRIVE_SUBJECT', value: googleDriveSubject }
+  { name: 'ASKPAGE_GOOGLE_DRIVE_GROUPS', value: googleDriveGroups }
+] : []
 var sharePointSecrets = empty(sharePointClientId) ? [] : [
   { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
 ]
@@ -110,7 +121,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
       maxInactiveRevisions: 5
       ingress: { external: true, targetPort: 3978, transport: 'auto', allowInsecure: false }
       registries: [{ server: registryServer, identity: identity.id }]
-      secrets: concat(passwordSecret, modelSecrets, slackSecrets, gitSecrets, confluenceSecrets, notionSecrets, sharePointSecrets, [
+      secrets: concat(passwordSecret, modelSecrets, slackSecrets, gitSecrets, confluenceSecrets, notionSecrets, googleDriveSecrets, sharePointSecrets, [
         { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
         { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
       ])
@@ -146,7 +157,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { type: 'Liveness', httpGet: { path: '/healthz', port: 3978 }, periodSeconds: 20, failureThreshold: 3 }
             { type: 'Readiness', httpGet: { path: isPlaceholder ? '/healthz' : '/readyz', port: 3978 }, periodSeconds: 10, failureThreshold: 3 }
           ]
-          env: concat(passwordSetting, modelSettings, slackSettings, gitSettings, confluenceSettings, notionSettings, sharePointSettings, [
+          env: concat(passwordSetting, modelSettings, slackSettings, gitSettings, confluenceSettings, notionSettings, googleDriveSettings, sharePointSettings, [
             { name: 'ASPNETCORE_HTTP_PORTS', value: '3978' } // read by the placeholder alone
             { name: 'ASKPAGE_DATA_DIR', value: '/data' }
             { name: 'ASKPAGE_HOST', value: '0.0.0.0' }

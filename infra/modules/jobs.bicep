@@ -27,6 +27,9 @@ param confluenceGroups string
 param sharePointClientId string
 param sharePointGroups string
 param withNotionToken bool
+param withGoogleDrive bool
+param googleDriveSubject string
+param googleDriveGroups string
 
 // The bot's own schedule has these switched off (app.bicep); jobs that send something to channels run beside the bot,
 // which is who they send as. Times are UTC. `lateHours`: the caretaker starts a job that has not succeeded for so long.
@@ -61,6 +64,14 @@ var notionSecrets = withNotionToken ? [
 var notionSettings = withNotionToken ? [
   { name: 'ASKPAGE_NOTION_TOKEN', secretRef: 'notion-token' }
 ] : []
+var googleDriveSecrets = withGoogleDrive ? [
+  { name: 'google-drive-key', keyVaultUrl: '${vaultUri}secrets/google-drive-key', identity: identity.id }
+] : []
+var googleDriveSettings = withGoogleDrive ? [
+  { name: 'ASKPAGE_GOOGLE_DRIVE_KEY', secretRef: 'google-drive-key' }
+  { name: 'ASKPAGE_GOOGLE_DRIVE_SUBJECT', value: googleDriveSubject }
+  { name: 'ASKPAGE_GOOGLE_DRIVE_GROUPS', value: googleDriveGroups }
+] : []
 var sharePointSecrets = empty(sharePointClientId) ? [] : [
   { name: 'sharepoint-client-secret', keyVaultUrl: '${vaultUri}secrets/sharepoint-client-secret', identity: identity.id }
 ]
@@ -70,7 +81,7 @@ var sharePointSettings = empty(sharePointClientId) ? [] : [
   { name: 'ASKPAGE_SHAREPOINT_CLIENT_SECRET', secretRef: 'sharepoint-client-secret' }
   { name: 'ASKPAGE_SHAREPOINT_GROUPS', value: sharePointGroups }
 ]
-var settings = concat(gitSettings, confluenceSettings, notionSettings, sharePointSettings, [
+var settings = concat(gitSettings, confluenceSettings, notionSettings, googleDriveSettings, sharePointSettings, [
   { name: 'ASKPAGE_DATA_DIR', value: '/data' }
   { name: 'ASKPAGE_PAGES', value: pages }
   { name: 'ASKPAGE_COSMOS_ENDPOINT', value: cosmosEndpoint }
@@ -85,7 +96,7 @@ var settings = concat(gitSettings, confluenceSettings, notionSettings, sharePoin
   { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
   { name: 'AZURE_CLIENT_ID', value: identity.clientId }
 ])
-var secrets = concat(gitSecrets, confluenceSecrets, notionSecrets, sharePointSecrets, [
+var secrets = concat(gitSecrets, confluenceSecrets, notionSecrets, googleDriveSecrets, sharePointSecrets, [
   { name: 'pseudonym-key', keyVaultUrl: '${vaultUri}secrets/pseudonym-key', identity: identity.id }
   { name: 'insights-connection', keyVaultUrl: '${vaultUri}secrets/insights-connection', identity: identity.id }
 ])

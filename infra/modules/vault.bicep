@@ -38,6 +38,9 @@ param sharePointClientSecret string
 @secure()
 param notionToken string
 
+@secure()
+param googleDriveKey string
+
 var secretsUser = '4633458b-17de-408a-b874-0445c86b69e6' // Key Vault Secrets User
 var secretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7' // Key Vault Secrets Officer
 
@@ -105,6 +108,12 @@ resource notion 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(noti
   parent: vault
   name: 'notion-token'
   properties: { value: notionToken, contentType: 'setting notion_token' }
+}
+
+resource googleDrive 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(googleDriveKey)) {
+  parent: vault
+  name: 'google-drive-key'
+  properties: { value: googleDriveKey, contentType: 'setting google_drive_key' }
 }
 
 resource connection 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {

@@ -56,7 +56,7 @@ from pages.fetched import (
     SignInNeeded,
     refuse_too_large,
 )
-from pages.kinds import DOCUMENTS, READABLE, choose_kind, refine_type
+from pages.kinds import DOCUMENTS, READABLE, choose_sent_kind, refine_type
 from pages.parse.ocr import OcrRules
 from pages.parse.sandbox import Sandbox
 
@@ -199,18 +199,22 @@ class Fetcher:
         found = await self.follow(url, lambda _: etag)
         return found if isinstance(found, Fetched) else None
 
-    async def follow(self, url: str, validator: Validator) -> Fetched | NotModified:
+    async def follow(
+        self, url: str, validator: Validator, languages: Sequence[str] | None = None
+    ) -> Fetched | NotModified:
         """Return what lies at `url`, or at the end of its redirects, if it is new there.
 
-        `validator` gives what is known of an address (called in a thread). Raises PageRefused and nothing
-        else.
+        `validator` gives what is known of an address (called in a thread); `languages` are asked for, by
+        default those of the limits. Raises PageRefused and nothing else.
         """
+        wanted = _name_languages(self.limits.page_languages if languages is None else languages)
         address = asked = parse_address(url)
         been: set[str] = set()
         try:
             async with asyncio.timeout(self.limits.timeout_s):
                 for _ in range(self.limits.max_redirects + 1):
-                    found = await self._hop(address, await asyncio.to_thread(validator, address.url))
+                    known_as = await asyncio.to_thread(validator, address.url)
+                    found = await self._hop(address, known_as, wanted)
                     if not isinstance(found, Address):
                         return found
                     been.add(address.url)
@@ -272,13 +276,15 @@ class Fetcher:
             body = await self._read(address, response, kind, self.limits.max_bytes)
             return Fetched(address.url, body, kind, response.charset)
 
-    async def _hop(self, address: Address, etag: str | None) -> Fetched | Address | NotModified:
-        """Make one request; an Address is where it redirects to."""
+    async def _hop(
+        self, address: Address, etag: str | None, wanted: Mapping[str, str]
+    ) -> Fetched | Address | NotModified:
+        """Make one request, with headers for what is wanted; an Address is where it redirects to."""
         self._check_site(address)
         if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
         condition = _condition(etag or "")
-        headers = condition | _name_languages(self.limits.page_languages)
+        headers = {**condition, **wanted}
         url = URL(address.url, encoded=True)
         async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
@@ -288,7 +294,9 @@ class Fetcher:
             _check_status(address, response.status)
             content_type = _content_type(address, response)
             body = await self._read(address, response, content_type, self.limits.max_bytes)
-            return Fetched(address.url, body, content_type, response.charset, _validator(response))
+            return Fetched(
+                address.url, body, content_type, response.charset, _validator(response), _varies(response)
+            )
 
     async def check_address(self, address: Address) -> list[str]:
         """Return the network addresses of a host, for another program that is to connect to these alone.
@@ -425,9 +433,15 @@ def _validator(response: aiohttp.ClientResponse) -> str | None:
     return modified if stands else None
 
 
+def _varies(response: aiohttp.ClientResponse) -> bool:
+    """Tell whether a site says that it has a page in several languages, or in which one it sends it."""
+    vary = ",".join(response.headers.getall("Vary", [])).lower()
+    return "accept-language" in vary or "Content-Language" in response.headers
+
+
 def _check_kind(name: str, declared: str) -> str:
     """Return the kind of a file that was sent. Raises PageUnreadable, also where a page came in its place."""
-    kind = choose_kind(name, declared)
+    kind = choose_sent_kind(name, declared)
     if not kind:
         raise PageUnreadable(
             mark("That is no file that I can read; I can read {kinds}."), kinds=Phrase(READABLE)

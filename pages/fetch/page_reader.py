@@ -9,7 +9,8 @@
   site only, never the home page for another one, and only while what is known there is the same text.
 - What did not change is not read again: the server says so by the validator that it sent, else the bytes do.
   What an older version of `pages.parse` read is read again, and what was asked for in other languages: a
-  site has a version of the page for each. The number and the languages stand before the validator.
+  site has a version of the page for each. The number and the languages stand before the validator, and
+  whether the site has several (`speaks_several`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ Known = Callable[[str], PageEntry | None]
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _INDEX = ("index.html", "index.htm", "index.php", "default.aspx", "default.htm")
+_SEVERAL = ",*"
 BY_SCRIPT = mark(
     "The text of that page is put together by a program in the browser, so that I find none of it. Please "
     "send another address of it, such as one for printing, or the text as a file."
@@ -45,19 +47,27 @@ ROUTE = mark(
 
 
 async def read_page(
-    fetcher: Fetcher, start: str | Fetched, known: Known, now: datetime, *, timeout_s: float | None = None
+    fetcher: Fetcher,
+    start: str | Fetched,
+    known: Known,
+    now: datetime,
+    *,
+    timeout_s: float | None = None,
+    language: str = "",
 ) -> Page | NotModified:
     """Return the page at an address, or of what was fetched there. Raises PageRefused.
 
-    `timeout_s` is for reading it, once it is there.
+    `timeout_s` is for reading it, once it is there. `language` is that of whoever asks; it is asked for
+    before those of the settings.
     """
+    recipe = name_recipe(fetcher, language)
     refuse_route(start if isinstance(start, str) else start.url)
     been: list[str] = []
     while True:
-        found = await fetch_new(fetcher, start, known) if isinstance(start, str) else start
+        found = await fetch_new(fetcher, start, known, language) if isinstance(start, str) else start
         if isinstance(found, NotModified):
             return found
-        kept = replace(found, etag=await asyncio.to_thread(_name_version, found, _recipe(fetcher)))
+        kept = replace(found, etag=await asyncio.to_thread(_name_version, found, recipe))
         if found.etag is None and await _is_as_before(kept, known):
             return NotModified(found.url)
         if found.content_type not in _HTML:
@@ -104,27 +114,45 @@ def refuse_route(url: str) -> None:
         raise PageUnreadable(ROUTE)
 
 
-async def fetch_new(fetcher: Fetcher, url: str, known: Known) -> Fetched | NotModified:
+async def fetch_new(fetcher: Fetcher, url: str, known: Known, language: str = "") -> Fetched | NotModified:
     """Fetch what is new at an address, or where its redirects end. Raises PageRefused."""
-    recipe = _recipe(fetcher)
-    return await fetcher.follow(url, lambda at: _validator(known(at), recipe))
+    recipe = name_recipe(fetcher, language)
+    asked = _list_languages(fetcher, language)
+    return await fetcher.follow(url, lambda at: _validator(known(at), recipe), asked)
 
 
-def _recipe(fetcher: Fetcher) -> str:
-    """Return the name of how pages are asked for and read now."""
-    limits = fetcher.limits
-    return ",".join((str(RECIPE), *limits.page_languages, *(f"ocr:{one}" for one in limits.ocr_languages)))
+def name_recipe(fetcher: Fetcher, language: str = "") -> str:
+    """Return the name of how pages are asked for and read now, for whoever speaks a language."""
+    pictures = (f"ocr:{one}" for one in fetcher.limits.ocr_languages)
+    return ",".join((str(RECIPE), *_list_languages(fetcher, language), *pictures))
+
+
+def is_read_by(etag: str | None, recipe: str) -> bool:
+    """Tell whether a page with this validator was asked for and read in this way."""
+    return (etag or "").partition(" ")[0].removesuffix(_SEVERAL) == recipe
+
+
+def speaks_several(etag: str | None) -> bool:
+    """Tell whether the site of a page with this validator may have it in other languages."""
+    return (etag or "").partition(" ")[0].endswith(_SEVERAL)
+
+
+def _list_languages(fetcher: Fetcher, language: str) -> tuple[str, ...]:
+    """Return the languages that are asked for, the best one first: "de-AT" is content with "de"."""
+    wider = language.partition("-")[0]
+    return tuple(dict.fromkeys(filter(None, (language, wider, *fetcher.limits.page_languages))))
 
 
 def _validator(entry: PageEntry | None, recipe: str) -> str | None:
     """Return what to ask the server with, if what is known was asked for and read as pages are now."""
-    read_by, _, validator = (entry.etag or "" if entry else "").partition(" ")
-    return validator if read_by == recipe else None
+    etag = entry.etag if entry else None
+    return (etag or "").partition(" ")[2] if is_read_by(etag, recipe) else None
 
 
 def _name_version(found: Fetched, recipe: str) -> str:
     """Return what is kept of a page's version: the server's validator, else the digest of its bytes."""
-    return f"{recipe} {found.etag or hashlib.sha256(found.body).hexdigest()}"
+    several = _SEVERAL if found.varies else ""
+    return f"{recipe}{several} {found.etag or hashlib.sha256(found.body).hexdigest()}"
 
 
 async def _is_as_before(found: Fetched, known: Known) -> bool:

@@ -61,8 +61,9 @@ def cut_passages(page: Page, count_tokens: Callable[[str], int], longest: int) -
 
     No passage spans two sections.
     """
+    shown = page.url.partition("#")[0]  # behind it may stand the language in which the page was asked for
     for section in page.sections:
-        url = f"{page.url}#{section.anchor}" if section.anchor else page.url
+        url = f"{shown}#{section.anchor}" if section.anchor else shown
         rest = deque(pieces(section.text))
         for start, end in _pack(section.text, count_tokens, longest):
             passage = Passage(

@@ -22,6 +22,7 @@ _READERS = {
     kinds.OPEN_SHEETS: "office.opendocument:read_opendocument",
     kinds.OPEN_SLIDES: "office.opendocument:read_opendocument",
     kinds.RICH_TEXT: "office.rich_text:read_rich_text",
+    kinds.PICTURE: "picture:read_picture",
 }
 
 

@@ -16,8 +16,10 @@ from pages.parse.elements.abbreviations import Abbreviations
 from pages.parse.elements.anchors import ANCHOR, HEADINGS
 from pages.parse.elements.code_blocks import is_code_line
 from pages.parse.elements.inline import is_raised, is_short, is_way_back, write_lowered, write_raised
+from pages.parse.elements.note_marks import NoteMarks, find_note_marks
 from pages.parse.elements.tables import Grid, find_data_tables
 from pages.parse.elements.text_buffer import TextBuffer
+from pages.visibility.boxes import BREAK, LINE
 from pages.visibility.html_tree import Element, to_one_line, visible, walk
 
 _PARAGRAPHS = frozenset(
@@ -56,7 +58,7 @@ def split_sections(root: Element) -> tuple[Section, ...]:
 
     What stands before the first heading comes with heading "".
     """
-    writer = _Writer(find_data_tables(root))
+    writer = _Writer(find_data_tables(root), find_note_marks(root))
     for event, element in walk(root):
         if event == "start":
             writer.start(element)
@@ -68,8 +70,9 @@ def split_sections(root: Element) -> tuple[Section, ...]:
 class _Writer:
     """Turns the events of a walk into sections."""
 
-    def __init__(self, data_tables: frozenset[Element]) -> None:
+    def __init__(self, data_tables: frozenset[Element], marks: NoteMarks) -> None:
         self._data_tables = data_tables
+        self._marks = marks
         self._text = TextBuffer()
         self._heading: tuple[str, str] = ("", "")
         self._level = 2
@@ -91,7 +94,7 @@ class _Writer:
             self._close_section()
             self._in_heading = element
         elif self._in_heading is not None:  # a heading is one line
-            self._add_space(tag)
+            self._add_space(element, tag)
         elif self._tables and self._tables[-1].cell is not None:
             self._open_in_cell(element, tag)
         else:
@@ -113,7 +116,7 @@ class _Writer:
             self._level = int(tag[1:])
             self._in_heading = None
         elif self._in_heading is not None:
-            self._add_space(tag)
+            self._add_space(element, tag)
         elif self._tables and self._close_in_table(element, tag):
             pass
         else:
@@ -135,18 +138,24 @@ class _Writer:
         elif is_way_back(element):
             self._written = element
         elif not self._pre and is_raised(element):
-            self._text.add(write_raised(element, self._text.ends_with(_CONTEXT)))
+            self._text.add(write_raised(element, self._text.ends_with(_CONTEXT), self._marks))
             self._written = element
         elif tag == "sub" and not self._pre and is_short(element):
             self._text.add(write_lowered(element, self._text.ends_with(_CONTEXT)))
             self._written = element
         return self._written is not None
 
-    def _add_space(self, tag: str) -> None:
-        if tag in _PARAGRAPHS or tag == "br":
+    def _add_space(self, element: Element, tag: str) -> None:
+        if tag in _PARAGRAPHS or tag == "br" or element.get(BREAK):
             self._text.add(" ")
 
+    def _part(self, element: Element) -> None:
+        """Part an inline element from what stands beside it, as its style sheet does."""
+        if (kind := element.get(BREAK)) and not self._pre:
+            self._text.break_line(1) if kind == LINE else self._text.add(" ")
+
     def _open_block(self, element: Element, tag: str) -> None:
+        self._part(element)
         if self._pre and tag in _CODE_LINES:
             self._text.break_line(1)
             return
@@ -202,7 +211,7 @@ class _Writer:
             else:
                 self._text.add(" ")
         else:
-            self._add_space(tag)
+            self._add_space(element, tag)
 
     def _close_in_table(self, element: Element, tag: str) -> bool:
         table = self._tables[-1]
@@ -215,7 +224,7 @@ class _Writer:
             table.grid.in_head &= tag != "thead"
             return False
         else:
-            self._add_space(tag)
+            self._add_space(element, tag)
         return True
 
     def _close_table(self, table: _Table) -> None:
@@ -231,6 +240,7 @@ class _Writer:
         self._text.break_line(1 if self._lists else 2)
 
     def _close_block(self, element: Element, tag: str) -> None:
+        self._part(element)
         if self._pre and tag in _CODE_LINES:
             self._text.break_line(1)
             return

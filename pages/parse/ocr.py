@@ -1,4 +1,4 @@
-"""Reads the text in scanned pages (OCR), by Tesseract, where the operator has set it up; off otherwise.
+"""Reads the text in scanned pages and pictures (OCR), by Tesseract, where it is set up; off otherwise.
 
     reader = open_reader()                      None where it is off
     found = reader.read(pixels, width, height)  None where nothing can be made out
@@ -108,10 +108,8 @@ def open_reader() -> OcrReader | None:
 
 def find_problem(languages: Sequence[str]) -> Phrase | None:
     """Return why pictures cannot be read in these languages, with what to do; None where they can."""
-    if importlib.util.find_spec("tesserocr") is None:
-        return Phrase(
-            mark("Its text cannot be read here: the operator is to install tesserocr (the extra ocr).")
-        )
+    if any(importlib.util.find_spec(name) is None for name in ("tesserocr", "PIL")):
+        return Phrase(mark("Its text cannot be read here: the operator is to install the extra ocr."))
     if not _find_folder(languages):
         wanted = ", ".join(languages)
         return Phrase(

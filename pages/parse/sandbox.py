@@ -7,6 +7,8 @@
 A thread would not do: a single regular expression or a parser in C holds the interpreter, and with it the
 event loop, for as long as it takes. The processes are started when there is something to read, and stay. One
 that passes a limit is killed, the page is refused with a sentence, and the next page gets another process.
+One that stands at the limit of its memory is given a second more: without a byte to spare it may take minutes
+to free what it has read.
 They are given nothing of our environment, open no network, and end when the pipe to them closes, however we
 end (`pages.parse.sandbox_worker`).
 
@@ -28,9 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from core.phrases import Phrase, mark
+from core.processes import read_peak_memory
 from core.readers import Readers
 from core.records import Page
-from pages.fetched import Fetched, PageUnreachable, PageUnreadable
+from pages.fetched import TOO_MUCH_MEMORY, Fetched, PageUnreachable, PageUnreadable
 from pages.parse.landing import PageSigns
 from pages.parse.ocr import OcrRules
 from pages.parse.sitemaps import Sitemap
@@ -48,6 +51,12 @@ SOURCE_TIMEOUT_S = 60.0
 """Longest time to read a page that the operator named and nobody waits for, seconds: a PDF of 500 pages takes
 20."""
 
+_LOOK_S = 0.25
+"""How often the memory of a process that reads is looked at, seconds."""
+_SPARE_BYTES = 8_000_000
+"""A process that has come so near to its limit is at it: its memory grows by one to eight megabytes."""
+_LAST_S = 1.0
+"""As long as such a process may still take, seconds."""
 _OCR_SHARE = 0.6
 """Share of a page's time in which pictures may be read; what it takes must not cost the rest of the file."""
 _START_S = 60.0
@@ -256,6 +265,8 @@ class _Worker:
         self._stdin, self._stdout = process.stdin, process.stdout
         self.goes_on = True
         self._tasks = 0
+        self._memory_bytes = -1  # the limit that the process says to have; none until then
+        self._is_out_of_memory = False
 
     @classmethod
     async def start(cls, memory_bytes: int) -> _Worker:
@@ -270,7 +281,7 @@ class _Worker:
         )
         worker = cls(process)
         try:
-            await worker._read()
+            worker._memory_bytes = int((await worker._read())["memory_bytes"])
         except BaseException:
             await worker.end()
             raise
@@ -287,13 +298,36 @@ class _Worker:
     async def ask(self, head: dict[str, Any], body: bytes) -> dict[str, Any]:
         """Return what the process makes of a body. Raises EOFError or OSError when it dies."""
         self._tasks += 1
+        watching = asyncio.create_task(self._watch_memory())
+        try:
+            reply = await self._exchange(head, body)
+        except (EOFError, OSError):
+            if not self._is_out_of_memory:
+                raise
+            reply = {"refused": [TOO_MUCH_MEMORY, {}], "ends": True}
+        finally:
+            watching.cancel()
+        self.goes_on = self._tasks < _MOST_TASKS and not reply.get("ends") and not self._is_at_limit()
+        return reply
+
+    async def _exchange(self, head: dict[str, Any], body: bytes) -> dict[str, Any]:
         for frame in (json.dumps(head).encode(), body):
             self._stdin.write(len(frame).to_bytes(8, "big"))
             self._stdin.write(frame)
         await self._stdin.drain()
-        reply = await self._read()
-        self.goes_on = self._tasks < _MOST_TASKS and not reply.get("ends")
-        return reply
+        return await self._read()
+
+    async def _watch_memory(self) -> None:
+        """Kill the process a second after it has come to the limit of its memory."""
+        while not self._is_at_limit():  # noqa: ASYNC110 - the system sets no event
+            await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_LAST_S)
+        self._is_out_of_memory = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def _is_at_limit(self) -> bool:
+        return 0 < self._memory_bytes - _SPARE_BYTES <= read_peak_memory(self.pid)
 
     async def _read(self) -> dict[str, Any]:
         size = int.from_bytes(await self._stdout.readexactly(8), "big")

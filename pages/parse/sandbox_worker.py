@@ -1,6 +1,8 @@
 """The process that `pages.parse.sandbox` starts to read foreign bytes: limited, without a network.
 
-Run as: python -m pages.parse.sandbox_worker MEMORY_BYTES     it says {} when it is ready
+Run as: python -m pages.parse.sandbox_worker MEMORY_BYTES
+
+It says {"memory_bytes": …}, the limit that is in force (-1: none), when it is ready.
 
 On its standard input come pairs of frames, a JSON object and a body, and on its standard output goes a frame
 of JSON for each pair; a frame is its length in eight bytes, the highest first, and its bytes. It ends when
@@ -111,7 +113,7 @@ def main() -> None:
     """Read what comes, until nothing comes any more."""
     requests, replies = _pipes()
     _confine_process(int(sys.argv[1]))
-    _write(replies, {})
+    _write(replies, {"memory_bytes": resource.getrlimit(resource.RLIMIT_AS)[0]})
     too_much = _build_frame({"refused": [TOO_MUCH_MEMORY, {}], "ends": True})
     while (head := _read(requests)) is not None and (body := _read(requests)) is not None:
         try:

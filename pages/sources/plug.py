@@ -71,6 +71,11 @@ class SourceAccess:
     sharepoint_groups: tuple[str, ...] = ()
     notion_token: str = field(default="", repr=False)
     notion_url: str = ""
+    google_drive_key: str = field(default="", repr=False)
+    google_drive_subject: str = ""
+    google_drive_groups: tuple[str, ...] = ()
+    google_drive_url: str = ""
+    google_login_url: str = ""
     graph_url: str = ""
     login_url: str = ""
 

@@ -31,6 +31,7 @@ class SourcePlug:
 PLUGS: Mapping[str, SourcePlug] = {
     "git": SourcePlug("pages.sources.git.source", frozenset({"subdirectory", "published", "files_at"})),
     "confluence": SourcePlug("pages.sources.confluence.source"),
+    "googledrive": SourcePlug("pages.sources.googledrive.source"),
     "notion": SourcePlug("pages.sources.notion.source"),
     "sharepoint": SourcePlug("pages.sources.sharepoint.source"),
 }

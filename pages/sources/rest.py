@@ -27,10 +27,10 @@ LONGEST_WAIT_S = 120.0
 """Longest pause that a service may ask for at once, seconds."""
 PATIENCE_S = 600.0
 """Longest time that is waited for a service during one look at a source, seconds."""
-_USUAL_WAIT_S = 5.0
+_USUAL_WAIT_S, _LONGEST_UNASKED_S = 5.0, 60.0
 _TRIES = 6
 _BUSY = frozenset({429, 502, 503, 504})
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 Authorize = Callable[[bool], Awaitable[Mapping[str, str]]]
 """Returns the headers that a call carries; True: the ones before were refused, new ones are needed."""
@@ -46,6 +46,7 @@ class ApiRefused(PageUnreachable):
 
 Explain = Callable[[int, str], str]
 """Status and code of an error → a sentence that says what to do."""
+ReadCode = Callable[[bytes], str]
 
 
 async def pause(delay_s: float) -> None:
@@ -56,8 +57,20 @@ async def pause(delay_s: float) -> None:
 class RestClient:
     """One look at one service; see the module."""
 
-    def __init__(self, fetcher: Fetcher, base: str, authorize: Authorize, explain: Explain) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        base: str,
+        authorize: Authorize,
+        explain: Explain,
+        *,
+        read_code: ReadCode | None = None,
+        busy_codes: frozenset[str] = frozenset(),
+    ) -> None:
+        """`read_code` finds the code in an error's body; a 403 with one of `busy_codes` asks for patience."""
         self._fetcher = fetcher
+        self._read_code = read_code or read_error_code
+        self._busy_codes = busy_codes
         self._base = parse_address(base)
         self._authorize = authorize
         self._explain = explain
@@ -106,12 +119,12 @@ class RestClient:
 
     async def _call(self, call: ApiCall) -> ApiReply:
         renewing = renewed = False
-        for _ in range(_TRIES):
+        for number in range(_TRIES):
             self._count_call()
             given = {**call.headers, **await self._authorize(renewing)}
             reply = await self._send(ApiCall(call.url, call.method, given, json=call.json))
-            if reply.status in _BUSY:
-                await self._wait(reply)
+            if self._is_busy(reply):
+                await self._wait(reply, number)
             elif reply.status == _UNAUTHORIZED and not renewed:  # the token may have expired meanwhile
                 renewed = True
             else:
@@ -139,8 +152,15 @@ class RestClient:
                 f"{self._base.site} lists more than {MOST_CALLS:,} calls can tell; please name a part of it."
             )
 
-    async def _wait(self, reply: ApiReply) -> None:
-        delay_s = read_delay(reply.headers.get("retry-after", ""))
+    def _is_busy(self, reply: ApiReply) -> bool:
+        if reply.status == _FORBIDDEN and self._busy_codes:
+            return self._read_code(reply.body) in self._busy_codes
+        return reply.status in _BUSY
+
+    async def _wait(self, reply: ApiReply, number: int) -> None:
+        """Wait as long as the service says, else longer each time."""
+        asked = reply.headers.get("retry-after", "")
+        delay_s = read_delay(asked) if asked else min(_USUAL_WAIT_S * 2**number, _LONGEST_UNASKED_S)
         self._waited_s += delay_s
         if delay_s > LONGEST_WAIT_S or self._waited_s > PATIENCE_S:
             raise PageUnreachable(
@@ -152,7 +172,7 @@ class RestClient:
     def _check(self, reply: ApiReply) -> ApiReply:
         if reply.status < 400:  # noqa: PLR2004 - where HTTP's errors begin
             return reply
-        code = read_error_code(reply.body)
+        code = self._read_code(reply.body)
         raise ApiRefused(
             self._explain(reply.status, code), reply.status, code, reply.headers.get("location", "")
         )

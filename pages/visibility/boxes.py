@@ -63,6 +63,12 @@ _SHOWN_WIDE = re.compile(
 )
 
 
+_BLOCKS = frozenset({"block", "flex", "grid", "list-item", "table", "table-row", "flow-root"})
+_LAYS_OUT = frozenset({"flex", "inline-flex", "grid", "inline-grid"})
+BREAK, LINE, SPACE = "data-read-break", "line", "space"
+"""The attribute that says how an inline element is parted from its neighbours, and its values."""
+
+
 def box_sight(element: Element, declared: Declared, above: Declared, look: Look, external: bool) -> Sight:
     """Return whether a reader sees an element at all. `above` is declared for its parent."""
     named = _judge_names(element, external)
@@ -79,6 +85,17 @@ def box_sight(element: Element, declared: Declared, above: Declared, look: Look,
         _judge_mask(declared),
     ]
     return max(found)
+
+
+def find_break(element: Element, declared: Declared, above: Declared) -> str:
+    """Return how a style sheet parts an inline element from its neighbours: LINE, SPACE, "" for not."""
+    if element.tag not in _INLINE:
+        return ""
+    display = words(declared.get("display", "").lower())
+    if _BLOCKS & set(display):
+        return LINE
+    beside = _LAYS_OUT & set(words(above.get("display", "").lower())) or "table-cell" in display
+    return SPACE if beside and "none" not in display else ""
 
 
 def is_struck(element: Element, declared: Declared) -> bool:

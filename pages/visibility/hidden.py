@@ -24,7 +24,7 @@ from math import inf
 from typing import cast
 
 from pages.fetched import PageUnreadable
-from pages.visibility.boxes import box_sight, compute_layer, covers, is_struck
+from pages.visibility.boxes import BREAK, box_sight, compute_layer, covers, find_break, is_struck
 from pages.visibility.html_tree import Element, empty, to_one_line, visible
 from pages.visibility.looks import Look, Sight, look_of, text_sight
 from pages.visibility.selectors import TOO_MUCH
@@ -249,7 +249,17 @@ def drop_unseen(root: Element) -> int:
     _judge(boxes, styles.external, openers, wide=False)
     if _is_empty(boxes):
         _judge(boxes, styles.external, openers, wide=True)
+    _mark_breaks(boxes)
     return _take_out(boxes)
+
+
+def _mark_breaks(boxes: list[_Box]) -> None:
+    """Note on inline elements where a style sheet begins a line or leaves a gap: "Opens" "8 am"."""
+    for box in boxes:
+        if box.parent >= 0:
+            kind = find_break(box.element, box.styled.declared, boxes[box.parent].styled.declared)
+            if kind:
+                box.element.set(BREAK, kind)
 
 
 def _drop_no_script_mark(root: Element) -> None:

@@ -222,7 +222,8 @@ class Chat:
         talking = Talking(lambda: [(LEAVE.url, LEAVE.title), *LISTED], self.examples)
         talking.read_file = self.parts.files.ensure
         if self.file_pages is not None:
-            uploads = Uploads(self.data_dir, most_bytes=1_000_000)
+            pictures = self.parts.files.reads_pictures
+            uploads = Uploads(self.data_dir, most_bytes=1_000_000, pictures=pictures)
             self.parts.files.downloaders[Channel.LOCAL] = uploads
             self.page.take_files(uploads)
         self.asking = Asking(self.store, self.actor, self.parts.looking, talking=talking)

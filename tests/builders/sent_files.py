@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
 
 from bot.dialogs.answerer import PageAnswerer
 from core.records import Answer, AnswerKind, Citation, Question
@@ -17,6 +20,16 @@ from tests.builders.world import an_answer
 HERE = "127.0.0.1"
 
 
+def a_picture(*lines: str, kind: str = "PNG") -> bytes:
+    """Return a picture with lines of text, as large as a screen shows them."""
+    picture = Image.new("L", (900, 80 + 38 * len(lines)), 255)
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(picture).text((40, 40 + 38 * number), line, fill=0, font=ImageFont.load_default(28))
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
 def a_fetcher(url: str) -> Fetcher:
     """Return one that opens a server of the test's own, and nothing else."""
     site = url.partition("://")[2]
@@ -24,10 +37,11 @@ def a_fetcher(url: str) -> Fetcher:
 
 
 @asynccontextmanager
-async def a_library(folder: Path) -> AsyncGenerator[Library]:
-    """Open a library without sources, whose sandbox is the real one."""
+async def a_library(folder: Path, *ocr_languages: str) -> AsyncGenerator[Library]:
+    """Open a library without sources, whose sandbox is the real one; it reads pictures in these languages."""
     index = await FileIndex.open(folder / "index", HashedEmbedder())
-    async with Fetcher(FetchLimits(max_bytes=1_000_000)) as fetcher:
+    limits = FetchLimits(max_bytes=1_000_000, extract_timeout_s=60.0, ocr_languages=ocr_languages)
+    async with Fetcher(limits) as fetcher:
         library = Library(index, fetcher)
         try:
             yield library

@@ -86,6 +86,7 @@ class ConnectorService:
         self.chats: dict[str, str] = {}
         self.app.router.add_post("/v3/conversations", self._open_chat)
         self.app.router.add_get("/sharepoint/{name}", self._send_file)
+        self.app.router.add_get("/v3/attachments/{name}/views/original", self._send_picture)
         self.app.router.add_route(
             "*", "/v3/conversations/{conversation}/activities/{message}/reactions/{name}", self._react
         )
@@ -183,6 +184,17 @@ class ConnectorService:
         return web.Response(
             body=body, status=200 if body is not None else 404, content_type="application/octet-stream"
         )
+
+    async def _send_picture(self, request: web.Request) -> web.Response:
+        """Send a picture of a message to the bot alone.
+
+        Source: https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference
+        """
+        if not request.headers.get("Authorization", "").startswith("Bearer "):
+            return web.Response(status=401)
+        self.fetched.append(request.match_info["name"])
+        body = self.files.get(request.match_info["name"])
+        return web.Response(body=body, status=200 if body is not None else 404, content_type="image/png")
 
     async def _take(self, request: web.Request) -> web.Response:
         at = asyncio.get_running_loop().time()

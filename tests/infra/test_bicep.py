@@ -179,6 +179,7 @@ def test_no_secret_is_told() -> None:
         "appPassword",
         "confluenceTokens",
         "gitTokens",
+        "googleDriveKey",
         "modelServerKey",
         "notionToken",
         "sharePointClientSecret",
@@ -291,7 +292,8 @@ def test_slack_has_its_secrets_from_the_vault_where_it_is_set_up() -> None:
 
 @pytest.mark.parametrize("stem", ["app", "jobs"])
 @pytest.mark.parametrize(
-    "setting", ["git_tokens", "confluence_tokens", "notion_token", "sharepoint_client_secret"]
+    "setting",
+    ["git_tokens", "confluence_tokens", "notion_token", "google_drive_key", "sharepoint_client_secret"],
 )
 def test_sources_behind_a_sign_in_have_their_secrets_from_the_vault(setting: str, stem: str) -> None:
     text = FILES[stem].path.read_text("utf-8")

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from core.readers import EVERYONE, Readers, reading_as
 from core.records import Page, Section
+from core.translation import speak
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.fetched import AddressRefused, PageRefused, PageUnreachable
 from pages.index.base import Indexes
@@ -37,6 +38,7 @@ class Site:
     texts: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     unchanged: int = 0
+    spoken: dict[str, dict[str, str]] = field(default_factory=dict)  # headers of pages in several languages
     named: list[str] = field(default_factory=list)  # in the sitemap beside the texts
     dates: dict[str, str] = field(default_factory=dict)  # when pages without an ETag were changed
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,6 +48,8 @@ class Site:
         self.asked.append(request.path)
         self.reached.set()
         await self.gate.wait()
+        if request.path == "/moved":
+            raise web.HTTPFound("/many")
         if request.path == "/old":
             raise web.HTTPFound("/leave")
         if request.path == "/sitemap.xml":
@@ -54,6 +58,8 @@ class Site:
                 text=f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{places}</urlset>',
                 content_type="application/xml",
             )
+        if request.path in self.spoken:
+            return self._in_language(request)
         if request.path not in self.texts:
             raise web.HTTPNotFound
         if request.path in self.dates:
@@ -65,6 +71,19 @@ class Site:
         return web.Response(
             text=f"# Page\n\n{self.texts[request.path]}", content_type="text/markdown", headers={"ETag": etag}
         )
+
+    def _in_language(self, request: web.Request) -> web.Response:
+        """Answer in German to whoever asks for it first, else in English."""
+        asked = request.headers.get("Accept-Language", "")
+        text, language = (
+            ("Alle haben 30 Tage.", "de") if asked.startswith("de") else ("All have 26 days.", "en")
+        )
+        etag = f'"{language}"'
+        headers = {**self.spoken[request.path], "ETag": etag}
+        if request.headers.get("If-None-Match") == etag:
+            self.unchanged += 1
+            return web.Response(status=304, headers=headers)
+        return web.Response(text=f"# Page\n\n{text}", content_type="text/markdown", headers=headers)
 
     def _dated(self, request: web.Request, date: str) -> web.Response:
         headers = {"Last-Modified": date}
@@ -202,6 +221,54 @@ async def test_a_pasted_page_is_fetched_once_while_it_is_fresh(
     site.texts["/leave"] = "Everyone gets 30 days of leave."
     changed = await library.ensure(page.url)
     assert await texts(library, "leave", changed.url) == ["Everyone gets 30 days of leave."]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Vary": "Accept-Encoding, Accept-Language"}, {"Content-Language": "x"}, {}],
+    ids=["a site that says so", "a site that names the language", "a site that says nothing"],
+)
+async def test_a_pasted_page_comes_in_the_language_of_whoever_asks(
+    headers: dict[str, str], library: Library, site: Site, clock: Clock
+) -> None:
+    site.spoken["/many"] = headers
+    url = f"{site.url}/many"
+    for language, text in (
+        ("de-AT", "Alle haben 30 Tage."),
+        ("en", "All have 26 days."),
+        ("de", "Alle haben"),
+    ):
+        with speak(language):
+            page = await library.ensure(url)
+            assert page.sections[-1].text.startswith(text)
+            (found,) = await library.search("Tage days", 2, url)
+            assert found.passage.text.startswith(text)
+            assert found.passage.url.partition("#")[0] == url, "a link shows nothing of it"
+    if headers:
+        asked = len(site.asked)
+        with speak("en"):
+            assert (await library.ensure(url)).sections[-1].text == "All have 26 days."
+        assert len(site.asked) == asked, "each language is kept by itself"
+        clock.now += timedelta(minutes=10)
+        with speak("en"):
+            assert (await library.ensure(url)).sections[-1].text == "All have 26 days."
+        assert site.unchanged == 1
+    assert await library.forget(url)
+    assert not await library.pages()
+
+
+async def test_a_page_of_a_source_has_one_language_for_all(
+    library: Library, site: Site, clock: Clock
+) -> None:
+    site.spoken["/many"] = {"Vary": "Accept-Language"}
+    url = f"{site.url}/many"
+    await library.refresh([url])
+    with speak("de"):
+        assert (await library.ensure(url)).sections[-1].text == "All have 26 days."
+        clock.now += timedelta(minutes=10)
+        for address in (url, f"{site.url}/moved"):
+            assert (await library.ensure(address)).sections[-1].text == "All have 26 days."
+    assert [one.url for one in await library.pages()] == [url]
 
 
 async def test_what_somebody_pasted_is_in_nobody_elses_search(

@@ -245,6 +245,51 @@ def test_what_is_left_out_is_told(name: str, doubtful: int, said: list[str]) -> 
     assert all(words in one for words, one in zip(said, page.left_out, strict=True))
 
 
+_PART = (
+    '<text:p>Pay 40<text:span text:style-name="U">2</text:span> and '
+    '<text:span text:style-name="S">30</text:span>.</text:p>'
+)
+_LOOKS = "".join(
+    f'<style:style style:name="{name}" style:family="text"><style:text-properties {look}/></style:style>'
+    for name, look in (
+        ("U", 'style:text-position="super 58%"'),
+        ("S", 'style:text-line-through-style="solid"'),
+    )
+)
+_RUNS = (("Pay 40", ""), ("2", 'baseline="30000"'), (" and ", ""), ("30", 'strike="sngStrike"'), (".", ""))
+RAISED_AND_STRUCK = {
+    "Word": (
+        kinds.WORD,
+        make_word(
+            word_paragraph(
+                word_run("Pay 40"),
+                word_run("2", '<w:vertAlign w:val="superscript"/>'),
+                word_run(" and "),
+                word_run("30", "<w:strike/>"),
+                word_run("."),
+            )
+        ),
+    ),
+    "PowerPoint": (
+        kinds.SLIDES,
+        make_slides(
+            "<p:sp><p:txBody><a:p>"
+            + "".join(f"<a:r><a:rPr {look}/><a:t>{text}</a:t></a:r>" for text, look in _RUNS)
+            + "</a:p></p:txBody></p:sp>"
+        ),
+    ),
+    "OpenDocument": (kinds.OPEN_TEXT, make_open_document("text", _PART, styles=_LOOKS)),
+    "RTF": (kinds.RICH_TEXT, rb"{\rtf1 Pay 40{\super 2} and {\strike 30}.}"),
+}
+
+
+@pytest.mark.parametrize(("kind", "body"), RAISED_AND_STRUCK.values(), ids=RAISED_AND_STRUCK)
+def test_a_raised_mark_stands_apart_and_what_is_struck_out_stays_out(kind: str, body: bytes) -> None:
+    now = datetime.now(UTC)
+    page = extract(body, url="https://h.test/a", content_type=kind, fetched_at=now)
+    assert page.sections[-1].text == "Pay 40 ² and ."
+
+
 def test_a_long_sheet_repeats_its_header() -> None:
     rows = [["Name", "Room"], *([f"Person {at}", (str(at), 0)] for at in range(350))]
     page = read(make_sheets({"Rooms": sheet_rows(rows)}), kinds.SHEETS)

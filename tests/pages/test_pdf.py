@@ -93,11 +93,11 @@ def unpainted(words: str) -> Draw:
     return draw
 
 
-def raised(before: str, mark: str, after: str) -> Draw:
+def raised(before: str, mark: str, after: str, size: float = 7) -> Draw:
     def draw(canvas: Canvas) -> None:
         line = canvas.beginText(72, 600)
         line.textOut(before)
-        line.setFont("Helvetica", 7)
+        line.setFont("Helvetica", size)
         line.setRise(5)
         line.textOut(mark)
         line.setFont("Helvetica", 12)
@@ -233,6 +233,10 @@ SEEN: dict[str, tuple[list[str | Draw], str]] = {
         PROSE.replace("\n", " ") + "\n\n" + MORE_PROSE.replace("\n", " "),
     ),
     "a raised number stands apart": ([raised("You get 25", "1", " days.")], "You get 25 ¹ days."),
+    "a raised letter is a note's": ([raised("You get 25", "b", " days.")], "You get 25 [b] days."),
+    "a raised number hardly smaller": ([raised("You get 25", "1", " days.", 9.6)], "You get 25 ¹ days."),
+    "a raised number behind a unit": ([raised("A room of 30 m", "2", " each.")], "A room of 30 m² each."),
+    "a range that goes on in the next line": (["It takes 5–\n10 days."], "It takes 5–10 days."),
     "a raised word stays": ([raised("On the 1", "st", " of May.")], "On the 1st of May."),
     "bullets and numbers begin items": (
         [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from core.processes import read_peak_memory
 from pages.fetched import TOO_MUCH_MEMORY, Fetched, Inflater, PageUnreadable, inflate
 from pages.parse.extract import extract
 from pages.parse.sandbox import Sandbox
@@ -106,6 +107,33 @@ async def test_a_page_that_takes_too_much_memory_is_refused() -> None:
     assert str(refused.value) == TOO_MUCH_MEMORY
     assert await sandbox.extract(PAGE, NOW)
     await sandbox.close()
+
+
+async def test_a_process_that_hangs_at_the_end_of_its_memory_costs_a_second() -> None:
+    limit = 150_000_000
+    sandbox = Sandbox(60.0, memory_bytes=limit)
+    paragraphs = Fetched("https://example.com/", b"<p>a</p>" * 190_000, "text/html")
+    reading = asyncio.create_task(sandbox.extract(paragraphs, NOW))
+    while not (sandbox.pids and read_peak_memory(next(iter(sandbox.pids))) > limit - 7_500_000):
+        await asyncio.sleep(0)
+        assert not reading.done()
+    stopped = time.monotonic()
+    os.kill(next(iter(sandbox.pids)), signal.SIGSTOP)
+    with pytest.raises(PageUnreadable) as refused:
+        await reading
+    assert str(refused.value) == TOO_MUCH_MEMORY
+    assert time.monotonic() - stopped < 20
+    assert await sandbox.extract(PAGE, NOW)
+    await sandbox.close()
+
+
+async def test_a_process_that_came_near_the_end_of_its_memory_reads_no_other_page(sandbox: Sandbox) -> None:
+    await sandbox.extract(PAGE, NOW)
+    (pid,) = sandbox.pids
+    narrow = Sandbox(60.0, memory_bytes=read_peak_memory(pid) + 5_000_000)
+    assert await narrow.extract(PAGE, NOW)
+    assert not narrow.pids
+    await narrow.close()
 
 
 async def test_a_process_that_died_while_nothing_was_read_is_replaced(sandbox: Sandbox) -> None:

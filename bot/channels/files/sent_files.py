@@ -49,8 +49,10 @@ REMEMBERED = 10_000
 
 
 class FilePages(Protocol):
-    """What reads and keeps files (`pages.library.Library`)."""
+    """What reads and keeps files (`pages.library.Library`); pictures only where that is switched on."""
 
+    @property
+    def reads_pictures(self) -> bool: ...
     async def read_file(self, url: str, parts: Mapping[str, Fetched]) -> Page: ...
     async def is_known(self, url: str) -> bool: ...
     async def forget_files(self, urls: Sequence[str]) -> None: ...
@@ -98,6 +100,11 @@ class SentFiles:
     def are_read(self, channel: Channel) -> bool:
         """Tell whether files of a channel are read."""
         return self._pages is not None and channel in self.downloaders
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the text of pictures is read."""
+        return self._pages is not None and self._pages.reads_pictures
 
     async def find(self, incoming: Incoming, person: str) -> str | None:
         """Return the address of the file that a message without one is about. Raises StoreUnavailable."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.channels.incoming import A_FILE, A_PICTURE, SentFile
 from core.translation import mark, say
-from pages.kinds import choose_kind
+from pages.kinds import choose_sent_kind, is_picture
 
 KINDS = mark(
     "HTML, Markdown, plain text, PDF, Word, PowerPoint, Excel, OpenDocument, RTF, CSV and mail (.eml)"
@@ -21,7 +21,11 @@ NOT_NOW = mark("I cannot keep files at the moment; please send it again later.")
 NOT_HANDED_OUT = mark(
     "I did not get {name} itself here. Please send it to me in our own chat, or paste a link to the page."
 )
-PICTURE = mark("I cannot read pictures, and {name} is one.")
+PICTURE = mark(
+    "I cannot read pictures here, and {name} is one. Please type what it says, or send the file that it was "
+    "taken from."
+)
+OTHER_PICTURE = mark("I cannot read {name}: of pictures I can read PNG, JPEG, GIF, WebP, BMP and TIFF.")
 OTHER_KIND = mark("I cannot read {name}: I can read {readable}.")
 OLD_KIND = mark("I cannot read {name}; nor other {old}.")
 TOO_MANY = mark("I read {most} files of a message at most, so {names} is left out.")
@@ -39,9 +43,11 @@ _THIS_FILE = re.compile(
 )
 
 
-def sort_files(files: Sequence[SentFile]) -> tuple[tuple[SentFile, ...], list[str]]:
-    """Return the files that can be tried, and a sentence for each of the others."""
-    refused = [(one, _refuse(one)) for one in files]
+def sort_files(
+    files: Sequence[SentFile], *, pictures: bool = False
+) -> tuple[tuple[SentFile, ...], list[str]]:
+    """Return the files that can be tried, `pictures` among them or not, and a sentence for each other one."""
+    refused = [(one, _refuse(one, pictures=pictures)) for one in files]
     readable = [one for one, why in refused if not why]
     sentences = [why for _, why in refused if why]
     if left := readable[MOST_READ:]:
@@ -49,14 +55,17 @@ def sort_files(files: Sequence[SentFile]) -> tuple[tuple[SentFile, ...], list[st
     return tuple(readable[:MOST_READ]), sentences
 
 
-def _refuse(file: SentFile) -> str:
+def _refuse(file: SentFile, *, pictures: bool) -> str:
     name = say(file.name) if file.name in {A_PICTURE, A_FILE} else file.name
-    if file.declared.startswith("image/"):
+    is_one = is_picture(file.name, file.declared)
+    if is_one and not pictures:
         return say(PICTURE, name=name)
     if not (file.address or file.id):
         return say(NOT_HANDED_OUT, name=name)
-    if choose_kind(file.name, file.declared):
+    if choose_sent_kind(file.name, file.declared):
         return ""
+    if is_one:
+        return say(OTHER_PICTURE, name=name)
     if file.name.lower().endswith((".doc", ".xls", ".ppt")):
         return say(OLD_KIND, name=file.name, old=say(OLD))
     return say(OTHER_KIND, name=file.name, readable=say(KINDS))

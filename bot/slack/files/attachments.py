@@ -21,8 +21,6 @@ def to_attachments(files: object) -> list[Json]:
 def _to_attachment(file: Json) -> Json:
     name = to_text(file.get("name")) or to_text(file.get("title")) or "file"
     kind = to_text(file.get("mimetype"))
-    if kind.startswith("image/"):
-        return {"contentType": kind, "name": name}
     if file.get("is_external") is True or to_text(file.get("mode")) in _ELSEWHERE:
         return {"contentType": "application/vnd.slack.file", "name": name}
     asks = file.get("file_access") == "check_file_info"

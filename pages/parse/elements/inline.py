@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+from pages.parse.elements.note_marks import NoteMarks, ends_with_unit
 from pages.visibility.html_tree import Element, to_one_line
 
 _LOOKED_AT = 20
@@ -26,11 +27,12 @@ _AS_WRITTEN = re.compile(
     r"st|nd|rd|th|er|re|\u00e8re|e|eme|\u00e8me|ers|os?|as?|\u00ba|\u00aa|de|ste|ten|tm|sm|r|\(r\)|\u2122|\u00ae|\u00a9|c|lle|me|gr|nde"
 )
 _NOTE = re.compile(r"\(?\[?(?:[a-z]|(?:note|fn|nb|n\.)\s?\d{0,3}|[ivx]{1,5})\]?\)?")
-_UNIT = re.compile(r"(?:^|[^\w])(?:[kcdm\u00b5]?m|ft|in|yd|mi|s)$")
 _PRICE = re.compile(r"(?:[$\u20ac\u00a3\u00a5]\s?\d{1,6}|\d[.,])$")
 _VARIABLE = re.compile(r"(?:\d|\b[^\W\d_]|\))$")
 _RAISED_CLASS = re.compile(r"(?:^|\s)(?:superscript|sup|footnote-?ref(?:erence)?|fn-?ref|note-?ref)(?:\s|$)")
 _RAISED_STYLE = re.compile(r"vertical-align\s*+:\s*+(?:super|text-top)")
+_LONE = re.compile(r"(?:^|[^\w])[a-z]$")
+_DEGREE = re.compile(r"[CF]\b")
 _TO_NOTE = re.compile(r"#_?(?:fn|ftn|footnote|note|cite[_-]note|endnote|sdfootnote)", re.IGNORECASE)
 _BACK = re.compile(r"backref|footnote-?back|reversefootnote|back-?link")
 _BRACKETED = re.compile(r"[\[(]?\d{1,3}[\])]?|[*\u2020\u2021]{1,3}")
@@ -65,31 +67,42 @@ def is_short(element: Element) -> bool:
     return len(texts) < _LOOKED_AT and sum(map(len, texts)) <= _LONGEST_MARK
 
 
-def write_raised(element: Element, before: str) -> str:
-    """Return raised text as it is to be read behind `before`."""
+def write_raised(element: Element, before: str, marks: NoteMarks) -> str:
+    """Return raised text as it is to be read behind `before`; `marks` are those of the page's notes."""
     said = _text_in(element)
     tail = (element.tail or "").lstrip()
     if said.isdigit() and tail.startswith(_SLASH):  # 2<sup>1</sup>/<sub>2</sub>
         return f" {said}" if before[-1:].isdigit() else said
     linked = element.tag == "a" or element.find(".//a") is not None or element.get("role") == "doc-noteref"
-    if len(said) == 2 and said.isdigit() and not linked and _PRICE.search(before):  # noqa: PLR2004 - cents
-        return said if before.endswith((".", ",")) else f".{said}"
-    if not linked and (
-        (_POWER.fullmatch(said) and _UNIT.search(before))
-        or (_SIGNS.fullmatch(said) and before[-1:].isalnum())
-    ):
-        return said.translate(_SUPERSCRIPT)
+    if not linked and (whole := _write_number(said, before, tail)):
+        return whole
     if _MARK.fullmatch(said):
         return f" {said.translate(_DIGITS_UP)}"
     if _POWER.fullmatch(said):
         return f" {said.translate(_SUPERSCRIPT)}"
+    if mark := marks.read(said, before):
+        return f" {mark} " if tail[:1].isalnum() else f" {mark}"
     return _write_letters(said, before, linked=linked)
+
+
+def _write_number(said: str, before: str, tail: str) -> str:
+    """Return what belongs to the number or unit before it: cents, a power, a degree; "" for anything else."""
+    if len(said) == 2 and said.isdigit() and _PRICE.search(before):  # noqa: PLR2004 - cents
+        return said if before.endswith((".", ",")) else f".{said}"
+    if said in {"o", "0"} and before[-1:].isdigit() and _DEGREE.match(tail):
+        return "\u00b0"
+    is_power = _POWER.fullmatch(said) and ends_with_unit(before)
+    return (
+        said.translate(_SUPERSCRIPT) if is_power or (_SIGNS.fullmatch(said) and before[-1:].isalnum()) else ""
+    )
 
 
 def _write_letters(said: str, before: str, *, linked: bool) -> str:
     low = said.lower()
     if linked and _NOTE.fullmatch(low):
         return f" [{said.strip('[]()')}]"
+    if low == "a" and _LONE.search(before):
+        return f"^{said}"
     if _AS_WRITTEN.fullmatch(low):
         return said
     if len(said) <= 3 and _VARIABLE.search(before):  # noqa: PLR2004 - 2 to the power of n, x to that of 2n

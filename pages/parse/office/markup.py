@@ -10,7 +10,7 @@ from core.records import Section
 from pages.parse.elements.anchors import mark_anchors
 from pages.parse.elements.plain_elements import write_plain_elements
 from pages.parse.html_sections import split_sections
-from pages.visibility.html_tree import parse_html
+from pages.visibility.html_tree import empty, parse_html
 
 ROWS = 100
 """Rows of one table; a longer one is told in parts, each below the header row."""
@@ -19,10 +19,12 @@ _DIGIT = re.compile(r"\d")
 
 
 def read_markup(html: str) -> tuple[Section, ...]:
-    """Return the sections of HTML of our own making."""
+    """Return the sections of HTML of our own making, without what is struck out."""
     root = parse_html(f"<html><body>{html}</body></html>")
     if root is None:
         return ()
+    for struck in list(root.iter("s", "del")):
+        empty(struck)
     write_plain_elements(root)
     mark_anchors(root)
     return split_sections(root)

@@ -6,7 +6,7 @@ rows and hidden sheets stay out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from urllib.parse import quote
 
@@ -51,7 +51,7 @@ def read_opendocument(body: bytes) -> Extracted:
     content = root.find(f"{_OFFICE}body")
     if content is None or sum(1 for _ in root.iter()) > _MOST_ELEMENTS:
         raise PageUnreadable(mark("That file is damaged or very large; please send a part of it."))
-    writer = _Writer(_hidden_styles(root))
+    writer = _Writer(_hidden_styles(root), _tags_of_styles(root))
     for event, element in walk(content):
         writer.start(element) if event == "start" else writer.end(element)
     sections = read_markup("".join(writer.parts))
@@ -70,11 +70,24 @@ def _hidden_styles(root: Element) -> frozenset[str]:
     return frozenset(names)
 
 
+def _tags_of_styles(root: Element) -> dict[str, str]:
+    """Return the tags that say what styles do to words: raise them, strike them out."""
+    tags: dict[str, str] = {}
+    for style in root.iter(f"{_STYLE}style"):
+        for look in style.findall(f"{_STYLE}text-properties"):
+            if (look.get(f"{_STYLE}text-position") or "").startswith("super"):
+                tags[style.get(f"{_STYLE}name") or ""] = "sup"
+            if (look.get(f"{_STYLE}text-line-through-style") or "none") != "none":
+                tags[style.get(f"{_STYLE}name") or ""] = "s"
+    return tags
+
+
 class _Writer:
     """Turns the events of a walk into HTML."""
 
-    def __init__(self, hidden: frozenset[str]) -> None:
+    def __init__(self, hidden: frozenset[str], tags: Mapping[str, str]) -> None:
         self._hidden = hidden
+        self._tags = tags
         self._skipped: Element | None = None
         self._counts: dict[str, int] = {}
         self._pages = 0
@@ -91,6 +104,8 @@ class _Writer:
         if self._is_left_out(element) or self._is_empty_cell(element):
             self._skipped = element
             return
+        if tag := self._find_tag(element):
+            self._add(f"<{tag}>")
         opening = _OPENINGS.get(str(element.tag))
         if opening is not None:
             self._add(opening(element))
@@ -111,6 +126,8 @@ class _Writer:
             closing = f"h{_level(element)}" if is_heading else _CLOSINGS.get(str(element.tag))
             if closing and not self._in_note:
                 self._add(f"</{closing}>")
+            if tag := self._find_tag(element):
+                self._add(f"</{tag}>")
             if is_heading and self._in_heading is not None:
                 self.first_heading, self._in_heading = "".join(self._in_heading), None
             if str(element.tag) == f"{_TEXT}note-body":
@@ -120,6 +137,10 @@ class _Writer:
             self._skipped = None
         if self._skipped is None:
             self._add_text(element.tail)
+
+    def _find_tag(self, element: Element) -> str:
+        is_span = str(element.tag) == f"{_TEXT}span"
+        return self._tags.get(element.get(f"{_TEXT}style-name") or "", "") if is_span else ""
 
     def left_out(self) -> list[str]:
         return [f"{count_of(count, name)}." for name, count in self._counts.items()]

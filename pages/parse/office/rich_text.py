@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.phrases import mark
 from pages.fetched import PageUnreadable
+from pages.parse.elements.note_marks import ends_with_unit, write_mark
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.markup import read_markup, write_heading, write_paragraph, write_table
 
@@ -44,6 +45,13 @@ _SIGNS = {
     "}": "}",
     "\\": "\\",
 }
+_LOOKS = {
+    "v": "hidden",
+    "deleted": "deleted",
+    "strike": "struck",
+    "striked": "struck",
+} | dict.fromkeys(("super", "sub", "nosupersub", "up", "dn"), "raised")
+"""Words for how letters look → what they switch."""
 _ENDS = frozenset({"par", "sect", "page", "\n", "\r"})
 _CODE_PAGES = {
     77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gbk", 136: "big5", 161: "cp1253",
@@ -64,6 +72,8 @@ class _State:
     skipped: bool = False
     hidden: bool = False
     deleted: bool = False
+    struck: bool = False
+    raised: bool = False
     after_unicode: int = 1
     encoding: str = ""
 
@@ -146,15 +156,14 @@ class _Reader:
             self._state = self._stack.pop()
 
     def _control(self, word: str, number: int | None) -> None:
-        is_on = number != 0
         if word in _ELSEWHERE:
             self._state = replace(self._state, skipped=True)
-        elif word in {"v", "deleted"}:
-            hidden = is_on if word == "v" else self._state.hidden
-            deleted = is_on if word == "deleted" else self._state.deleted
-            self._state = replace(self._state, hidden=hidden, deleted=deleted)
+        elif word in _LOOKS:
+            self._look(word, number, is_on=number != 0)
         elif word == "plain":
-            self._state = replace(self._state, hidden=False, deleted=False, encoding="")
+            self._state = replace(
+                self._state, hidden=False, deleted=False, struck=False, raised=False, encoding=""
+            )
         elif word == "f":
             self._state = replace(self._state, encoding=self._fonts.get(str(number), ""))
         elif word in {"u", "uc", "ansicpg"}:
@@ -163,6 +172,13 @@ class _Reader:
             self._add(_SIGNS[word])
         elif not self._state.skipped:
             self._lay_out(word, number)
+
+    def _look(self, word: str, number: int | None, *, is_on: bool) -> None:
+        switch = _LOOKS[word]
+        if switch == "raised":
+            is_on = (word == "super" and is_on) or (word == "up" and (number is None or number > 0))
+        switched: dict[str, bool] = {switch: is_on}
+        self._state = replace(self._state, **switched)  # type: ignore[arg-type]
 
     def _encode(self, word: str, number: int) -> None:
         if word == "u":
@@ -211,13 +227,15 @@ class _Reader:
 
     def _add(self, text: str) -> None:
         state = self._state
-        if state.skipped or not text:
+        if state.skipped or state.struck or not text:
             return
         if state.hidden or state.deleted:
             self.unseen += state.hidden and bool(text.strip())
             self.deleted += state.deleted and bool(text.strip())
             return
-        self._words.append(text)
+        before = "".join(self._words[-3:])
+        mark = write_mark(text.strip(), before) if state.raised else ""
+        self._words.append((mark if ends_with_unit(before) else f" {mark}") if mark else text)
 
     def _take_words(self) -> str:
         text = "".join(self._words).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from core.phrases import mark
 from pages.fetched import PageUnreadable
+from pages.parse.elements.note_marks import ends_with_unit, write_mark
 from pages.parse.extracted import Extracted, count_of
 from pages.parse.office.archive import is_xml, read_parts, read_relations, read_title, read_xml
 from pages.parse.office.markup import read_markup, write_heading, write_paragraph, write_table
@@ -142,7 +143,15 @@ def _lines(shape: Element) -> list[str]:
 
 
 def _line(paragraph: Element) -> str:
-    words = (
-        " " if str(one.tag) == f"{_A}br" else one.text or "" for one in paragraph.iter(f"{_A}t", f"{_A}br")
-    )
-    return " ".join("".join(words).split())
+    """Return a paragraph's words, without those that are struck out; marks of notes stand apart."""
+    line = ""
+    for one in paragraph.iter(f"{_A}t", f"{_A}br"):
+        words = " " if str(one.tag) == f"{_A}br" else one.text or ""
+        run = one.getparent()
+        look = run.find(f"{_A}rPr") if run is not None else None
+        if look is not None and (look.get("strike") or "noStrike") != "noStrike":
+            continue
+        is_raised = look is not None and _number(look, "baseline", 0) > 0
+        mark = write_mark(words.strip(), line) if is_raised else ""
+        line += (mark if ends_with_unit(line) else f" {mark}") if mark else words
+    return " ".join(line.split())

@@ -37,6 +37,11 @@ _SHORTEST = 3
 _LONGEST_WORD = 60
 
 
+def is_range(above: str, below: str) -> bool:
+    """Tell whether a range of numbers goes on in the next line: "5–" and "10 days"."""
+    return above[-1:] in {"-", "\u2013"} and above[-2:-1].isdigit() and below[:1].isdigit()
+
+
 class Hyphens:
     """How one file writes its words."""
 
@@ -52,6 +57,8 @@ class Hyphens:
 
     def join(self, above: str, below: str) -> str:
         """Join two lines of a paragraph."""
+        if is_range(above, below):
+            return above + below
         if not above.endswith(tuple(_HYPHENS)):
             return above + ("" if _has_no_spaces(above[-1:], below[:1]) else " ") + below
         first, second = _LAST.search(above[-_LONGEST_WORD:-1]), _FIRST.match(below)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from pages.parse.elements.note_marks import ends_with_unit, write_mark
 from pages.parse.pdf.glyphs import Fragment
 from pages.parse.pdf.grids import Table, cell_text
 
@@ -28,7 +29,7 @@ _DEEPEST = 6
 _GLUED = 0.12
 _RAISED = 0.15
 _SAME_LINE = 0.75
-_SMALLER = 0.8
+_SMALLER = 0.9
 _PROSE_WORDS = 4
 _PROSE_WIDTH = 0.55
 _PROSE_LINES = 3
@@ -40,8 +41,6 @@ _TIGHT = 0.85
 _NEVER = 1e6
 
 _MARKER = re.compile(r"[-*+•‣◦⁃∙▪●○·–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}")
-_MARKS = re.compile(r"[\d,*†‡§\[\]() ]{1,12}")
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 Item = Fragment | Table
@@ -354,8 +353,8 @@ def build_line(fragments: Sequence[Fragment]) -> Line:
         words = one.text
         gap = _distance(last, one) if last is not None else 0.0
         is_raised = one.size < _SMALLER * main.size and one.base - main.base > _RAISED * main.size
-        if is_raised and _MARKS.fullmatch(words):
-            words, gap = words.translate(_SUPERSCRIPTS), main.size
+        if is_raised and (mark := write_mark(words, text)):
+            words, gap = mark, 0.0 if ends_with_unit(text) else main.size
         text += (" " if last is not None and gap > _GLUED * main.size else "") + words
         last = one
     return Line(

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from pages.parse.pdf.grids import Table, without_leaders
-from pages.parse.pdf.hyphens import Hyphens
+from pages.parse.pdf.hyphens import Hyphens, is_range
 from pages.parse.pdf.layout import Block, Line
 
 _LARGER = 1.15
@@ -190,6 +190,8 @@ def _is_full(last: Line, line: Line) -> bool:
 
 def _goes_on(last: Line, line: Line) -> bool:
     ends_open = not last.text.rstrip(_MARKS_AFTER).endswith(_ENDS)
-    return last.text.endswith("-") or (
-        line.text[:1].islower() and ends_open and _ITEM.match(line.text) is None
+    return (
+        last.text.endswith("-")
+        or is_range(last.text, line.text)
+        or (line.text[:1].islower() and ends_open and _ITEM.match(line.text) is None)
     )

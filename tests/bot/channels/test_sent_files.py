@@ -28,9 +28,10 @@ from pages.fetched import Fetched, PageRefused
 from pages.kinds import OLD_OFFICE, READABLE, choose_kind
 from pages.library import Library
 from tests.browser.chat import Browser, Chat, a_browser, a_chat
-from tests.builders.sent_files import a_fetcher, a_library, answering_from
+from tests.builders.sent_files import a_fetcher, a_library, a_picture, answering_from
 from tests.builders.slack_world import BOB, SlackWorld, a_slack_world
 from tests.builders.world import MemoryStore, World, a_world, pseudonym
+from tests.needs import need
 
 Json = dict[str, Any]
 
@@ -58,7 +59,7 @@ def a_file(url: str, name: str = "moving.md", **content: Any) -> Json:
 async def a_reading_world(library: Library) -> AsyncGenerator[World]:
     """Yield a Teams whose SharePoint is the double's."""
     async with a_world(file_pages=library) as world, a_fetcher(world.service_url) as fetcher:
-        world.parts.files.downloaders[Channel.TEAMS] = TeamsFiles(fetcher)
+        world.parts.files.downloaders[Channel.TEAMS] = TeamsFiles(fetcher, world.seam.connector)
         world.answerer = answering_from(library, world.parts.files.ensure)  # type: ignore[assignment]
         yield world
 
@@ -137,8 +138,86 @@ async def test_of_what_teams_does_not_hand_out_it_is_said(library: Library) -> N
         assert "I may not open" in await last_of(world)
         picture = {"contentType": "image/png", "contentUrl": "https://smba.example/1", "name": "van.png"}
         await world.ask("What is on it?", id="3", attachments=[picture])
-        assert "I cannot read pictures, and van.png is one." in await last_of(world)
+        said = await last_of(world)
+        assert "I cannot read pictures here, and van.png is one. Please type what it says" in said
         assert not world.store.answers
+
+
+@pytest.fixture
+async def seeing_library(tmp_path: Path) -> AsyncIterator[Library]:
+    """A library that reads the text of pictures."""
+    need(Path("/usr/bin/tesseract"), "Tesseract is missing: install tesseract-ocr")
+    async with a_library(tmp_path, "eng") as library:
+        yield library
+
+
+SIGN = ("The removal van holds forty boxes", "and comes at noon on Friday.")
+
+
+async def test_a_picture_within_a_message_in_teams_is_read_like_a_scanned_page(
+    seeing_library: Library,
+) -> None:
+    async with a_reading_world(seeing_library) as world:
+        world.connector.files["view-1"] = a_picture(*SIGN)
+        at = f"{world.service_url}/v3/attachments/view-1/views/original"
+        await world.ask(
+            "How much does the removal van hold?",
+            id="1",
+            attachments=[{"contentType": "image/*", "contentUrl": at}],
+        )
+        assert SAID in await last_of(world)
+        await world.ask("When does it come?", id="2")
+        assert "noon" in await last_of(world)
+        assert world.connector.fetched == ["view-1"]
+
+        world.connector.files["board.jpg"] = a_picture(*SIGN, kind="JPEG")
+        file = a_file(f"{world.service_url}/sharepoint/board.jpg", "board.jpg")
+        await world.ask("How many boxes are on this board?", id="3", attachments=[file])
+        assert SAID in await last_of(world)
+
+
+async def test_pictures_that_teams_does_not_hand_out_or_that_say_nothing_get_a_sentence(
+    seeing_library: Library,
+) -> None:
+    async with a_reading_world(seeing_library) as world:
+        world.connector.files |= {"blank": a_picture(), "broken": b"\x89PNG no"}
+        at = f"{world.service_url}/v3/attachments"
+        for number, (kind, url, sentence) in enumerate(
+            [
+                ("image/png", f"{at}/gone/views/original", "does not hand out that picture"),
+                ("image/png", "https://evil.example.com/1.png", "does not hand out that picture"),
+                ("image/png", f"{at}/blank/views/original", "no text in that picture"),
+                ("image/png", f"{at}/broken/views/original", "picture is damaged"),
+                ("image/png", "", "did not get a picture itself"),
+            ]
+        ):
+            sent = {"contentType": kind, "contentUrl": url}
+            await world.ask("What is on it?", id=str(number), attachments=[sent])
+            assert sentence in await last_of(world)
+        drawing = {"contentType": "image/svg+xml", "contentUrl": f"{at}/1", "name": "plan.svg"}
+        await world.ask("What is on it?", id="9", attachments=[drawing])
+        assert "I cannot read plan.svg: of pictures I can read PNG" in await last_of(world)
+
+
+async def test_a_picture_shared_in_slack_is_read_with_the_token(seeing_library: Library) -> None:
+    async with a_slack_world(file_pages=seeing_library) as world:
+        world.answerer = answering_from(seeing_library, world.parts.files.ensure)  # type: ignore[assignment]
+        world.slack.files["F1"] = a_picture(*SIGN)
+        picture = {"name": "image.png", "mimetype": "image/png"}
+        assert await world.event(shared(world, "How much does the removal van hold?", file=picture)) == 200
+        await world.settled()
+        assert SAID in world.slack.messages("D1")[-1].words
+
+
+async def test_a_picture_uploaded_on_the_chat_page_is_read(seeing_library: Library, tmp_path: Path) -> None:
+    async with a_chat(Chat(tmp_path, file_pages=seeing_library)) as chat, a_browser(chat) as ada:
+        chat.actor = chat.asking._answerer = answering_from(seeing_library, chat.parts.files.ensure)  # type: ignore[assignment]
+        await ada.begin("alex")
+        status, kept = await upload(ada, "van.webp", a_picture(*SIGN, kind="WEBP"))
+        assert status == 200
+        await ada.do("message", text="How much does the removal van hold?", files=[kept])
+        await chat.asking.drain(10)
+        assert SAID in str((await ada.messages())[-1])
 
 
 def shared(world: SlackWorld, text: str, **more: Any) -> Json:
@@ -273,6 +352,8 @@ async def test_what_cannot_be_read_is_not_even_kept(
 
 class NoPages:
     """Pages that nobody asks for."""
+
+    reads_pictures = False
 
     async def read_file(self, url: str, parts: Any) -> Any:
         raise AssertionError

@@ -49,6 +49,56 @@ def test_raised_and_lowered_signs_change_no_number(html: str, text: str) -> None
     assert text_of(f"<p>{html}</p>") == text
 
 
+LETTERS = [
+    ("", "A course lasts 36<sup>c</sup> hours.", "A course lasts 36 [c] hours."),
+    ("en", "A course lasts 36<sup>a</sup> hours.", "A course lasts 36 [a] hours."),
+    ("en", "Lasts 36<sup>a, c</sup>hours or 40%<sup>d</sup>.", "Lasts 36 [a, c] hours or 40% [d]."),
+    ("pt", "A 36<sup>a</sup> oficina, 2<sup>o</sup> andar.", "A 36a oficina, 2o andar."),
+    ("", "La 36<sup>a</sup> edición de la feria en el taller.", "La 36a edición de la feria en el taller."),
+    (
+        "es",
+        "El curso dura 36<sup>a</sup> horas.<br><sup>a</sup>Sin pausas.",
+        "El curso dura 36 [a] horas.\n[a] Sin pausas.",
+    ),
+    ("en", "2<sup>n</sup> parts of x<sup>a</sup>, 12<sup>h</sup>30.", "2^n parts of x^a, 12^h30."),
+    ("en", "Never above 25<sup>o</sup>C.", "Never above 25°C."),
+]
+
+
+@pytest.mark.parametrize(("language", "html", "text"), LETTERS)
+def test_a_raised_letter_behind_a_number_is_a_note_unless_the_language_has_it_as_an_ordinal(
+    language: str, html: str, text: str
+) -> None:
+    page = f"<html lang='{language}'><title>W</title><body><main><h1>W</h1><p>{html}</p></main></body></html>"
+    found = extract(page.encode(), url="https://w.test/", content_type="text/html", fetched_at=NOW)
+    assert "\n".join(section.text for section in found.sections) == text
+
+
+def test_markdown_may_raise_the_letter_of_a_note() -> None:
+    body = b"# W\n\nIt lasts 36^a^ hours.\n\n^a^ Without pauses.\n"
+    found = extract(body, url="https://w.test/", content_type="text/markdown", fetched_at=NOW)
+    assert found.sections[0].text == "It lasts 36 [a] hours.\n\n[a] Without pauses."
+
+
+PARTED = [
+    ("<p><span style='display:block'>Opens</span><b style='display:block'>8 am</b></p>", "Opens\n8 am"),
+    ("<style>.r{display:flex}</style><div class=r><span>Deposit</span><span>200</span></div>", "Deposit 200"),
+    ("<p><i style='display:table-cell'>Size</i><b style='display:table-cell'>XL</b></p>", "Size XL"),
+    ("<p><b style='display:inline-block'>9</b><b style='display:inline-block'>5</b> EUR</p>", "95 EUR"),
+    ("<p><span style='display:none'>pay</span><b>9</b><i>5</i> EUR</p>", "95 EUR"),
+    (
+        "<table><tr><th>Day</th><th>Time</th></tr><tr><td>Mon</td><td><span style='display:block'>8</span>"
+        "<span style='display:block'>17</span></td></tr></table>",
+        "Day | Time\nMon | 8 17",
+    ),
+]
+
+
+@pytest.mark.parametrize(("html", "text"), PARTED)
+def test_what_a_style_sheet_parts_is_not_glued(html: str, text: str) -> None:
+    assert text_of(html) == text
+
+
 STRUCK = [
     ("<p>A day pays <s>80</s> 95 EUR.</p>", "A day pays 95 EUR."),
     ("<p>A day pays <del>80</del> <ins>95</ins> EUR.</p>", "A day pays 95 EUR."),

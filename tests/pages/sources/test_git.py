@@ -116,7 +116,7 @@ async def test_what_a_repository_must_not_do_to_us_is_left_out_and_said(
         ("git+https://kim@host.example.com/x.git", "git_tokens"),
         ("git+http://host.example.com/x.git", "is written as"),
         ("git+ext::sh -c touch", "no file or folder"),
-        ("wiki+https://example.com/x", "there are git, confluence, notion, sharepoint"),
+        ("wiki+https://example.com/x", "there are git, confluence, googledrive, notion, sharepoint"),
         ("git+https://127.0.0.1/x.git", "this computer"),
         ("git+https://10.0.0.8/x.git", "private network"),
         ("git+https://nowhere.example.com/x.git", "no site called"),

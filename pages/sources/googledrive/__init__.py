@@ -1,0 +1,1 @@
+"""Google Drive by its API: folders, shared drives, and who may read what is in them."""
