@@ -247,7 +247,7 @@ class Answering:
         with telemetry.span("search"):
             queries = asked.build_queries(question.text, before, last)
             results = [await self._search(query, self._rules.searched, page) for query in queries]
-        at = max(range(len(results)), key=lambda at: _nearness(results[at]))
+        at = self._choose_query(question.text, queries, results)
         joined = before.text if before and queries[at] != asked.build_queries(question.text)[0] else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
         hits = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
@@ -260,6 +260,14 @@ class Answering:
         return SearchOutcome(
             question, joined, tuple(hits), quote, signals, likely, took_s, started, self.head.version
         )
+
+    def _choose_query(self, text: str, queries: Sequence[str], results: Sequence[Sequence[Hit]]) -> int:
+        """Choose by what was found between a question alone, the first, and with the one before, the last."""
+        bound = asked.find_alone_bound(text)
+        if len(queries) == 1 or asked.may_stand_alone(text) or bound is None:
+            return max(range(len(results)), key=lambda at: _nearness(results[at]))
+        first = self._rank_hits(queries[0], asked.classify_question(text), results[0])[:1]
+        return 0 if _closeness(first) >= bound else len(queries) - 1
 
     async def _apply_lessons(
         self, query: str, question: Question, page: str | None, hits: Sequence[Hit]
