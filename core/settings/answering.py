@@ -82,7 +82,7 @@ class AnsweringSettings(Group):
         alias="state_confidence",
     )
     decline_below: float = Field(
-        0.1,
+        0.35,
         ge=0,
         le=1,
         description="Confidence below which nothing is quoted either: the bot declines.",

@@ -87,19 +87,19 @@ class AnswerRules:
 
     `searched` passages are looked for and ordered anew, `passages` of them are gone on with. `state_from`:
     the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
-    either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
-    a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
-    words that must stand in what it cites. `first_token_s`: how long a model may read before its first word;
-    it reads `least_tokens` whatever that takes. `neighbours`: so many reviewed answers to other questions on
-    the same pages it reads, too, where it may read more than the least. `quotes` off leaves a model alone
-    with its passages, as the gate compares them: what passes its checks is the answer, and `span_sentences`
-    is what a version reads then that has not learned to read anything (0: all).
+    either. `least_similarity`: cosine of the question and the best sentence below which nothing near was
+    found at all. Where somebody named a page, half of both is enough. `least_covered`: share of the answer's
+    own content words that must stand in what it cites. `first_token_s`: how long a model may read before its
+    first word; it reads `least_tokens` whatever that takes. `neighbours`: so many reviewed answers to other
+    questions on the same pages it reads, too, where it may read more than the least. `quotes` off leaves a
+    model alone with its passages, as the gate compares them: what passes its checks is the answer, and
+    `span_sentences` is what a version reads then that has not learned to read anything (0: all).
     """
 
     searched: int = 20
     passages: int = 6
     state_from: float = 0.72
-    decline_below: float = 0.1
+    decline_below: float = 0.35
     least_similarity: float = 0.32
     least_covered: float = 0.5
     first_token_s: float = 1.0
@@ -299,7 +299,9 @@ class Answering:
 
     def _before_writing(self, found: SearchOutcome, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""
-        near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
+        least = self._rules.decline_below
+        likely = found.likely >= (least / 2 if found.question.page_url else least)
+        near = found.quote is not None and self._is_near(found) and likely
         return _make_quoted(found, version) if near else _make_declined(found, version)
 
     def _budget(self, profile: Profile) -> int:
