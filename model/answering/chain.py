@@ -431,7 +431,9 @@ def _make_quoted(found: SearchOutcome, version: str) -> Answer:
 
 
 def _make_declined(found: SearchOutcome, version: str) -> Answer:
-    near = grounding.find_nearest(found.question.text, found.passages)
+    """Decline, and cite what would have been quoted: one who is declined wrongly still finds the place."""
+    near = found.quote.source if found.quote else None
+    near = near or grounding.find_nearest(found.question.text, found.passages)
     return replace(
         _make_answer(found, version, AnswerKind.DECLINED),
         text=prompt.NOT_ON_PAGE,

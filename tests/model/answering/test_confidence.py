@@ -107,7 +107,9 @@ async def test_half_the_confidence_is_enough_to_quote_from_a_page_that_somebody_
     quoted = await answering("I like turtles.", DOUBTFUL, decline_below=0.1).answer(question())
     assert quoted.confidence is not None
     bot = answering("I like turtles.", DOUBTFUL, decline_below=quoted.confidence * 1.5)
-    assert (await bot.answer(replace(question(), page_url=page))).kind is kind
+    answer = await bot.answer(replace(question(), page_url=page))
+    assert answer.kind is kind
+    assert any(quoted.marked in one.quote for one in answer.citations), "a decline still shows the place"
 
 
 async def test_a_capable_models_words_are_stated_once_they_are_checked() -> None:
