@@ -1,1 +1,1 @@
-"""The bot: front ends for the channels, dialogs and cards."""
+"""The bot: channels, dialogs and cards."""

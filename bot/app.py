@@ -123,7 +123,7 @@ async def open_bot(
     reading: PageReading | None = None,
     preparing: Callable[[], str | None] = lambda: None,
 ) -> AsyncGenerator[Bot]:
-    """Wire store, dialogs and front ends into an application; `port` is the one that is listened on.
+    """Wire store, dialogs and channels into an application; `port` is the one that is listened on.
 
     `reading` is what reads the pages beside it, and is its caller's to run. `preparing` says what else is not
     there yet, None where all is.

@@ -16,7 +16,7 @@ from bot.dialogs.privacy import Privacy
 from bot.stores import Store
 from core.records import Question
 from feedback.store.base import ProcessLease, StoreUnavailable
-from feedback.store.offline_queue import OfflineStore
+from feedback.store.offline_store import OfflineStore
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
     async with open_borrowed(settings, store, holder) as borrowed: …
 
-The bot, scheduled work and the command line use them. Scheduled work has no front end: it reaches
+The bot, scheduled work and the command line use them. Scheduled work handles no activities: it reaches
 conversations of channels by their connector, and none of the local page, whose server is another process.
 """
 
@@ -40,7 +40,7 @@ from feedback.privacy.deletion_log import ForgetExamples, ForgottenExamples
 from feedback.privacy.keys import Keys, Recognising
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
-from feedback.store.offline_queue import OfflineStore
+from feedback.store.offline_store import OfflineStore
 from model.answering.chain import Answering, AnswerRules
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions

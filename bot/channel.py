@@ -87,7 +87,7 @@ class Stopped(Undeliverable):
 
 
 class Reply(Protocol):
-    """How words reach the person who asked; every front end has one per question.
+    """How words reach the person who asked; every channel has one per question.
 
     Methods raise `Undeliverable` when trying again is pointless, and OSError when it may help.
     """

@@ -15,7 +15,8 @@ from core.settings import Settings
 from feedback.privacy.keys import Keys, load_keys
 from feedback.privacy.retention import Retention
 from feedback.store.base import ALONE
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:

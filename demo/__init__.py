@@ -1,1 +1,1 @@
-"""The learning story, replayed on public questions: the cast and the stage. `cli/replay/` is the play."""
+"""The learning story, replayed on public questions: people, questions and scores. `cli/replay/` runs it."""

@@ -27,7 +27,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from exporters import CannotExport
+from exporters.export import CannotExport
 
 STREAMED, QUEUED, REFUSED, AWAY = "streamed", "queued", "refused", "away"
 TABLE, MAPPING = "Told", "told"

@@ -49,9 +49,9 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from core import telemetry
-from exporters import CannotExport, Export, Exporting
 from exporters.appinsights import ConnectionInvalid, Envelopes, parse, sender, split_attributes
 from exporters.buffer import Outbox, Reply
+from exporters.export import CannotExport, Export, Exporting
 
 
 @contextmanager

@@ -22,7 +22,8 @@ from bot.bootstrap import JobServices, make_services
 from bot.instance import Instance, open_abandoned
 from core.settings import Settings
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import WholeStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JobContext, Result

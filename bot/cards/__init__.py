@@ -1,1 +1,1 @@
-"""What a person sees: Adaptive Cards for Teams and the local page."""
+"""Cards: what people see and press, made of neutral elements that each channel draws."""

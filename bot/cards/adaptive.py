@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.cards.dates import Date, replace_dates, write_dates
+from bot.cards.dates import MARKS, Date, replace_dates, write_dates
 from bot.cards.elements import (
     Action,
     ActionButton,
@@ -39,6 +39,8 @@ from core.translation import say
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 FALLBACK_CHARACTERS = 300
+MAX_CARD_BYTES = 70_000
+"""As Teams counts them; the message around the card needs some, too."""
 QUOTATION = "quotation"
 """The id of a quotation: the chat page draws it its own way."""
 _FUNCTION = re.compile(r"\{(?=\{(?:DATE|TIME)\()")
@@ -47,7 +49,14 @@ _APART = "{\u2060"
 
 
 def render_card(card: Card) -> Json:
-    """Return a card as JSON."""
+    """Return a card as JSON; one that is too large for Teams with less to read, where it has such a form."""
+    whole = _render_whole(card)
+    if card.shorten is None or utf16_bytes(whole) < MAX_CARD_BYTES:
+        return whole
+    return _render_whole(card.shorten())
+
+
+def _render_whole(card: Card) -> Json:
     whole: Json = {
         "type": "AdaptiveCard",
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -79,11 +88,6 @@ def render_form(form: Form, fallback: str) -> Json:
 def attach_card(card: Card) -> Json:
     """Return a card as an attachment of an activity."""
     return {"contentType": CARD_TYPE, "content": render_card(card)}
-
-
-def measure_card(card: Card) -> int:
-    """Return the bytes of a card as Teams counts them."""
-    return utf16_bytes(render_card(card))
 
 
 def _drop_empty(**fields: object) -> Json:
@@ -130,7 +134,13 @@ def _run(run: TextRun) -> Json:
 
 
 def _write_text(text: str) -> str:
-    return replace_dates(text, _write_date, lambda words: _FUNCTION.sub(_APART, printable(words)))
+    if any(mark in text for mark in MARKS):
+        return replace_dates(text, _write_date, _write_words)
+    return _write_words(text)
+
+
+def _write_words(text: str) -> str:
+    return _FUNCTION.sub(_APART, printable(text))
 
 
 def _write_date(date: Date) -> str:

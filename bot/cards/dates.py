@@ -20,6 +20,8 @@ from zoneinfo import ZoneInfo
 from core.translation import format_day, say
 
 _BEGIN, _END = "\ufdd0", "\ufdd1"
+MARKS = (_BEGIN, _END)
+"""A text with neither of these characters names no date."""
 _MARK = re.compile(f"({_BEGIN}[dt][0-9]{{1,10}}{_END})")
 
 
@@ -74,7 +76,7 @@ def split_dates(text: str) -> list[str | Date]:
     >>> [type(one).__name__ for one in split_dates("Verified, " + day(datetime(2026, 11, 30, tzinfo=UTC)))]
     ['str', 'Date']
     """
-    if _BEGIN not in text and _END not in text:
+    if not any(mark in text for mark in MARKS):
         return [text] if text else []
     pieces: list[str | Date] = []
     for number, part in enumerate(_MARK.split(text)):

@@ -8,8 +8,8 @@ the default; a channel without them leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.records import Citation
@@ -200,12 +200,14 @@ class Card:
     """Elements one below the other, and buttons. `fallback` is for notifications and for old clients.
 
     `refresh` is for channels where several people see one card, and each may have another view of it.
+    `shorten` draws the same with less to read, for a channel where this one is too large.
     """
 
     body: tuple[Element, ...]
     actions: tuple[Action, ...]
     fallback: str
     refresh: Refresh | None = None
+    shorten: Callable[[], Card] | None = field(default=None, compare=False, repr=False)
 
     def find_form(self, verb: str) -> Form | None:
         """Return the form whose button has this verb."""

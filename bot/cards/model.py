@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from bot.cards.adaptive import measure_card
 from bot.cards.dates import when
 from bot.cards.elements import (
     ActionButton,
@@ -25,7 +25,6 @@ from core.translation import format_number, format_share, mark, say, say_count
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
 from model.registry.versions import RolloutState, VersionStatus
 
-MAX_CARD_BYTES = 70_000
 MAX_WORST = 3
 MAX_REASONS = 8
 MAX_FIGURES = 16
@@ -97,9 +96,8 @@ def choices(view: ModelView) -> Sequence[Choice]:
 
 
 def model_card(view: ModelView) -> Card:
-    """Return the card of a comparison; if it is too large for Teams, with less of the worst answers."""
-    ample = _draw_card(view, 600)
-    return ample if measure_card(ample) < MAX_CARD_BYTES else _draw_card(view, 200)
+    """Return the card of a comparison; where it is too large, with less of the worst answers."""
+    return replace(_draw_card(view, 600), shorten=partial(_draw_card, view, 200))
 
 
 def _draw_card(view: ModelView, answer_characters: int) -> Card:

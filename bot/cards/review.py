@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-from bot.cards.adaptive import measure_card
 from bot.cards.answer import REASONS
 from bot.cards.answer_text import build_quotation, say_nothing_found
 from bot.cards.dates import day, when
@@ -32,13 +32,11 @@ from bot.cards.review_actions import (
     make_take_back,
     spans,
 )
-from bot.cards.rulings import describe_change, describe_verdict
+from bot.cards.rulings import describe_change, describe_ruling
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Verdict
 from core.text import clip_text
 from core.translation import format_share, mark, say, say_count
 
-MAX_CARD_BYTES = 70_000
-"""As Teams counts them; the message around the card needs some, too."""
 MAX_SKIPS = 3
 MAX_PAGES = 2
 DETAIL_CHARACTERS = 300
@@ -83,10 +81,11 @@ _AMPLE, _TIGHT = _Room(2_000, 4, 5), _Room(500, 2, 1)
 def review_card(view: ReviewView, site_url: str) -> Card:
     """Return the card of a review in its state: waiting, claimed, waiting for a second reviewer, or settled.
 
-    What can be decided on is never cut; where all of it together would be too large for Teams, the rest is.
+    What can be decided on is never cut; where all of it together would be too large for a channel, the rest
+    is.
     """
     ample = _draw_card(view, site_url, _AMPLE)
-    return ample if measure_card(ample) < MAX_CARD_BYTES else _draw_card(view, site_url, _TIGHT)
+    return replace(ample, shorten=partial(_draw_card, view, site_url, _TIGHT))
 
 
 def queue_card(first: int, shown: int, waiting: int, page: int) -> Card:
@@ -170,7 +169,14 @@ def _words(answer: Answer, room: _Room) -> Element:
 def _state(view: ReviewView) -> list[Element]:
     review, ruling = view.review, view.review.ruling
     if ruling is not None:
-        return [line(f"✓ {describe_verdict(ruling)}", bold=True, color="Good"), *_draw_ruling(ruling)]
+        return [
+            line(
+                f"✓ {describe_ruling(ruling.ruling, ruling.reviewer_name, ruling.given_at)}",
+                bold=True,
+                color="Good",
+            ),
+            *_draw_ruling(ruling),
+        ]
     drawn: list[Element] = []
     if view.has_ruled:
         drawn.append(line(say(YOU_HAVE_RULED), bold=True, color="Accent"))
@@ -179,7 +185,12 @@ def _state(view: ReviewView) -> list[Element]:
     elif review.proposal is not None:
         drawn.append(
             line(
-                say("{verdict}. Approve if you agree.", verdict=describe_verdict(review.proposal)),
+                say(
+                    "{verdict}. Approve if you agree.",
+                    verdict=describe_ruling(
+                        review.proposal.ruling, review.proposal.reviewer_name, review.proposal.given_at
+                    ),
+                ),
                 bold=True,
                 color="Accent",
             )
@@ -200,7 +211,16 @@ def _draw_change(view: ReviewView) -> list[Element]:
         return []
     drawn: list[Element] = [line(describe_change(change), bold=True, color="Warning")]
     if change.before is not None and not view.review.blind:
-        drawn.append(small_print(say("Before: {verdict}", verdict=describe_verdict(change.before))))
+        drawn.append(
+            small_print(
+                say(
+                    "Before: {verdict}",
+                    verdict=describe_ruling(
+                        change.before.ruling, change.before.reviewer_name, change.before.given_at
+                    ),
+                )
+            )
+        )
     if change.reason:
         drawn.append(small_print(say("Why: {reasons}", reasons=clip_text(change.reason, COMMENT_CHARACTERS))))
     return drawn

@@ -6,6 +6,7 @@ What a reviewer already did is told to somebody who came second; to the one who 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from bot.cards.dates import day
 from core.records import ChangeKind, Review, ReviewReason, Ruling, RulingChange, Verdict
@@ -56,9 +57,9 @@ _YOU_ALREADY_CHANGED: Mapping[ChangeKind, str] = {
 }
 
 
-def describe_verdict(verdict: Verdict) -> str:
+def describe_ruling(ruling: Ruling, reviewer_name: str, at: datetime) -> str:
     """Return who ruled what, and when."""
-    return say(_RULED[verdict.ruling], name=_clip(verdict.reviewer_name), day=day(verdict.given_at))
+    return say(_RULED[ruling], name=_clip(reviewer_name), day=day(at))
 
 
 def describe_change(change: RulingChange) -> str:

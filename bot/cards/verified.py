@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.cards.dates import day
 from bot.cards.elements import (
@@ -25,7 +25,7 @@ from bot.cards.elements import (
     title,
 )
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans
-from bot.cards.rulings import describe_change, describe_verdict
+from bot.cards.rulings import describe_change, describe_ruling
 from core.records import Answer, VerifiedAnswer
 from core.text import clip_text, strip_markers
 from core.translation import mark, say, say_count
@@ -155,7 +155,7 @@ def _draw_history(history: Sequence[PastRuling]) -> list[Element]:
     for step in history[::-1][:MOST_STEPS]:
         ruling = step.ruling
         text = f": “{clip_text(ruling.text, REASON_CHARACTERS)}”" if ruling.text else ""
-        drawn.append(small_print(describe_verdict(replace(ruling, given_at=step.since)) + text))
+        drawn.append(small_print(describe_ruling(ruling.ruling, ruling.reviewer_name, step.since) + text))
         if step.ended is not None:
             why = f" ({clip_text(step.ended.reason, REASON_CHARACTERS)})" if step.ended.reason else ""
             changed = f"{day(step.ended.changed_at)}: {describe_change(step.ended)}"

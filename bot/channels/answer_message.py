@@ -1,8 +1,8 @@
 """The messages of an answer: its text with citations and label, its card, and how feedback is asked for.
 
 What stands there follows from the answer, how it stands with the reviewers, and which feedback form it has.
-The front end sends it, `bot/channels/card_sync.py` writes over it when its review moves on, and a rating on
-its card is acknowledged with it.
+The activity handler sends it, `bot/channels/card_sync.py` writes over it when its review moves on, and a
+rating on its card is acknowledged with it.
 """
 
 from __future__ import annotations

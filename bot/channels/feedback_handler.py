@@ -136,7 +136,7 @@ class FeedbackHandler:
             await self._rating.bind(answer, spoken.feedback)
         elif not spoken.answer_id:
             log.info("a %s that belongs to no answer of ours", spoken.feedback.kind)
-            await self._rating.keep_untied(spoken.conversation, spoken.message_id, spoken.feedback)
+            await self._rating.keep_unmatched(spoken.conversation, spoken.message_id, spoken.feedback)
         return True
 
     async def _find_answer(self, spoken: Spoken) -> Answer | None:

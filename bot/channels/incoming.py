@@ -20,7 +20,7 @@ from bot.card_tokens import parse_home_id
 from bot.cards.answer import MAX_COMMENT
 from bot.cards.dates import find_zone
 from bot.channels.links import split_page
-from bot.readers.rooms import GROUP, KIND, is_personal
+from bot.readers.rooms import GROUP, KIND, is_personal, parse_reply_to
 from core.records import Channel
 from core.text import Json, printable
 from core.translation import mark, say
@@ -266,10 +266,7 @@ class Reference:
     @classmethod
     def load(cls, text: str) -> Reference | None:
         """Read what `dump` wrote; None for anything else."""
-        try:
-            stored = to_object(json.loads(text))
-        except ValueError:
-            return None
+        stored = parse_reply_to(text)
         conversation = to_object(stored.get("conversation"))
         if not to_text(conversation.get("id")):
             return None

@@ -1,4 +1,4 @@
-"""How an answer reaches the person in Teams: streamed in a personal chat, typing and one message elsewhere.
+"""The reply in Teams and on the chat page: streamed in a personal chat, typing and one message elsewhere.
 
 A stream is one message that grows. Teams takes about one update a second, each with all the text so far, each
 after the success of the one before, for two minutes at most; label, citations, thumbs and cards come with the

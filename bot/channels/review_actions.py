@@ -12,7 +12,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -107,66 +106,75 @@ class ReviewActions:
         self._ways = ways
         later.register(WISH, self._do_later)
 
-    async def perform(self, wish: ReviewAction, presser: Presser) -> Review | None:
+    async def perform(self, action: ReviewAction, presser: Presser) -> Review | None:
         """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
-        if wish.verb != "review.claim":
-            kept = replace(wish, presser=self._ways.seal(json.dumps(asdict(presser))))
-            return await self._later.attempt(partial(self._do, wish), WISH, asdict(kept))
         try:
-            return await self._do(wish)
+            if action.verb == "review.claim" or not self._later.is_waiting:
+                return await self._do(action)
         except StoreUnavailable as error:
-            log.info("a review was not claimed: %s", error)
-            raise Refused(say(NO_CLAIM)) from error
+            log.info("what a reviewer decided cannot be done now: %s", error)
+            if action.verb == "review.claim":
+                raise Refused(say(NO_CLAIM)) from error
+        kept = replace(action, presser=self._ways.seal(json.dumps(asdict(presser))))
+        await self._later.keep(WISH, asdict(kept))
+        return None
 
-    async def _do(self, wish: ReviewAction) -> Review:
-        at = datetime.fromisoformat(wish.at)
-        if wish.verb == "review.claim":
-            return await self.reviewing.claim(wish.answer_id, wish.round, wish.person, wish.name)
-        if wish.verb == "review.skip":
-            return await self.reviewing.skip(wish.answer_id, wish.round, Skip(wish.person, wish.note, at))
-        if wish.verb in _CHANGES:
-            return await self._change(wish, at)
-        ruling = _RULINGS[wish.verb]
+    async def _do(self, action: ReviewAction) -> Review:
+        at = datetime.fromisoformat(action.at)
+        if action.verb == "review.claim":
+            return await self.reviewing.claim(action.answer_id, action.round, action.person, action.name)
+        if action.verb == "review.skip":
+            skip = Skip(action.person, action.note, at)
+            return await self.reviewing.skip(action.answer_id, action.round, skip)
+        if action.verb in _CHANGES:
+            return await self._change(action, at)
+        ruling = _RULINGS[action.verb]
         verdict = Verdict(
-            wish.person, wish.name, ruling, at, note=wish.note, source=wish.source, channel=wish.channel
+            action.person,
+            action.name,
+            ruling,
+            at,
+            note=action.note,
+            source=action.source,
+            channel=action.channel,
         )
         if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=wish.text, citation=await self._find_span(wish))
-        return await self.reviewing.rule(wish.answer_id, wish.round, verdict)
+            verdict = replace(verdict, text=action.text, citation=await self._find_span(action))
+        return await self.reviewing.rule(action.answer_id, action.round, verdict)
 
-    async def _change(self, wish: ReviewAction, at: datetime) -> Review:
-        kind = _CHANGES[wish.verb]
-        change = RulingChange(kind, wish.person, wish.name, at, wish.note, source=wish.source)
+    async def _change(self, action: ReviewAction, at: datetime) -> Review:
+        kind = _CHANGES[action.verb]
+        change = RulingChange(kind, action.person, action.name, at, action.note, source=action.source)
         if kind is ChangeKind.WITHDRAWN:
-            return await self._taking_back.take_back(wish.answer_id, wish.round, change)
+            return await self._taking_back.take_back(action.answer_id, action.round, change)
         verdict = replace(
-            build_correction(change, wish.text, wish.channel), citation=await self._find_span(wish)
+            build_correction(change, action.text, action.channel), citation=await self._find_span(action)
         )
-        return await self._taking_back.edit(wish.answer_id, wish.round, change, verdict)
+        return await self._taking_back.edit(action.answer_id, action.round, change, verdict)
 
-    async def find_doubt(self, wish: ReviewAction) -> Citation | None:
+    async def find_doubt(self, action: ReviewAction) -> Citation | None:
         """Return the sentence that speaks against a ruling that the page does not tell; None for another."""
-        if wish.verb not in {"review.not_on_page", "review.approve"}:
+        if action.verb not in {"review.not_on_page", "review.approve"}:
             return None
         try:
-            answer, review = await self.read(wish.answer_id)
+            answer, review = await self.read(action.answer_id)
         except StoreUnavailable:
             return None  # the ruling is kept, and nobody is asked to wait
-        if answer is None or review is None or review.settled_at is not None or review.round != wish.round:
+        if answer is None or review is None or review.settled_at is not None or review.round != action.round:
             return None  # the ruling says what is wrong with it
-        if wish.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
+        if action.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
             return None
         return find_near_quote(to_reviewed(answer, review.passages))
 
-    async def _find_span(self, wish: ReviewAction) -> Citation | None:
+    async def _find_span(self, action: ReviewAction) -> Citation | None:
         """Return the place on the page that a correction stands on."""
-        answer, review = await self.read(wish.answer_id)
+        answer, review = await self.read(action.answer_id)
         if answer is None:
             raise Refused(say(GONE))
         known = dict(spans(to_reviewed(answer, review.passages if review else ())))
-        if wish.span and wish.span not in known:
+        if action.span and action.span not in known:
             raise BadAction(say("Please choose one of the places that the card offers."))
-        return known.get(wish.span)
+        return known.get(action.span)
 
     async def read(self, answer_id: str) -> tuple[Answer | None, Review | None]:
         """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""
@@ -174,15 +182,15 @@ class ReviewActions:
 
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""
-        wish = ReviewAction(**entry)
-        answer, about = await self.store.answer(wish.answer_id), ""
+        action = ReviewAction(**entry)
+        answer, about = await self.store.answer(action.answer_id), ""
         try:
             if answer is not None:
-                await self._check_visible(wish, answer)
+                await self._check_visible(action, answer)
                 about = answer.question.text[:MAX_QUOTED]
-            await self._do(wish)
+            await self._do(action)
         except (Refused, BadAction) as refused:
-            place = Reference.load(wish.place)
+            place = Reference.load(action.place)
             set_language(place.language if place else "")
             said = say("What you decided could not be taken up: {reason}", reason=refused)
             if about:
@@ -191,32 +199,32 @@ class ReviewActions:
                     question=about,
                     reason=refused,
                 )
-            await self.card_sync.say(wish.place, said)
+            await self.card_sync.say(action.place, said)
 
-    async def _check_visible(self, wish: ReviewAction, answer: Answer) -> None:
+    async def _check_visible(self, action: ReviewAction, answer: Answer) -> None:
         """Refuse what whoever pressed may not read by now, as if it were not there. Raises Refused.
 
         A press of which nobody knows any more who it was counts for pages that everyone may read.
         """
         audiences, review = self.card_sync.audiences, await self.reviewing.desk.review(answer.id)
-        presser = self._open_presser(wish)
+        presser = self._open_presser(action)
         audience = await audiences.find(presser.conversation, presser.directory_id)
         hidden = answer.from_file and not presser.sees_files
         if hidden or not audiences.access.may_see(audience, answer, review):
             log.warning("a kept press is not done: whoever pressed may not read what it is about")
             raise Refused(GONE)
 
-    def _open_presser(self, wish: ReviewAction) -> Presser:
-        kept = self._ways.open(wish.presser)
+    def _open_presser(self, action: ReviewAction) -> Presser:
+        kept = self._ways.open(action.presser)
         return Presser(**json.loads(kept)) if kept else Presser({}, "", sees_files=False)
 
 
-def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAction:
+def read_press(incoming: Incoming, press: CardAction, person: str) -> ReviewAction:
     """Read what a button says. Raises BadAction."""
-    wish = ReviewAction(
-        verb=action.verb,
-        answer_id=action.answer_id,
-        round=action.round,
+    action = ReviewAction(
+        verb=press.verb,
+        answer_id=press.answer_id,
+        round=press.round,
         person=person,
         name=incoming.user["name"][:MAX_NAME] or "A reviewer",
         at=datetime.now(UTC).isoformat(),
@@ -224,20 +232,20 @@ def read_press(incoming: Incoming, action: CardAction, person: str) -> ReviewAct
         place=incoming.contact.dump(),
         channel=str(incoming.conversation["channelId"]),
     )
-    if action.verb == "review.claim":
-        return wish
-    if action.verb == "review.skip":
-        reason = action.text_input("reason", MAX_NOTE)
+    if press.verb == "review.claim":
+        return action
+    if press.verb == "review.skip":
+        reason = press.text_input("reason", MAX_NOTE)
         if not reason:
             raise BadAction(say("Please say why you skip it."))
-        return replace(wish, note=reason)
-    if action.verb in {"review.undo", "review.withdraw"}:
-        return replace(wish, note=action.text_input("reason", MAX_NOTE))
-    if action.verb not in {*_RULINGS, "review.edit"}:
+        return replace(action, note=reason)
+    if press.verb in {"review.undo", "review.withdraw"}:
+        return replace(action, note=press.text_input("reason", MAX_NOTE))
+    if press.verb not in {*_RULINGS, "review.edit"}:
         raise BadAction(say("This card has no such action."))
-    text, span = action.text_input("text", CORRECTION_CHARACTERS), action.text_input("span", MAX_NOTE)
-    corrects = action.verb in {"review.correct", "review.edit"}
+    text, span = press.text_input("text", CORRECTION_CHARACTERS), press.text_input("span", MAX_NOTE)
+    corrects = press.verb in {"review.correct", "review.edit"}
     if corrects and not text:
         raise BadAction(say("Please write the right answer first."))
-    wish = replace(wish, note=action.text_input("note", MAX_NOTE))
-    return replace(wish, text=text, span=span) if corrects else wish
+    action = replace(action, note=press.text_input("note", MAX_NOTE))
+    return replace(action, text=text, span=span) if corrects else action

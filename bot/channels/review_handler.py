@@ -173,12 +173,13 @@ class ReviewHandler:
         seen = await self._read_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person, seen)
+        presser = Presser(incoming.conversation, incoming.directory_id)
         wish = read_press(incoming, action, person)
         try:
             doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
             if doubt is not None:
                 return asking(await self._draw(incoming, action, person, seen, doubt))
-            review = await self._actions.perform(wish, _name_presser(incoming))
+            review = await self._actions.perform(wish, presser)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
@@ -340,7 +341,3 @@ class ReviewHandler:
         """
         access = self._card_sync.audiences.access
         return await read_changes(self._store, self._desk, access, person, audience)
-
-
-def _name_presser(incoming: Incoming) -> Presser:
-    return Presser(incoming.conversation, incoming.directory_id)

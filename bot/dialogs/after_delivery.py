@@ -71,7 +71,7 @@ class Looking:
         if answer is not None:
             await self._rating.give(answer, word, said)
         else:
-            await self._rating.keep_untied(conversation, "", unbound(word, said))
+            await self._rating.keep_unmatched(conversation, "", unbound(word, said))
 
     async def on_opened(self, answer: Answer, number: int) -> None:
         """Note that somebody opened a source of an answer; who it was is not known."""

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from core.records import Question
+from core.token_bucket import TokenBucket
 from core.translation import mark_count, say_count
 
 TOO_FAST = mark_count(
@@ -73,10 +74,9 @@ class Place:
 
 @dataclass(slots=True)
 class _Person:
-    """An asker. The bucket held `tokens` at `seen_at` (monotonic seconds); `asked` are times in a minute."""
+    """An asker. `bucket` is of monotonic seconds; `asked` are times in a minute."""
 
-    tokens: float
-    seen_at: float
+    bucket: TokenBucket
     asked: deque[float] = field(default_factory=deque[float])
     told: bool = False
     answered: Place | None = None
@@ -131,8 +131,8 @@ class Askers:
         if refusal is None:
             person.told = False
             if self._limits.per_minute:
-                person.asked.append(person.seen_at)
-                person.tokens -= 1
+                person.asked.append(person.bucket.seen_at)
+                person.bucket.take()
             return None
         told, person.told = person.told, True
         return replace(refusal, sentence="") if told else refusal
@@ -148,20 +148,19 @@ class Askers:
         return Refusal("too_many", say_count(*TOO_MANY, waiting))
 
     def _too_fast(self, person: _Person) -> Refusal | None:
-        if not self._limits.per_minute or person.tokens >= 1:
+        if not self._limits.per_minute or person.bucket.held >= 1:
             return None
-        wait_s = math.ceil((1 - person.tokens) * _MINUTE_S / self._limits.per_minute)
+        wait_s = math.ceil(person.bucket.wait_s)
         return Refusal("too_fast", f"{say_count(*TOO_FAST, len(person.asked))} {say_count(*WAIT, wait_s)}")
 
     def _person(self, asker: str) -> _Person:
         """Return who asks, with the bucket as full as it is now."""
         now, limits = self._clock(), self._limits
         self._forget_idle(now)
-        person = self._people.pop(asker, None) or _Person(limits.burst, now)
+        person = self._people.pop(asker, None)
+        person = person or _Person(TokenBucket.full(limits.burst, limits.per_minute, now))
         self._people[asker] = person
-        gained = (now - person.seen_at) * limits.per_minute / _MINUTE_S
-        person.tokens = min(limits.burst, person.tokens + gained)
-        person.seen_at = now
+        person.bucket.fill(now)
         while person.asked and person.asked[0] <= now - _MINUTE_S:
             person.asked.popleft()
         return person
@@ -172,6 +171,6 @@ class Askers:
         full_s = _MINUTE_S * max(1.0, limits.burst / limits.per_minute if limits.per_minute else 0.0)
         while self._people:
             asker, person = next(iter(self._people.items()))
-            if person.seen_at > now - full_s or person.answered is not None:
+            if person.bucket.seen_at > now - full_s or person.answered is not None:
                 return
             del self._people[asker]

@@ -22,7 +22,7 @@ from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
 from feedback.analytics import events
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import RATINGS, RatedAnswers, Scale
-from feedback.reviews.repository import UnmatchedFeedback
+from feedback.reviews.unmatched import UnmatchedFeedback, keep_unmatched, list_unmatched, remove_unmatched
 from feedback.store.base import FeedbackStore
 
 FormName = Literal["thumbs", "reasons", "stars", "none"]
@@ -124,11 +124,12 @@ class Rating:
         """Keep a word on an answer; it replaces the giver's word of its kind, unless that was said later."""
         return await self.bind(answer, unbound(word, said))
 
-    async def keep_untied(self, conversation: str, message_id: str, feedback: Feedback) -> None:
+    async def keep_unmatched(self, conversation: str, message_id: str, feedback: Feedback) -> None:
         """Keep a word that belongs to no known answer; it is counted, and tied if its answer appears."""
         name = feedback.source or f"{feedback.giver}|{feedback.given_at.isoformat()}"
-        untied = UnmatchedFeedback(str(feedback.kind), conversation, message_id, feedback)
-        await self._reviewing.desk.keep_untied(untied, f"{name}|{feedback.kind}|{feedback.value}")
+        unmatched = UnmatchedFeedback(str(feedback.kind), conversation, message_id, feedback)
+        documents = self._reviewing.desk.documents
+        await keep_unmatched(documents, unmatched, f"{name}|{feedback.kind}|{feedback.value}")
         if message_id:  # it may have been delivered while this was written
             answer = await self._store.answer_in_message(conversation, message_id)
             if answer is not None:
@@ -136,10 +137,10 @@ class Rating:
 
     async def tie(self, answer: Answer, message_id: str) -> None:
         """An answer was delivered as this message: give it the words that came before it."""
-        desk = self._reviewing.desk
-        for name, feedback in await desk.list_untied(answer.question.conversation, message_id):
+        documents = self._reviewing.desk.documents
+        for name, feedback in await list_unmatched(documents, answer.question.conversation, message_id):
             await self.bind(answer, feedback)
-            await desk.remove_untied(name)
+            await remove_unmatched(documents, name)
 
     async def bind(self, answer: Answer, feedback: Feedback) -> Feedback:
         """Keep a word that was said before its answer was known, on that answer."""

@@ -12,7 +12,6 @@ they did (`Refused`). What must be seen elsewhere is left as an errand for the c
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +43,8 @@ from feedback.analytics import events
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import LATER, drop_overruled, forget_past_round, read_standing
-from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable, derive_site
+from feedback.reviews.sampling import count_needed, derive_stratum, draw_weight
+from feedback.store.base import FeedbackStore, StoreError, StoreUnavailable
 from feedback.store.documents import TRIES
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,6 @@ log = logging.getLogger(__name__)
 DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
-_FIRST_BLOCK = 5
 GONE = mark("This is not here any more: its question was deleted.")
 
 
@@ -64,7 +63,7 @@ class Known(KnowsParaphrases, Protocol):
     """The verified answers that are served (`bot/dialogs/verified_answers.py`)."""
 
     def put(self, verified: VerifiedAnswer) -> None:
-        """Serve it from now on, in the place of an older one from the same answer."""
+        """Serve it from now on, in the place of an older one from the same answer; a stale one no more."""
         ...
 
     def drop(self, answer_id: str) -> None:
@@ -197,29 +196,16 @@ class Reviewing:
         await self.flag(answer, ReviewReason.DECLINED)
 
     async def _draw_sample_weight(self, answer: Answer) -> int:
-        """Return how many answers this one stands for in the sample, 0 when it is not in it.
-
-        Each stratum is cut into blocks, of which one answer each is drawn: the first blocks are small, so
-        that a stratum with few questions is seen too; later ones are as large as the share wants.
-        """
+        """Return how many answers this one stands for in the sample, 0 when it is not in it."""
         if self._rules.sample_share <= 0:
             return 0
         stratum = derive_stratum(answer)
         number = await self.desk.next_number(f"sample|{stratum}")
-        size, first = min(_FIRST_BLOCK, self._block), 1
-        while number >= first + size:
-            first, size = first + size, min(size * 2, self._block)
-        drawn = int.from_bytes(hashlib.sha256(f"{stratum}|{first}".encode()).digest()[:8]) % size
-        return size if number - first == drawn else 0
-
-    @property
-    def _block(self) -> int:
-        return max(1, round(1 / self._rules.sample_share))
+        return draw_weight(stratum, number, self._rules.sample_share)
 
     async def _put_in_sample(self, answer: Answer, weight: int) -> None:
         await self.flag(answer, ReviewReason.SAMPLE)
-        lot = int.from_bytes(hashlib.sha256(answer.id.encode()).digest()[:8]) / 2**64
-        needed = 2 if lot < self._rules.double_share else 1
+        needed = count_needed(answer.id, self._rules.double_share)
         await self.change(
             answer.id,
             lambda review: (
@@ -310,16 +296,16 @@ class Reviewing:
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
-            await self._follow_change(review)
+            await self._follow_change(review.answer_id, review.version, review.round)
         await self.learn()
         return answer
 
-    async def _follow_change(self, review: Review) -> None:
+    async def _follow_change(self, answer_id: str, version: int, round_: int) -> None:
         """Serve what holds where a ruling was taken back or edited while it was about to be served."""
-        if await self.desk.read_review_version(review.answer_id) == review.version:
+        if await self.desk.read_review_version(answer_id) == version:
             return
-        now = await self.desk.review(review.answer_id)
-        if now is not None and now.round != review.round:
+        now = await self.desk.review(answer_id)
+        if now is not None and now.round != round_:
             await self.follow(now)
 
     async def follow(self, review: Review) -> None:
@@ -386,6 +372,7 @@ class Reviewing:
                 await self.desk.keep_round(before, anew=True)  # `forget_past_round` may have come between
                 events.review_opened(answer, reason, reopened.round)
         await self.desk.put_verified(replace(verified, stale_at=now))
+        await self.refresh(verified.answer_id)  # somebody may have ruled anew
         self.wake()
 
     def forget(self, answer_id: str) -> None:
@@ -395,9 +382,9 @@ class Reviewing:
             forget(answer_id)
 
     async def change(
-        self, answer_id: str, change: Callable[[Review], Review], deed: tuple[str, AuditAction] | None = None
+        self, answer_id: str, change: Callable[[Review], Review], act: tuple[str, AuditAction] | None = None
     ) -> Review:
-        """Change a review, also against others. `deed`: who does what, for those who see the card."""
+        """Change a review, also against others. `act`: who does what, for those who see the card."""
         for _ in range(TRIES):
             review = await self.desk.review(answer_id)
             if review is None:
@@ -405,31 +392,24 @@ class Reviewing:
             changed = change(review)
             if changed == review:
                 return review
-            if deed:
-                await self.desk.mark_reviewer(answer_id, deed[0])
+            if act:
+                await self.desk.mark_reviewer(answer_id, act[0])
                 await self.desk.leave_errand(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
-                if deed:
-                    await self._record(answer_id, *deed)
+                if act:
+                    await self._record(answer_id, *act)
                 return replace(changed, version=review.version + 1)
         raise StoreUnavailable(f"the review of {answer_id} changes too fast")
 
-    async def _record(self, answer_id: str, reviewer: str, deed: AuditAction) -> None:
+    async def _record(self, answer_id: str, reviewer: str, act: AuditAction) -> None:
         """Write into the audit trail what a reviewer has done; it is done, whether that works or not."""
         try:
             answer = await self._store.answer(answer_id)
             asker = answer.question.asker if answer else ""
-            await self.audit.write(reviewer, deed, answer_id=answer_id, person=asker)
+            await self.audit.write(reviewer, act, answer_id=answer_id, person=asker)
         except StoreError:
-            log.exception("the audit trail misses that a reviewer %s", deed)
-
-
-def derive_stratum(answer: Answer) -> str:
-    """Return the group that an answer belongs to: "site|channel|language|model version"."""
-    question = answer.question
-    place = [derive_site(answer), question.channel, question.language or "unknown"]
-    return "|".join([*place, answer.model_version])
+            log.exception("the audit trail misses that a reviewer %s", act)
 
 
 def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:

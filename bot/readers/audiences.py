@@ -12,7 +12,6 @@ Nothing is asked while no page names a principal of that kind. Only channels tha
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Collection, Mapping
@@ -21,7 +20,7 @@ from typing import Any, Protocol, cast
 
 from bot.card_tokens import parse_home_id
 from bot.readers.access import PageAccess
-from bot.readers.rooms import GROUP, NOBODY_KNOWN, find_room, is_personal
+from bot.readers.rooms import GROUP, NOBODY_KNOWN, find_room, is_personal, parse_reply_to
 from core import telemetry
 from core.bounded_dict import BoundedDict
 from core.readers import Audience
@@ -178,14 +177,6 @@ class Audiences:
 
 
 def read_conversation(reply_to: str) -> Mapping[str, Any]:
-    """Return the conversation that a question's way back leads to, an empty one where it is gone.
-
-    It is what `bot.channels.incoming.Reference.dump` writes.
-    """
-    try:
-        stored: object = json.loads(reply_to or "null")
-    except ValueError:
-        return {}
-    kept = cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
-    conversation = kept.get("conversation")
+    """Return the conversation that a question's way back leads to, an empty one where it is gone."""
+    conversation = parse_reply_to(reply_to).get("conversation")
     return cast("dict[str, Any]", conversation) if isinstance(conversation, dict) else {}

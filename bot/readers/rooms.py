@@ -7,8 +7,9 @@ channel that other teams share, nothing is known to be common to all.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from bot.card_tokens import parse_home_id
 from core.readers import Audience, keep_principals
@@ -24,6 +25,18 @@ _OF_ITS_TEAM = frozenset({"standard", "private"})
 def is_personal(conversation: Mapping[str, Any]) -> bool:
     """Tell whether this is a chat of one person with the bot."""
     return conversation.get("conversationType") == "personal"
+
+
+def parse_reply_to(text: str) -> dict[str, Any]:
+    """Return what a question's way back consists of (`Question.reply_to`), nothing where it is gone.
+
+    `bot.channels.incoming.Reference` writes it, and reads the rest of it.
+    """
+    try:
+        stored: object = json.loads(text or "null")
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", stored) if isinstance(stored, dict) else {}
 
 
 def find_room(conversation: Mapping[str, Any]) -> Audience:

@@ -5,7 +5,7 @@ answer) is tried again; that somebody or something is gone is `Undeliverable`; e
 `ChannelError`. Tokens stand in no message of an error, and of the SDK's own log only errors are kept, since
 it writes whole requests otherwise.
 
-How fast Slack may be spoken to, and what to do when it says "too fast".
+Calls keep to Slack's rate limits, and wait when it says "too fast".
 
 Slack counts per method and workspace (its tiers: so many calls a minute), and lets an app say one thing a
 second in one channel. On 429 it says for how long that method is closed for that workspace: until then nobody

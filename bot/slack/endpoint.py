@@ -1,15 +1,14 @@
-"""Slack at the door: signed bytes in, acknowledged once what they say is kept, then handed to the front end.
+"""The endpoint for Slack: requests are verified, kept, acknowledged, and handed to the activity handler.
 
     POST /slack/events ─ too large? 413 ─ signed by Slack, now? 401 ─ readable? 400 ─ a workspace of ours? 403
-        ─ the same again? 200 ─ bolt ─ front end (bot/channels/handler.py) ─ 200 within a second; 503: please
+        ─ the same again? 200 ─ bolt ─ bot/channels/handler.py ─ 200 within a second; 503: please
         send it again
 
 What needs Slack's network (answers, cards) goes out afterwards. A question that is not on disk after that
 second is not acknowledged: Slack sends it again, and whichever came first is answered. slack-bolt reads
 payloads and finds the listener; who sent the bytes is checked here, before anything parses them.
 
-Is a request from Slack? Its signature is over the bytes as they came, so it is checked before anything reads
-them.
+The signature of a request is over its bytes as they came, so it is checked before anything reads them.
 
 Source: Slack's documentation, "Verifying requests from Slack" (version v0).
 """

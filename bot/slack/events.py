@@ -3,7 +3,7 @@
 Everything here is pure. The request is signed, but any field of it may be missing or of another type than
 documented: an event that nobody could answer becomes None.
 
-Where something is said in Slack, as the rest of the bot knows it: a conversation's id, and back.
+A place in Slack becomes the id of a conversation, as the rest of the bot knows it, and back.
 
     T1:D5                        a chat of one person with the bot
     T1:C7;messageid=1700.0001    a thread in a channel, named by its first message

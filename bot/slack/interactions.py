@@ -1,8 +1,8 @@
 """Interactions of Slack: buttons, thumbs, lists and forms → card actions → what people see of it.
 
-A press becomes the card action that the same button is in Teams and goes to the same front end, which asks
-whether the seal fits and whether this person may. Here it is only read and answered: a sentence is for the
-one who pressed, a card of reviewers takes the place of the message for everybody.
+A press becomes the card action that the same button is in Teams and goes to the same activity handler, which
+asks whether its token fits and whether this person may. Here it is only read and answered: a sentence is for
+the one who pressed, a card of reviewers takes the place of the message for everybody.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NO_SUCH = mark("This card has no such action.")
 NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
 NO_FORM = mark("Slack did not open the form. Please press the button again.")
 Receive = Callable[[Json], Awaitable[InvokeReply | None]]
-"""Gives an activity to the front end."""
+"""Gives an activity to the activity handler."""
 
 
 SlackId = Annotated[str, BeforeValidator(an_id)]

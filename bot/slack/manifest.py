@@ -3,7 +3,7 @@
 `check_manifest` is for manifests that people have changed, too: it says what would not work. Limits are those
 of Slack's reference of app manifests.
 
-What the Slack app may do, and why: the one list behind the manifest, the installation and the docs.
+`SCOPES` says what the app may do, and why: the one list behind the manifest, the installation and the docs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How one answer reaches who asked in Slack: streamed in a thread, else as a message that is written over.
+"""The reply in Slack: streamed in a thread, else a message that is written over as the answer grows.
 
     status ─> chat.startStream ─> chat.appendStream … ─> chat.stopStream with sources, label and thumbs
     a workspace or a place without streams:  chat.postMessage ─> chat.update … ─> chat.update with all of it

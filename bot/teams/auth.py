@@ -3,7 +3,7 @@
 Libraries fetch them with blocking calls: botbuilder without a timeout on the event loop, where a metadata
 server that took 3 s froze every other request. These keys take the place of theirs (`bot/teams/sdk`).
 
-How the bot is registered with Microsoft, and the bearer token with which it answers.
+Here, too: how the bot is registered with Microsoft, and the bearer token with which it answers.
 
     MultiTenant       app id and secret; the token comes from Bot Framework's own tenant
     SingleTenant      app id and secret; the token comes from the tenant of the app

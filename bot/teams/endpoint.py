@@ -10,8 +10,8 @@ Without an app id anyone who reaches the port could speak as anyone, so only thi
 Host header (a page under a rebound name has another one), the Origin (a page elsewhere has another one) and
 the address to answer to must all be loopback.
 
-One activity is one turn of the library: its middleware runs around our front end, which reads the activity as
-it came.
+One activity is one turn of the library: its middleware runs around our activity handler, which reads the
+activity as it came.
 
     seam.turns.use(SomeMiddleware())     what the library's middleware sends goes out by our connector
 """

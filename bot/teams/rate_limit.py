@@ -1,4 +1,4 @@
-"""How fast one conversation, and one tenant, may be spoken to.
+"""Rate limits of messages to Teams, in one conversation and in one tenant.
 
 Teams lets a bot say 7 things in 1 s, 8 in 2 s, 60 in 30 s and 1,800 in an hour in one conversation, ask 50
 things a second of one tenant (Microsoft's page on rate limits for bots), and answers 429 to more. What a bot

@@ -1,9 +1,9 @@
 """The local chat page: a small Teams for one machine.
 
 What a person does in the browser becomes the activity that Teams would send, on channel "local", and goes to
-the same front end; what the front end sends comes back through its connector.
+the same activity handler; what the activity handler sends comes back through its connector.
 
-`bot/web/access.py` says who may use it, `bot/web/chats.py` stands between it and the front end,
+`bot/web/access.py` says who may use it, `bot/web/chats.py` stands between it and the activity handler,
 `bot/web/conversations.py` keeps what is shown, `bot/web/activities.py` writes the activities.
 """
 
@@ -207,7 +207,7 @@ class ChatPage:
         return web.json_response({"id": chat.id})
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
-        """Turn one thing that the person did into its activity, show it, and hand it to the front end."""
+        """Turn one thing that the person did into its activity, show it, and hand it to the handler."""
         body = await read_object(request)
         chat = self.chats.find(str(body.get("conversation", "")))
         files = self._uploads.attach(chat.id, body.get("files")) if self._uploads else []

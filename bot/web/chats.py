@@ -1,7 +1,7 @@
-"""Chats in browsers: what people do there goes to the front end, and what it says is shown.
+"""Chats in browsers: what people do there goes to the activity handler, and what it says is shown.
 
-    browser ── what somebody did ──> Chats ── receive(activity, connector) ──> front end
-    browser <── changes (SSE) ────── Chats <── send, update, delete ────────── front end
+    browser ── what somebody did ──> Chats ── receive(activity, connector) ──> handler
+    browser <── changes (SSE) ────── Chats <── send, update, delete ────────── handler
 
 The chat page and the widget have one each. A message of the bot is shown as a JSON object:
 
@@ -105,7 +105,7 @@ def with_quote(url: str, words: str) -> str:
 
 
 class InvokeResult(Protocol):
-    """What a front end answers to an invoke."""
+    """What an activity handler answers to an invoke."""
 
     @property
     def status(self) -> int: ...
@@ -122,7 +122,7 @@ class Front(Protocol):
 
 
 class Chats:
-    """The conversations of one page, and the connector that the front end answers through. One per page.
+    """The conversations of one page, and the connector that the handler answers through. One per page.
 
     `loading` is a sentence while pages are missing, or the model is, else None.
     """
@@ -164,7 +164,7 @@ class Chats:
         chat = self.conversations.get(conversation_id)
         return name_sender(chat) if chat else ""
 
-    # The connector of the front end
+    # The connector of the activity handler
 
     async def send(self, reference: Reference, message: Outgoing) -> str:
         """Show a message; return its id.
@@ -211,7 +211,7 @@ class Chats:
         return chat
 
     async def begin(self, person: dict[str, str], *, welcome: bool = True) -> Conversation:
-        """Begin a conversation; with `welcome` the front end begins it. What is kept it says in any case."""
+        """Begin a conversation; with `welcome` the handler begins it. What is kept it says in any case."""
         chat = await self.conversations.begin(person)
         if welcome:
             await self._hand_over(first_contact(chat, self.conversations.new_id()))
@@ -237,7 +237,7 @@ class Chats:
         return build_activity(body, chat, self.conversations.new_id(), files)
 
     async def take(self, chat: Conversation, activity: Json) -> Json:
-        """Show one thing that the person did, and hand it to the front end; return what came of it.
+        """Show one thing that the person did, and hand it to the activity handler; return what came of it.
 
         Raises RefusedError.
         """
@@ -262,7 +262,7 @@ class Chats:
                 503, say("This could not be kept just now. Please try again."), "unavailable"
             ) from None
         except Exception:
-            log.exception("the front end failed on a %s", activity["type"])
+            log.exception("the activity handler failed on a %s", activity["type"])
             raise RefusedError(500, say("Something went wrong here. Please try again."), "failed") from None
 
     async def _apply(self, chat: Conversation, activity: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@
 it. `/about/` has two of the project's own. The text of a page was written by others: all of it is escaped,
 and the pages run no script.
 
-The way from an answer's card to its source, over the bot, so that it is known which sources people open.
+Here, too: the way from an answer's card to its source by a redirect of the bot's, which counts what people
+open.
 
 It leads to nothing but the citations of a stored answer: nobody can be sent elsewhere with it.
 """

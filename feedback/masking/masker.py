@@ -1,4 +1,4 @@
-"""Personal data out of what people wrote, before any of it is kept for training.
+"""Masks personal data in what people wrote, before any of it is kept for training.
 
 `Masker` puts placeholders in its place: "Ask [person] at [email]." One value has one placeholder throughout
 the texts that are masked together, so that a question and its answer still fit: a second person is [person
@@ -37,7 +37,8 @@ from feedback.masking.language import (
     SpacyNlpEngine,
     spacy,
 )
-from feedback.masking.names import Dictionary, Names, plain
+from feedback.masking.name_lists import make_plain
+from feedback.masking.names import Dictionary, Names
 from feedback.masking.patterns import (
     ADDRESS,
     BORN,
@@ -132,7 +133,7 @@ class Masker:
         """
         drafts = [_Draft(text) for text in texts]
         placeholders = _Placeholders(texts)
-        people, content = list(known), plain(public)
+        people, content = list(known), make_plain(public)
         unread = drafts
         for _ in range(_ROUNDS):
             for draft in unread:
@@ -221,7 +222,7 @@ class _Placeholders:
         self._values: list[tuple[str, frozenset[str], str]] = []
 
     def assign(self, kind: str, value: str) -> str:
-        words = re.findall(r"\w+", plain(value))
+        words = re.findall(r"\w+", make_plain(value))
         parts = frozenset(words if kind == PERSON else ["".join(words)])
         for at, (known_kind, known_parts, placeholder) in enumerate(self._values):
             if known_kind == kind and (parts <= known_parts or parts >= known_parts):
@@ -266,7 +267,7 @@ class _Reading(SpacyNlpEngine):
         """Return the words that the model's lemmatizer knows, which are WordNet's."""
         lookups = Lookups().from_disk(self._folder / "lemmatizer" / "lookups")
         table: Any = lookups.get_table("lemma_index")
-        nouns, *others = (frozenset(map(plain, table[kind])) for kind in ("noun", "verb", "adj", "adv"))
+        nouns, *others = (frozenset(map(make_plain, table[kind])) for kind in ("noun", "verb", "adj", "adv"))
         sayings = frozenset[str]().union(*others)
         return Dictionary(nouns | sayings, sayings, _small_words())
 
@@ -279,7 +280,7 @@ def _small_words() -> frozenset[str]:
     words = set(_TITLES.split())
     for tongue in _TONGUES:
         listed = Path(spacy.__file__).with_name("lang") / tongue / "stop_words.py"
-        words |= {plain(word) for word in run_path(str(listed))["STOP_WORDS"]}
+        words |= {make_plain(word) for word in run_path(str(listed))["STOP_WORDS"]}
     return frozenset(words)
 
 
@@ -328,5 +329,5 @@ def _merge_places(places: Iterable[Place]) -> Sequence[Place]:
 
 def _is_in(content: str, text: str, place: Place) -> bool:
     """Whether a value stands in a page's content."""
-    value = re.escape(plain(text[place.start : place.end]))
+    value = re.escape(make_plain(text[place.start : place.end]))
     return bool(content and re.search(rf"(?<!\w){value}(?!\w)", content))

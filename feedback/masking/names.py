@@ -1,4 +1,4 @@
-"""Where a text names a person.
+"""Finds the names of people in a text.
 
 SpaCy's model, lists of names and what stands around a name, each checking the other. The model alone misses
 names in small letters, short sentences and names of other languages, and takes products and holidays for
@@ -9,24 +9,17 @@ given names and surnames of about 70 countries.
 """
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportUnknownParameterType=false
-# spaCy and Faker's lists come without types
+# spaCy comes without types
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from itertools import pairwise
-from pkgutil import iter_modules
-from typing import Any
-
-import faker.providers.person
 
 from feedback.masking.language import Doc
+from feedback.masking.name_lists import WORD, count_countries, is_surname, make_plain, split_halves
 from feedback.masking.vocabulary import (
     AFTER_A_THING,
     BEFORE_A_PLACE,
@@ -40,14 +33,11 @@ from feedback.masking.vocabulary import (
     Cue,
 )
 
-_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f]|['’\-](?=[^\W\d_]))*")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 _NO_NAME = re.compile(
     r"^[A-ZÀ-Þ]{2}|-[A-ZÀ-Þ]{2}|^(?!Ma?c[A-Z]|D[ei][A-Z]|L[ae][A-Z]|Fitz[A-Z]).*[a-zß-ÿ][A-Z]"
 )
 """Abbreviations and what is written like DocuSign."""
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "ı": "i", "đ": "d", "ß": "ss", "æ": "ae", "ð": "d", "þ": "th"})
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _WELL_KNOWN = 5
 """Countries that know a given name which is also in the dictionary: Maria and Edit are, but few are called
 Edit."""
@@ -123,7 +113,7 @@ class Names:
         self._words = dictionary.words | dictionary.small
         self._small = dictionary.small
         self._sayings = dictionary.sayings | dictionary.small
-        self._never = {plain(name) for name in never} | NOT_PEOPLE
+        self._never = {make_plain(name) for name in never} | NOT_PEOPLE
 
     def find(self, doc: Doc) -> Sequence[Stretch]:
         """Return where people are named, from left to right; stretches may overlap."""
@@ -143,9 +133,9 @@ class Names:
 
     def is_name(self, word: str) -> bool:
         """Whether a word, seen elsewhere as a part of a name, can be taken for one wherever it stands."""
-        folded = plain(word)
-        parts = _parts(folded, whole=False)
-        listed = _count_countries(parts) > 0 or _is_surname(parts)
+        folded = make_plain(word)
+        parts = split_halves(folded, whole=False)
+        listed = count_countries(parts) > 0 or is_surname(parts)
         return folded not in SELDOM_PEOPLE and (listed or folded not in self._words)
 
     # The three ways
@@ -292,7 +282,7 @@ class Names:
         start, end = words[first].start, words[last].end
         if words[last].plain in ENDS_A_THING and words[last].capital:
             return True
-        if plain(text[start:end]) in self._never or _beside_ampersand(text, start, end):
+        if make_plain(text[start:end]) in self._never or _beside_ampersand(text, start, end):
             return True
         if (
             first > 0
@@ -306,23 +296,17 @@ class Names:
         return after.plain in AFTER_A_THING and (after.capital or first == last)
 
 
-def plain(text: str) -> str:
-    """Return a text in small letters and without accents."""
-    folded = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)).replace("’", "'")
-    return "".join(letter for letter in folded if not unicodedata.combining(letter))
-
-
 def _split_words(doc: Doc) -> Iterator[Word]:
     labels, whole = _Labels(doc), doc.text
-    for match in _WORD.finditer(whole):
+    for match in WORD.finditer(whole):
         text = _POSSESSIVE.sub("", match[0])
         if not text:
             continue
-        folded, start = plain(text), match.start()
-        parts = _parts(folded, whole=text[0].islower())
+        folded, start = make_plain(text), match.start()
+        parts = split_halves(folded, whole=text[0].islower())
         label, opens = labels.find_label(start), _opens_a_sentence(whole, start)
         yield Word(
-            text, start, start + len(text), folded, _count_countries(parts), _is_surname(parts), label, opens
+            text, start, start + len(text), folded, count_countries(parts), is_surname(parts), label, opens
         )
 
 
@@ -404,48 +388,3 @@ def _beside_ampersand(text: str, start: int, end: int) -> bool:
     return text[max(start - 3, 0) : start].strip().endswith("&") or text[end : end + 3].strip().startswith(
         "&"
     )
-
-
-# The lists
-
-
-@cache
-def _lists() -> tuple[Mapping[str, int], frozenset[str]]:
-    """Return given names with the number of countries that have them, and surnames.
-
-    Latin letters, made plain.
-    """
-    given: Counter[str] = Counter()
-    surnames: set[str] = set()
-    for module in iter_modules(faker.providers.person.__path__):
-        provider: Any = import_module(f"faker.providers.person.{module.name}").Provider
-        lists = [name for name in dir(provider) if name.startswith(("first_name", "last_name"))]
-        theirs: set[str] = set()
-        for name in lists:
-            into = theirs if name.startswith("first") else surnames
-            into.update(_plain_forms(getattr(provider, name)))
-        given.update(theirs)
-    return given, frozenset(surnames)
-
-
-def _plain_forms(names: Any) -> Iterator[str]:
-    if not isinstance(names, Mapping | Sequence) or isinstance(names, str):
-        return  # a method or a template
-    for name in names:
-        for word in _WORD.findall(str(name)):
-            if len(word) > 1 and word[0].isupper() and plain(word).isascii():
-                yield plain(word)
-                yield plain(word.casefold().translate(_UMLAUTS))
-
-
-def _parts(folded: str, *, whole: bool) -> Sequence[str]:
-    """Return what of a word to look up: double names are listed by their halves."""
-    return (folded,) if whole else (folded, *folded.split("-"))
-
-
-def _count_countries(parts: Iterable[str]) -> int:
-    return max(_lists()[0].get(part, 0) for part in parts)
-
-
-def _is_surname(parts: Iterable[str]) -> bool:
-    return not _lists()[1].isdisjoint(parts)

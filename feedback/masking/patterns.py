@@ -1,6 +1,6 @@
-"""Personal data that has a form.
+"""Finds personal data of a fixed form: cards, accounts, telephone numbers, addresses, dates of birth.
 
-What Presidio recognises by pattern and check digits, and what its words announce. Presidio knows cards,
+It is what Presidio recognises by pattern and check digits, and what its words announce. Presidio knows cards,
 IBANs, telephone numbers and the numbers by which states number people. A number without letters or a grouping
 (a ticket, an order) counts only where words announce it; so do dates of birth and addresses, which have the
 same form as any date and any office's address.

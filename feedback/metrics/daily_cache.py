@@ -1,8 +1,8 @@
-"""The days' documents at hand.
+"""A cache of the documents with the figures of each day.
 
-Read once, and again only where they changed; the days that are not summed up yet beside. A year of documents
-is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its version, and the
-store is asked at most once in FRESH_S seconds, however many people look.
+They are read once, and again only where they changed; the days that are not summed up yet are computed. A
+year of documents is some tens of megabytes of JSON in a busy company, so what was parsed is remembered by its
+version, and the store is asked at most once in FRESH_S seconds, however many people look.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from feedback.metrics.daily import Records, answers_between
 from feedback.metrics.definitions import is_right
 from feedback.metrics.statistics import Share, Weighted
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
+from feedback.reviews.unmatched import count_unmatched
 from feedback.store.base import FeedbackStore, moment
 from feedback.store.rows import every, every_answer, every_row
 
@@ -73,7 +74,7 @@ async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
         accuracy_interval=(share.low, share.high) if share else None,
         double_reviewed=len(pairs),
         kappa=cohens_kappa(pairs),
-        untied=await desk.count_untied(),
+        untied=await count_unmatched(desk.documents),
     )
 
 

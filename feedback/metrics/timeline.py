@@ -1,4 +1,4 @@
-"""Figures over time.
+"""Figures over time: by week, day or hour, for the plots of the dashboard.
 
 Spans of equal length with the sums of each group of answers, and the points of the plots. Everything is the
 sum of `Sums`, so a filter leaves groups out, and a longer span is the sum of shorter ones. What few people

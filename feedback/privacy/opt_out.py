@@ -1,4 +1,4 @@
-"""Who does not want that anything is learned from them.
+"""Opt-outs from learning: the people whose questions and feedback are left out of what is learned.
 
 One document a person, which a deletion leaves in place.
 

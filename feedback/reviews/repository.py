@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from core.records import Answer, Feedback, Review, VerifiedAnswer
+from core.records import Answer, Review, VerifiedAnswer
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
 from feedback.store.serialization import from_json, to_json
@@ -65,16 +65,6 @@ class Notification:
     made_at: str
     sent: bool = False
     about: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class UnmatchedFeedback:
-    """A word that belongs to no answer that is known (yet). `what` names its shape, for the count."""
-
-    what: str
-    conversation: str
-    message_id: str
-    feedback: Feedback
 
 
 def name_way(conversation: str, person: str) -> str:
@@ -217,10 +207,20 @@ class ReviewRepository:
     # Verified answers
 
     async def put_verified(self, verified: VerifiedAnswer) -> None:
-        """Keep or replace the verified answer that a review ended with."""
+        """Keep the verified answer that a review ended with, unless a later ruling has put its own there.
+
+        A slow process, or a write that the store carries out late, never puts an earlier ruling back.
+        """
         name, state = verified.answer_id, STALE if verified.stale_at else LIVE
-        now = moment(datetime.now(UTC))
-        await self._documents.put(Document("verified", name, to_json(verified), name, state=state, order=now))
+
+        def put(kept: Document | None) -> Document | None:
+            before = from_json(VerifiedAnswer, kept.body) if kept and kept.body else None
+            if before is not None and before.verified_at > verified.verified_at:
+                return None
+            now = moment(datetime.now(UTC))
+            return Document("verified", name, to_json(verified), name, state=state, order=now)
+
+        await change_document(self._documents, Document("verified", name, "", name), put)
 
     async def read_verified(self, answer_id: str) -> VerifiedAnswer | None:
         """Return the verified answer that came from this answer, or None."""
@@ -359,42 +359,6 @@ class ReviewRepository:
         """Return what somebody was told, the oldest first."""
         return [_parse_notice(found) for found in await self._all(Wanted("notice", person=person))]
 
-    # Words without an answer
-
-    async def keep_untied(self, untied: UnmatchedFeedback, name: str) -> bool:
-        """Keep a word that belongs to no known answer; False when `name` (its activity) was kept before."""
-        feedback = untied.feedback
-        body = json.dumps({"what": untied.what, "feedback": to_json(feedback)})
-        return await self._documents.add(
-            Document(
-                "untied",
-                name,
-                body,
-                person=feedback.giver,
-                state=_message(untied.conversation, untied.message_id),
-                order=moment(feedback.given_at),
-            )
-        )
-
-    async def list_untied(self, conversation: str, message_id: str) -> Sequence[tuple[str, Feedback]]:
-        """Return (name, word) of what was said about a message before its answer was known."""
-        found = await self._all(Wanted("untied", state=_message(conversation, message_id)))
-        return [
-            (document.id, from_json(Feedback, json.loads(document.body)["feedback"])) for document in found
-        ]
-
-    async def remove_untied(self, name: str) -> None:
-        """Forget a word that has found its answer."""
-        await self._documents.remove("untied", name)
-
-    async def count_untied(self) -> dict[str, int]:
-        """Return how many words of each shape belong to no answer."""
-        counts: dict[str, int] = {}
-        for document in await self._all(Wanted("untied")):
-            what = json.loads(document.body)["what"]
-            counts[what] = counts.get(what, 0) + 1
-        return counts
-
     # Counting
 
     async def next_number(self, name: str) -> int:
@@ -511,8 +475,3 @@ def _on_screen(shown: PostedMessage) -> str:
 def _leftover(shown: PostedMessage) -> str:
     """Name a card by its message; the conversation's reference has no name of anybody."""
     return hashlib.sha256(f"{shown.reference}|{shown.message_id}".encode()).hexdigest()
-
-
-def _message(conversation: str, message_id: str) -> str:
-    """Name a message: by its channel without the thread, which a reaction does not name everywhere."""
-    return f"{conversation.partition(';messageid=')[0]}|{message_id}"

@@ -7,7 +7,7 @@
 Everything that returns has been written durably: a person may be told. Every write is idempotent: the same
 record twice is one record. Forms: one SQLite file (feedback/store/sqlite.py, the default), Azure Cosmos DB
 (feedback/store/cosmos.py), and Cosmos DB with a queue on disk for when it is away
-(feedback/store/offline_queue.py).
+(feedback/store/offline_store.py).
 """
 
 from __future__ import annotations
@@ -168,12 +168,23 @@ T = TypeVar("T")
 Entry = dict[str, Any]
 """What is to be done, as JSON; people stand in it as pseudonyms."""
 Do = Callable[[Entry], Awaitable[object]]
-"""Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later.
-Does what an entry says; doing it twice changes nothing. Raises StoreUnavailable to be called again later."""
+"""Does what an entry says; doing it twice changes nothing.
+
+Raises StoreUnavailable to be called again later.
+"""
 
 
 class DeferredActions(Protocol):
     """Runs an action now, or queues it on disk until the store is back."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is queued: what comes now goes behind it."""
+        ...
+
+    async def keep(self, what: str, entry: Entry) -> None:
+        """Queue an action. Raises StoreUnavailable when it cannot be kept."""
+        ...
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         """Run an action and return its result.
@@ -190,6 +201,12 @@ class DeferredActions(Protocol):
 
 class RunImmediately:
     """Deferred actions without a queue: an action runs now, or fails."""
+
+    is_waiting = False
+
+    async def keep(self, what: str, entry: Entry) -> None:
+        """Refuse: there is nowhere to keep it."""
+        raise StoreUnavailable("The store is away, and this process keeps nothing for it.")
 
     async def attempt(self, do: Callable[[], Awaitable[T]], what: str, entry: Entry) -> T | None:
         return await do()

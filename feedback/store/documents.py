@@ -1,4 +1,4 @@
-"""The seam to small records that change: one Protocol of seven methods, whatever stands behind it.
+"""The protocol of stores for small records that change: seven methods, whatever stands behind them.
 
 Reviews, verified answers, cards on screen and notices are documents: JSON with the few fields that a store
 looks them up by. Every form keeps them durably before a call returns, and raises StoreError

@@ -1,219 +1,31 @@
-"""The embedded store.
-
-One SQLite file, written durably (WAL, synchronous=FULL), read on a connection of its own.
+"""The embedded store: one SQLite file, written durably (WAL, synchronous=FULL), read on its own connection.
 
     store = SqliteStore.open(Path("data/askpage.sqlite3"))
 
 Several processes may share a file (`feedback/store/sqlite_connection.py`). What is forgotten is overwritten.
-
-The rows of the embedded store's tables (feedback/store/rows.py), read along their keys and written as they
-are.
-
-Small records that change, in the embedded store's file: a `Documents` (feedback/store/documents.py).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.records import Answer, Feedback, Question
 from feedback.store.base import ALONE, ProcessLease, RecordInvalid, Undelivered, moment
-from feedback.store.documents import Document, Wanted
-from feedback.store.rows import FIELDS, PAGE, Row, Table, build_row_key
+from feedback.store.rows import PAGE, Row, Table
 from feedback.store.serialization import derive_reaction, from_json, parse_answer, parse_question, to_json
 from feedback.store.sqlite_connection import SqliteFile
-
-INDEXES = """
-CREATE INDEX feedback_key ON feedback (answer_id || ' ' || printf('%020d', number));
-CREATE INDEX documents_key ON documents (kind || ' ' || id)
-"""
-
-PEOPLE = "CREATE INDEX documents_owner ON documents (person, kind || ' ' || id)"
-"""Finds what is about one person in the order of the keys."""
-
-_KEYS: Mapping[Table, str] = {
-    "question": "id",
-    "answer": "a.id",
-    "feedback": "answer_id || ' ' || printf('%020d', number)",
-    "document": "kind || ' ' || id",
-}
-_PEOPLE: Mapping[Table, str] = {
-    "question": "asker",
-    "answer": "q.asker",
-    "feedback": "giver",
-    "document": "person",
-}
-_NAMES: Mapping[Table, str] = {
-    "question": "questions",
-    "answer": "answers",
-    "feedback": "feedback",
-    "document": "documents",
-}
-_JOINED = frozenset({"question", "asker"})
-"""Fields of an answer's row that stand with its question."""
-
-
-def select(table: Table, *, of_person: bool) -> str:
-    """Return the query for (after, [person,] limit)."""
-    if table == "answer":
-        what = (
-            "a.id, a.question_id, a.conversation, a.answered_at, a.record, q.record, q.asker"
-            " FROM answers a JOIN questions q ON q.id = a.question_id"
-        )
-    else:
-        what = f"{', '.join(FIELDS[table])} FROM {_NAMES[table]}"
-    of = f" AND {_PEOPLE[table]} = ?" if of_person else ""
-    return f"SELECT {what} WHERE {_KEYS[table]} > ?{of} ORDER BY {_KEYS[table]} LIMIT ?"
-
-
-def build_count_query(table: Table) -> str:
-    """Return the query that counts what `select` finds."""
-    joined = " a JOIN questions q ON q.id = a.question_id" if table == "answer" else ""
-    return f"SELECT count(*) FROM {_NAMES[table]}{joined}"  # noqa: S608 - our own words
-
-
-def to_row(table: Table, values: Sequence[object]) -> Row:
-    """Return what a query found as a row."""
-    fields = dict(zip(FIELDS[table], values, strict=True))
-    return Row(table, build_row_key(table, fields), fields)
-
-
-def put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Keep rows in the place of those with the same keys."""
-    for row in rows:
-        names = [name for name in FIELDS[row.table] if row.table != "answer" or name not in _JOINED]
-        also = (
-            " WHERE EXISTS (SELECT 1 FROM questions WHERE id = :question_id)" if row.table == "answer" else ""
-        )
-        connection.execute(
-            f"INSERT OR REPLACE INTO {_NAMES[row.table]} ({', '.join(names)})"
-            f" SELECT {', '.join(f':{name}' for name in names)}{also}",
-            {name: row.fields[name] for name in names},
-        )
-
-
-def drop(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Delete rows."""
-    for row in rows:
-        key = _KEYS[row.table].removeprefix("a.")
-        connection.execute(f"DELETE FROM {_NAMES[row.table]} WHERE {key} = ?", (row.key,))  # noqa: S608 - our own words
-        if row.table == "question":
-            connection.execute("DELETE FROM answers WHERE question_id = ?", (row.key,))
-
-
-TABLES = """
-CREATE TABLE documents (
-    kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, answer_id TEXT NOT NULL, person TEXT NOT NULL,
-    state TEXT NOT NULL, place TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (kind, id));
-CREATE INDEX documents_state ON documents (kind, state, place, id);
-CREATE INDEX documents_person ON documents (kind, person, place, id);
-CREATE INDEX documents_answer ON documents (answer_id, kind)
-"""
-# The columns are the fields of Document, in their order; `order` is a word of SQL.
-
-
-class SqliteDocuments:
-    """The documents of one file."""
-
-    def __init__(self, file: SqliteFile) -> None:
-        self._file = file
-
-    async def add(self, document: Document) -> bool:
-        """Keep a new document; False when there is one of this kind and id already."""
-
-        def add(connection: sqlite3.Connection) -> bool:
-            added = connection.execute(
-                "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, 1)", _values(document)
-            )
-            return added.rowcount == 1
-
-        return await self._file.write(add)
-
-    async def replace(self, document: Document) -> bool:
-        """Keep a changed document; False when its `version` is not the kept one's."""
-
-        def replace(connection: sqlite3.Connection) -> bool:
-            replaced = connection.execute(
-                "UPDATE documents SET body = ?, answer_id = ?, person = ?, state = ?, place = ?,"
-                " version = version + 1 WHERE kind = ? AND id = ? AND version = ?",
-                (*_values(document)[2:], document.kind, document.id, document.version),
-            )
-            return replaced.rowcount == 1
-
-        return await self._file.write(replace)
-
-    async def put(self, document: Document) -> None:
-        """Keep a document, whatever was there."""
-
-        def put(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (kind, id)"
-                " DO UPDATE SET body = excluded.body, answer_id = excluded.answer_id, person ="
-                " excluded.person, state = excluded.state, place = excluded.place, version = version + 1",
-                _values(document),
-            )
-
-        await self._file.write(put)
-
-    async def get(self, kind: str, id_: str, answer_id: str = "") -> Document | None:
-        """Return a document, or None."""
-        rows = await self._file.rows(
-            "SELECT * FROM documents WHERE kind = ? AND id = ? AND answer_id = ?", kind, id_, answer_id
-        )
-        return Document(*rows[0]) if rows else None
-
-    async def list_documents(self, wanted: Wanted) -> Sequence[Document]:
-        """Return documents by (`order`, `id`), lowest first."""
-        fields = {"answer_id": wanted.answer_id, "person": wanted.person, "state": wanted.state}
-        given = {name: value for name, value in fields.items() if value is not None}
-        also = "".join(f" AND {name} = ?" for name in given)
-        rows = await self._file.rows(
-            f"SELECT * FROM documents WHERE kind = ?{also}"  # noqa: S608 - our own field names
-            " AND (place, id) > (?, ?) ORDER BY place, id LIMIT ?",
-            *(wanted.kind, *given.values(), *wanted.after, max(wanted.limit, 0)),
-        )
-        return [Document(*row) for row in rows]
-
-    async def count(self, kind: str, id_: str) -> int:
-        """Count: return 1, then 2, …; one statement, so that nobody comes between."""
-
-        def count(connection: sqlite3.Connection) -> int:
-            [(number,)] = connection.execute(
-                "INSERT INTO documents VALUES (?, ?, '', '', '', '', '', 1) ON CONFLICT (kind, id)"
-                " DO UPDATE SET version = version + 1 RETURNING version",
-                (kind, id_),
-            ).fetchall()
-            return int(number)
-
-        return await self._file.write(count)
-
-    async def remove(self, kind: str, id_: str, answer_id: str = "", *, version: int | None = None) -> bool:
-        """Forget a document; False when there was none of this version."""
-
-        def remove(connection: sqlite3.Connection) -> bool:
-            removed = connection.execute(
-                "DELETE FROM documents WHERE kind = ? AND id = ? AND answer_id = ?"
-                " AND version = coalesce(?, version)",
-                (kind, id_, answer_id, version),
-            )
-            return removed.rowcount == 1
-
-        return await self._file.write(remove)
-
-
-def _values(document: Document) -> tuple[str, ...]:
-    return (
-        document.kind,
-        document.id,
-        document.body,
-        document.answer_id,
-        document.person,
-        document.state,
-        document.order,
-    )
-
+from feedback.store.sqlite_documents import DOCUMENT_TABLES, SqliteDocuments
+from feedback.store.sqlite_rows import (
+    INDEXES,
+    PEOPLE,
+    build_count_query,
+    build_select_query,
+    drop_rows,
+    put_rows,
+    to_row,
+)
 
 _TABLES = """
 CREATE TABLE questions (
@@ -261,7 +73,7 @@ CREATE INDEX feedback_key ON feedback (answer_id || ' ' || printf('%020d', numbe
 """
 _FORMATS = (
     _TABLES,
-    _SOURCES + TABLES,
+    _SOURCES + DOCUMENT_TABLES,
     _HOLDERS + ";" + INDEXES,
     _NUMBERS,
     PEOPLE,
@@ -502,7 +314,7 @@ class SqliteStore:
     ) -> Sequence[Row]:
         """Return rows in the order of their keys (feedback/store/rows.py)."""
         of = () if person is None else (person,)
-        query = select(table, of_person=person is not None)
+        query = build_select_query(table, of_person=person is not None)
         found = await self._file.rows(query, after, *of, max(limit, 0))
         return [to_row(table, values) for values in found]
 
@@ -511,12 +323,12 @@ class SqliteStore:
 
         Not an answer whose question is not here, which nobody could read or forget.
         """
-        await self._file.write(lambda connection: put(connection, rows))
+        await self._file.write(lambda connection: put_rows(connection, rows))
 
     async def drop_rows(self, rows: Sequence[Row]) -> None:
         """Delete rows, and overwrite their text; a question's answer goes with it."""
         if rows:
-            await self._file.write(lambda connection: drop(connection, rows))
+            await self._file.write(lambda connection: drop_rows(connection, rows))
             await self._file.overwrite_log()
 
     async def overwrite(self, *, whole: bool = False) -> None:

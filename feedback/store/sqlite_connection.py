@@ -1,13 +1,12 @@
-"""One SQLite file.
+"""Connections to one SQLite file: one that writes durably (WAL, synchronous=FULL), another one that reads.
 
-A connection that writes durably (WAL, synchronous=FULL), another one that reads, and its format. Several
+The file carries the version of its format, and an older one is brought up to date when it is opened. Several
 processes may share a file. What is deleted is overwritten, in the file and, after `overwrite_log`, in its
 write-ahead log. Where SQLite has moved records within a page, pieces of them may be left beside the ones that
 count, in some of a thousand deleted records; `rewrite` writes the file anew, without them.
 
-One SQLite connection that writes, in a thread of its own: writes that arrive together share one commit.
-
-A commit waits for the disk, and takes as long for a hundred rows as for one. Whoever waits for a write is
+The connection that writes has a thread of its own: writes that arrive together share one commit. A commit
+waits for the disk, and takes as long for a hundred rows as for one. Whoever waits for a write is
 told after the commit that holds it, never before.
 """
 

@@ -24,8 +24,13 @@ class AwayStore:
         self.kept: list[Entry] = []
         self._do: list[Do] = []
 
-    async def attempt(self, do: Callable[[], Awaitable[object]], what: str, entry: Entry) -> None:
+    is_waiting = True
+
+    async def keep(self, what: str, entry: Entry) -> None:
         self.kept.append(entry)
+
+    async def attempt(self, do: Callable[[], Awaitable[object]], what: str, entry: Entry) -> None:
+        await self.keep(what, entry)
 
     def register(self, what: str, do: Do) -> None:
         self._do.append(do)

@@ -33,9 +33,9 @@ from feedback.reviews.repository import (
     Notification,
     PostedMessage,
     ReviewRepository,
-    UnmatchedFeedback,
     place_of_reviewer,
 )
+from feedback.reviews.unmatched import UnmatchedFeedback, keep_unmatched
 from feedback.store.base import moment
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document
@@ -228,7 +228,9 @@ class Town:
         await self.desk.put_contact("chat of ada", "{}", ADA)
         await self.desk.add_notice(Notification(self.bobs.id, ADA, moment(NOON)))
         word = Feedback("", ADA, FeedbackKind.COMMENT, "", False, NOON, comment=RARE, source="ada|f:9")
-        await self.desk.keep_untied(UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9")
+        await keep_unmatched(
+            self.desk.documents, UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9"
+        )
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(
             BOB, AuditAction.OPENED, answer_id=derive_answer_id(f"chat/{ADA[:6]}/1"), person=ADA

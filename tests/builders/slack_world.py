@@ -35,7 +35,7 @@ from core.records import Answer, Channel, Question
 from feedback.reviews.ratings import DOWN, UP, Scale
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
-from feedback.store.offline_queue import OfflineStore
+from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.sent_files import a_fetcher
 from tests.builders.serving import served

@@ -43,8 +43,8 @@ from feedback.reviews.repository import (
     Notification,
     PostedMessage,
     ReviewRepository,
-    UnmatchedFeedback,
 )
+from feedback.reviews.unmatched import UnmatchedFeedback, keep_unmatched
 from feedback.store.job_runs import JobRun, keep_run
 from feedback.store.rows import WholeStore
 
@@ -297,7 +297,7 @@ async def fill(store: WholeStore) -> None:
     await desk.put_shown(SHOWN)
     await desk.leave_card(SHOWN)
     await desk.add_notice(NOTICE)
-    await desk.keep_untied(UNTIED, "untied-1")
+    await keep_unmatched(desk.documents, UNTIED, "untied-1")
     await desk.add_declined(ANSWERS[2])
     await model_decisions.put(documents, COMPARISON, [ANSWERS[0].id, ""])
     board = ModelBoard(documents)

@@ -17,7 +17,8 @@ from feedback.store.base import ProcessLease, StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
 from feedback.store.documents import Documents
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import Row, every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question, thumb

@@ -41,7 +41,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately, StoreUnavailable, Undelivered, moment
 from feedback.store.cosmos import CosmosStore
 from feedback.store.documents import Document, Wanted
-from feedback.store.offline_queue import OfflineStore
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import PAGE as PAGE_OF_ROWS
 from feedback.store.rows import Row, Table, build_row_key
 from feedback.store.serialization import derive_reaction, parse_answer, parse_question, to_json
@@ -357,7 +357,9 @@ class NothingKnown:
         self.paraphrases: dict[tuple[str, str], Paraphrase] = {}
 
     def put(self, verified: VerifiedAnswer) -> None:
-        self.served[verified.answer_id] = verified
+        self.drop(verified.answer_id)
+        if verified.stale_at is None:
+            self.served[verified.answer_id] = verified
 
     def drop(self, answer_id: str) -> None:
         self.served.pop(answer_id, None)

@@ -28,7 +28,8 @@ from feedback.privacy.opt_out import OptOuts
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import OfflineQueue
-from feedback.store.sqlite import SqliteDocuments, SqliteStore
+from feedback.store.sqlite import SqliteStore
+from feedback.store.sqlite_documents import SqliteDocuments
 from tests.builders.people import ADA, BOB, KEY, RARE, Town, bytes_in, names
 from tests.builders.privacy import Here
 from tests.builders.records import question

@@ -17,7 +17,8 @@ from core.settings import Settings
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from jobs.drain_spool import run
 from jobs.registry import JobContext

@@ -13,7 +13,8 @@ from bot.services import Services
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from tests.builders.world import KEY, some_surroundings
 from tests.doubles.cosmos import config_of

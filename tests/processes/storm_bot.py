@@ -28,7 +28,8 @@ from core.records import Answer, Question, derive_answer_id
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.cosmos import CosmosStore
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient

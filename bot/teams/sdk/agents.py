@@ -6,7 +6,7 @@ first-party tenants as issuers beside the one that is set, and compares app ids 
 keys stand in the place of its own, and the endpoint holds issuer and app to what is set, letter by letter.
 
 Middleware sees the SDK's Activity with the fields that turns are decided by, made without its validation,
-which refuses activities that the front end answers with a sentence.
+which refuses activities that the activity handler answers with a sentence.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -41,7 +41,7 @@ def open_validator(rules: TokenRules, keys: SigningKeys) -> AgentsValidator:
 
 
 def open_turns(receive: Receive, connector: BotConnector) -> AgentsTurns:
-    """Open the turns around a front end."""
+    """Open the turns around an activity handler."""
     return AgentsTurns(receive, connector)
 
 
@@ -80,7 +80,7 @@ class AgentsValidator:
 
 
 class AgentsTurns(ChannelAdapter):
-    """The SDK's adapter over our front end and connector: `bot.teams.sdk.library.Turns`."""
+    """The SDK's adapter over our activity handler and connector: `bot.teams.sdk.library.Turns`."""
 
     def __init__(self, receive: Receive, connector: BotConnector) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def open_validator(rules: TokenRules, keys: SigningKeys) -> BotbuilderValidator:
 
 
 def open_turns(receive: Receive, connector: BotConnector) -> BotbuilderTurns:
-    """Open the turns around a front end."""
+    """Open the turns around an activity handler."""
     return BotbuilderTurns(receive, connector)
 
 
@@ -79,7 +79,7 @@ class BotbuilderValidator:
 
 
 class BotbuilderTurns(BotAdapter):
-    """The SDK's adapter over our front end and connector: `bot.teams.sdk.library.Turns`."""
+    """The SDK's adapter over our activity handler and connector: `bot.teams.sdk.library.Turns`."""
 
     def __init__(self, receive: Receive, connector: BotConnector) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The seam to a library of the Bot Framework: what the bot has of one, whichever is chosen.
 
     validator.read_claims(token)    what a token says that one of the channel's keys signed, and is in time
-    turns.run(activity)             the turn of one activity: the library's middleware around our front end
+    turns.run(activity)             the turn of one activity: the library's middleware around our handler
 
 All else is the same with each: whose keys count (`bot/teams/auth.py`), whom a token is from, for whom, for
 which address and channels (`bot/teams/endpoint.py`), the bot's own token, and the calls to the channel. So a
@@ -95,7 +95,7 @@ class Turns(Protocol):
         ...
 
     async def run(self, activity: Mapping[str, Any]) -> InvokeReply | None:
-        """Run the turn of one authenticated activity; the middleware sees what the front end raises."""
+        """Run the turn of one authenticated activity; the middleware sees what the handler raises."""
         ...
 
 
@@ -107,7 +107,7 @@ class Library(Protocol):
         ...
 
     def open_turns(self, receive: Receive, connector: BotConnector, /) -> Turns:
-        """Open the turns around a front end; what middleware sends goes out by the connector."""
+        """Open the turns around an activity handler; what middleware sends goes out by the connector."""
         ...
 
 

@@ -24,7 +24,7 @@ from bot.cards.review import (
     say_how_many_ruled,
 )
 from bot.cards.review_actions import ReviewView, list_actions
-from bot.cards.rulings import describe_change, describe_verdict
+from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.card_sync import CardSync
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
@@ -238,13 +238,19 @@ def _describe_state(view: ReviewView) -> list[str]:
     """Return in sentences what has happened to a review; of a sample no ruling before it is settled."""
     review, said = view.review, list[str]()
     if review.ruling is not None:
-        return [describe_verdict(review.ruling), *_quote(review.ruling.text, review.ruling.note)]
+        return [
+            describe_ruling(review.ruling.ruling, review.ruling.reviewer_name, review.ruling.given_at),
+            *_quote(review.ruling.text, review.ruling.note),
+        ]
     if view.has_ruled:
         said.append(say(YOU_HAVE_RULED))
     elif review.verdicts and review.blind:
         said.append(say_how_many_ruled(review))
     elif review.proposal is not None:
-        said += [describe_verdict(review.proposal), *_quote(review.proposal.text, review.proposal.note)]
+        said += [
+            describe_ruling(review.proposal.ruling, review.proposal.reviewer_name, review.proposal.given_at),
+            *_quote(review.proposal.text, review.proposal.note),
+        ]
     if is_held(view):
         said.append(say("{name} has claimed this for now", name=review.claimed_name))
     if review.change is not None and not review.verdicts:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from bot.web.access import RefusedError
 from core.bounded_dict import BoundedDict
+from core.token_bucket import TokenBucket
 from core.translation import mark, say
 
 REMEMBERED = 10_000
 DEEDS_PER_MINUTE = 60
 """What one visitor may send: questions, ratings, presses, and how often they may begin to follow."""
-_MINUTE_S = 60.0
 WAIT = mark("Too many people are asking on this site just now. Please try again in {seconds} seconds.")
 SLOW_DOWN = mark("That was a lot at once. Please try again in {seconds} seconds.")
 
@@ -38,7 +38,7 @@ class RateLimits:
     def __init__(self, limits: WidgetLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._buckets: BoundedDict[tuple[str, str], tuple[float, float]] = BoundedDict(REMEMBERED)
+        self._buckets: BoundedDict[tuple[str, str], TokenBucket] = BoundedDict(REMEMBERED)
 
     def count_visitor(self, origin: str) -> None:
         """Count a new visitor of a site."""
@@ -55,10 +55,9 @@ class RateLimits:
     def _take(self, name: tuple[str, str], per_minute: int, sentence: str) -> None:
         """Take one from a bucket that holds a minute's worth and fills evenly."""
         now = self._clock()
-        held, seen_at = self._buckets.get(name, (float(per_minute), now))
-        held = min(float(per_minute), held + (now - seen_at) * per_minute / _MINUTE_S)
-        if held < 1:
-            self._buckets[name] = (held, now)
-            seconds = max(1, math.ceil((1 - held) * _MINUTE_S / per_minute))
+        bucket = self._buckets.get(name) or TokenBucket.full(per_minute, per_minute, now)
+        self._buckets[name] = bucket
+        bucket.fill(now)
+        if not bucket.take():
+            seconds = max(1, math.ceil(bucket.wait_s))
             raise RefusedError(429, say(sentence, seconds=seconds), "too_many")
-        self._buckets[name] = (held - 1, now)

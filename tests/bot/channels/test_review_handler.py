@@ -11,6 +11,7 @@ import pytest
 from bot.dialogs.rate import RatingRules
 from core.records import ReviewReason, Ruling
 from feedback.metrics.learning import measure_days
+from feedback.reviews.unmatched import count_unmatched
 from feedback.store.sqlite import SqliteStore
 from tests.builders.reviewing import (
     BOB,
@@ -164,12 +165,12 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
 
 async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:
     await world.post(world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "angry"}]))
-    assert await world.parts.desk.count_untied() == {"reaction": 1}
+    assert await count_unmatched(world.parts.desk.documents) == {"reaction": 1}
     await world.ask("How much leave?")
     await world.settled()
     [kept] = world.store.feedback.values()
     assert (kept.value, kept.model_version, kept.page_hash) == ("angry", "scripted", PAGE.page_hash)
-    assert await world.parts.desk.count_untied() == {}
+    assert await count_unmatched(world.parts.desk.documents) == {}
     assert await world.parts.desk.review(kept.answer_id)
 
 

@@ -18,7 +18,8 @@ from core.records import Question
 from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
 from feedback.store.cosmos_schema import CosmosConfig
-from feedback.store.offline_queue import OfflineQueue, OfflineStore
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import every_row
 from feedback.store.sqlite import SqliteStore
 from tests.builders.asking import Heard, Scripted, question

@@ -104,7 +104,7 @@ async def test_a_channels_terms_decide_before_its_people_do(tmp_path: Path) -> N
 async def test_a_word_that_came_before_its_answer_asks_the_giver_when_it_is_tied(scene: Scene) -> None:
     word, at = Word(FeedbackKind.REACTION, "heart"), datetime.now(UTC)
     for giver in ("ada", "bob"):
-        await scene.rating.keep_untied("chat", "m1", unbound(word, Said(giver, f"{giver}|1", at)))
+        await scene.rating.keep_unmatched("chat", "m1", unbound(word, Said(giver, f"{giver}|1", at)))
     await scene.choices.choose("ada", out=True, source="a1")
     on = await scene.answered(1)
     await scene.rating.tie(on, "m1")

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from bot.dialogs.review import Refused, Reviewing, ReviewRules, build_verified_answer, derive_stratum
+from bot.dialogs.review import Refused, Reviewing, ReviewRules, build_verified_answer
 from core.records import Answer, AnswerKind, Citation, Passage, Review, ReviewReason, Ruling, Skip, Verdict
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
+from feedback.reviews.sampling import derive_stratum
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import NOON, answer, question
 from tests.builders.world import NO_SAMPLE, NothingKnown, live

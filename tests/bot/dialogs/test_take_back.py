@@ -93,6 +93,23 @@ async def test_the_same_press_twice_changes_a_ruling_once(desk: Desk) -> None:
         await desk.rule(given, reviewer=LEE, source="late")
 
 
+async def test_an_earlier_ruling_that_is_written_late_or_goes_stale_leaves_the_later_one_served(
+    desk: Desk,
+) -> None:
+    given = await desk.flagged()
+    await desk.rule(given)
+    [earlier] = await live(desk.desk)
+    review = await desk.edit(given, "31 days.")
+    await desk.desk.put_verified(earlier)
+    assert [one.verified_at for one in await live(desk.desk)] == [review.settled_at]
+    await desk.reviewing.reopen(earlier)
+    assert [one.verified_at for one in await live(desk.desk)] == [review.settled_at]
+    assert [one.verified_at for one in desk.known.all()] == [review.settled_at]
+    standing = await read_standing(desk.desk, given.id)
+    assert standing is not None
+    assert standing.text == "31 days. [1]"
+
+
 async def test_of_reviewers_in_two_processes_who_change_a_ruling_at_once_one_wins(opening: Opening) -> None:
     one, other = at(await opening()), at(await opening())
     for number in range(6):

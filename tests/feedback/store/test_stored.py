@@ -20,6 +20,7 @@ from feedback.privacy.opt_out import OptOuts
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import DRAFT, ModelBoard
 from feedback.reviews.repository import SETTLED, WAITING, ReviewRepository
+from feedback.reviews.unmatched import count_unmatched, list_unmatched
 from feedback.store.cosmos_schema import to_row
 from feedback.store.job_runs import job_runs
 from feedback.store.rows import TABLES, Row, build_row_key
@@ -77,8 +78,8 @@ async def test_what_is_on_screens_and_waits_for_people_is_read(older: SqliteStor
     assert await desk.list_shown(ANSWERS[0].id) == [stored.SHOWN]
     assert await desk.list_left_cards(9) == [replace(stored.SHOWN, place="")]
     assert await desk.notices_on(ANSWERS[0].id) == [stored.NOTICE]
-    assert await desk.list_untied("19:chat", "m9") == [("untied-1", WORDS[2])]
-    assert await desk.count_untied() == {"thumb": 1}
+    assert await list_unmatched(desk.documents, "19:chat", "m9") == [("untied-1", WORDS[2])]
+    assert await count_unmatched(desk.documents) == {"thumb": 1}
     asked = QUESTIONS[2]
     assert await desk.list_declined(stored.NOON, 9) == [(ANSWERS[2].id, asked.asker, asked.text, None)]
 
