@@ -2,7 +2,8 @@
 
 Run as: python -m benchmarks.cosmos
 
-The bot is the real one behind its Teams front end; only the model is scripted. The account is a server of
+The bot is the real one behind its Teams front end, with its outbox before the store; only the model is
+scripted. The account is a server of
 Cosmos DB's protocol on this machine, whose request charges are made up (1 for whatever is asked): they are
 printed to show that they are counted. Beside them stands what Microsoft's rule of thumb says: reading an item
 by its id 1 RU for 1 KB and 10 RU for 100 KB, writing one 5 RU for 1 KB and 50 RU for 100 KB. The rule leaves
@@ -15,10 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,9 +29,13 @@ from aiohttp import web
 
 from core.records import Answer, Question, derive_answer_id
 from feedback.reviews.repository import WAITING
+from feedback.store.base import ProcessLease
 from feedback.store.cosmos import CosmosStore
-from feedback.store.cosmos_schema import make_container
+from feedback.store.cosmos_schema import CosmosConfig, make_container
+from feedback.store.offline_queue import OfflineQueue
+from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import every_line
+from feedback.store.sqlite import SqliteStore
 from tests.builders.reviewing import REVIEWERS_CHANNEL as CHANNEL
 from tests.builders.reviewing import press, shown_in, subscribe
 from tests.builders.serving import served
@@ -43,6 +50,7 @@ from tests.doubles.cosmos import Front, config_of, cosmos_server
 
 QUERY_RU, INDEX_RU = 3.0, 1.0
 WORDS = "New parents get paid leave, and whoever adopts a child gets the same. " * 13
+FOLLOW_UP = "And what about adoption?"
 QUEUE = 20
 
 
@@ -54,6 +62,10 @@ class Counted:
     writes: int = 0
     queries: int = 0
     units: float = 0.0
+
+    @property
+    def trips(self) -> int:
+        return self.reads + self.writes + self.queries
 
     def add(self, request: web.Request, asked: bytes, answered: bytes) -> None:
         """Count one request."""
@@ -99,9 +111,8 @@ class Flow:
         """Return a row of a table."""
         c = self.counted
         operations = ", ".join(f"{count} {name}" for name, count in sorted(self.operations.items()))
-        trips = c.reads + c.writes + c.queries
         return (
-            f"| {self.name} | {trips} | {c.reads} | {c.writes} | {c.queries} | "
+            f"| {self.name} | {c.trips} | {c.reads} | {c.writes} | {c.queries} | "
             f"{self.reported:.0f} | {c.units:.0f} | {operations} |"
         )
 
@@ -166,29 +177,44 @@ async def measure(url: str) -> Sequence[Flow]:
     async with a_measured_front(url) as front:
         config = config_of(front.url)
         await make_container(config)
-        store = await CosmosStore.open(config)
+        async with a_bot(config) as (world, far):
+            meter = Meter(front, far, world)
+            await run_flows(meter, world, far)
+            return meter.flows
+
+
+@asynccontextmanager
+async def a_bot(config: CosmosConfig) -> AsyncGenerator[tuple[World, CosmosStore]]:
+    """Run a bot that has answered and had a review claimed, so that it is connected and knows people."""
+    lease = ProcessLease("a")
+    far = CosmosStore(config, hold=lease)
+    with tempfile.TemporaryDirectory() as folder:
+        near = SqliteStore.open(Path(folder) / "spool", hold=lease)
+        store = OfflineStore(far, OfflineQueue(near, most=1000))
+        await store.spool.load()
         async with a_world(store=store) as world:
             world.answerer = Answers()
             await subscribe(world)
-            await ask(world, 1)  # connects, and tells the bot of the conversation
+            await ask(world, 1)
+            await thumb(world, 1, "dislike", "press 0")
             await world.settled()
-            meter = Meter(front, store, world)
-            await run_flows(meter, world, store)
-            flows = meter.flows
+            await press(world, await shown_in(world, CHANNEL["id"], "Please review"), "review.claim")
+            await world.parts.card_sync.do_errands()
+            await world.settled()
+            yield world, far
         await store.close()
-    return flows
 
 
 async def run_flows(meter: Meter, world: World, store: CosmosStore) -> None:
     """Do what people do, one after the other."""
     await meter.run("ask a question", lambda: ask(world, 2))
     await meter.run("the same question, delivered again", lambda: ask(world, 2))
-    await meter.run("ask a follow-up", lambda: ask(world, 3, "And what about adoption?"))
+    await meter.run("ask a follow-up", lambda: ask(world, 3, FOLLOW_UP))
     await meter.run("thumbs up", lambda: thumb(world, 2, "like", "press 1"))
     await meter.run("the same thumb, delivered again", lambda: thumb(world, 2, "like", "press 1"))
     await meter.run("thumbs down, which opens a review", lambda: thumb(world, 3, "dislike", "press 2"))
     card = await meter.run(
-        "the card sync shows the review to reviewers", lambda: shown_in(world, CHANNEL["id"], "Please review")
+        "the card sync shows the review to reviewers", lambda: shown_in(world, CHANNEL["id"], FOLLOW_UP)
     )
     await meter.run("a reviewer claims", lambda: press(world, card, "review.claim"))
     await meter.run(

@@ -74,6 +74,7 @@ from core.records import Channel, Question, VerifiedAnswer
 from core.settings import Settings
 from core.translation import LanguagePolicy, set_policy
 from feedback.metrics.failures import FailureCounts
+from feedback.metrics.tokens import TokenPrices
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.ruling_changes import read_standing
@@ -419,6 +420,7 @@ class BotBuilder:
     def _figures(self, desk: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)
         figures = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+        figures.prices = TokenPrices(**self._settings.token_price.values())
         figures.is_restricted = self._shelf.access.is_kept_apart
         figures.are_restricted = self._shelf.access.are_restricted
         return figures

@@ -411,7 +411,7 @@ def make_dependencies(
         key_before=keys.before,
         models_dir=settings.models_dir,
         operators=frozenset(settings.operators),
-        owners=Owners(settings.owner_people),
+        owners=Owners(settings.owner_people, authors=settings.sharepoint_authors),
         file_pages=shelf.library,
         listed_pages=shelf.library,
         find_label=shelf.find_label,

@@ -139,7 +139,7 @@ class Services:
         self.own_reactions = OwnReactions(around.connector, around.own_reactions)
         self.page_previews = PagePreviews(around.listed_pages, around.site_url)
         self.listening = Listening(desk.documents, around.unasked)
-        ways = SealedWays(key)
+        self._ways = ways = SealedWays(key)
         hooks = CardSyncHooks(
             around.connector,
             around.fresh,
@@ -218,7 +218,13 @@ class Services:
         self, store: WholeStore, seals: CardSigner, around: ServiceDependencies
     ) -> OwnerCards:
         place = OwnerPlace(
-            around.owners, self.audiences.access, seals, around.connector, self.pseudonym, around.site_url
+            around.owners,
+            self.audiences.access,
+            seals,
+            around.connector,
+            self.pseudonym,
+            self._ways,
+            around.site_url,
         )
         cards = OwnerCards(store, self.desk, place)
         cards.join(self.card_sync)

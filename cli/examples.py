@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bot.stores import open_store
 from cli.console import Json, out, print_json, progress_bar, with_settings
+from cli.tables import print_table
 from core.settings import Settings
 from feedback.examples.dataset import difference, find_dataset, list_datasets, read_card
 from feedback.examples.dataset_card import Card
@@ -93,7 +94,7 @@ def _print_topics(card: Card) -> None:
     table = Table("Topic", f"Asked (of {card.sampled})", "Examples")
     for name, one in sorted(topics.items(), key=lambda item: -item[1].asked):
         table.add_row(name, str(one.asked), str(one.examples))
-    out.print(table)
+    print_table(table)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -109,10 +110,13 @@ def examples_list(settings: Settings, as_json: Json = False) -> None:
         fields = ("name", "made_at", "examples", "held_out", "erased", "masked")
         print_json([{name: getattr(card, name) for name in fields} for card in cards])
         return
+    if not cards:
+        out.print("There is no dataset yet: `askpage examples build` makes one of what reviewers decided.")
+        return
     table = Table("Dataset", "Made", "Examples", "Held out", "Erased")
     for card in cards:
         table.add_row(card.name, card.made_at, *(str(n) for n in (card.examples, card.held_out, card.erased)))
-    out.print(table)
+    print_table(table)
 
 
 @examples_app.command("diff")

@@ -20,7 +20,8 @@ from rich.progress import Progress, TaskID
 from rich.table import Column, Table
 
 from bot.stores import open_store
-from cli.console import Json, out, print_json, progress_bar, progress_out, telling, with_settings
+from cli.console import Json, print_json, progress_bar, progress_out, telling, with_settings
+from cli.tables import print_table
 from core.settings import Settings
 from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError
@@ -52,7 +53,7 @@ def jobs_list(settings: Settings, as_json: Json = False) -> None:
     for line in lines:
         cells = (_format_time(str(line[name])) for name in ("schedule", "started_at", "state", "next_at"))
         table.add_row(f"{line['job']}\n{line['does']}", *cells)
-    out.print(table)
+    print_table(table)
 
 
 async def _lines(settings: Settings, schedule: Schedule) -> list[dict[str, object]]:

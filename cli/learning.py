@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from bot.stores import open_store
 from cli.console import Json, out, print_json, with_settings
+from cli.tables import print_table
 from core.records import Channel, Ruling
 from core.settings import Settings
 from core.text import clip_text
@@ -137,7 +137,7 @@ def _print_served(title: str, rulings: Sequence[RulingReach]) -> None:
             served = one.served
             counts = (served.answers, served.same, served.other, served.down, served.wrong)
             table.add_row(_quote(one), _RULINGS.get(one.ruling, ""), *map(str, counts))
-    out.print(table)
+    print_table(table)
 
 
 def _print_idle(found: Learning) -> None:
@@ -147,9 +147,9 @@ def _print_idle(found: Learning) -> None:
     table = Table("Question", "Decision", "Settled (UTC)", title=title, title_justify="left")
     for one in found.idle:
         table.add_row(_quote(one), _RULINGS.get(one.ruling, ""), f"{one.settled_at:%Y-%m-%d %H:%M}")
-    out.print(table)
+    print_table(table)
 
 
 def _quote(one: RulingReach) -> str:
     whole = one.text.encode("utf-8", "replace").decode()  # people can send half a character
-    return escape(clip_text(" ".join(whole.split()), _TEXT))
+    return clip_text(" ".join(whole.split()), _TEXT)

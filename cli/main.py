@@ -50,6 +50,7 @@ COMMANDS = {
     "learn-demo": "cli.replay.xquad:learn_demo_command",
     "feedback": "cli.measure:feedback_command",
     "learning": "cli.learning:learning_command",
+    "tokens": "cli.tokens:tokens_command",
     "verified": "cli.reviews.verified:verified_app",
     "gaps": "cli.reviews.gaps:gaps_app",
     "store": "cli.store:store_app",

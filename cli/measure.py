@@ -26,6 +26,7 @@ from bot.cards.answer_text import render_shown_text
 from bot.stores import open_store
 from cli.console import Json, make_question, out, print_json, progress_bar, with_settings
 from cli.pages.sources import refresh_with_bar
+from cli.tables import print_table
 from core.records import Answer, Page, Section
 from core.settings import Settings
 from feedback.metrics.report import Report, report
@@ -173,7 +174,7 @@ def _print_table(*columns: str, rows: Iterable[Iterable[object]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*("–" if value is None else str(value) for value in row))
-    out.print(table)
+    print_table(table)
 
 
 def _to_words(name: str) -> str:
@@ -226,7 +227,7 @@ def feedback_command(settings: Settings, as_json: Json = False) -> None:
     table = Table("Form", "Answers", "Somebody said something")
     for form, rate in found.forms.items():
         table.add_row(form, str(rate.asked), f"{rate.said} ({rate.share:.0%})")
-    out.print(table)
+    print_table(table)
     rulings = "".join(f", {count} {ruling}" for ruling, count in found.rulings.items())
     out.print(f"reviews: {found.waiting} waiting{rulings}")
     between = ""

@@ -27,6 +27,7 @@ from bot.web.erase import forget_here
 from cli.console import Json, out, print_json, progress_bar, progress_out, with_settings
 from cli.scan import LEAST_CHARACTERS, LOCAL, PSEUDONYM, Scan, print_scan, scan, sought
 from cli.store import whole_file
+from cli.tables import print_table
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction, Entry
 from feedback.privacy.delete import Around, delete, export_person
@@ -159,7 +160,7 @@ def _print_standing(found: Standing) -> None:
     table.add_row("Learning", "stopped by the person" if found.learning_stopped else "as the settings say")
     for one in found.deletions:
         table.add_row(f"Deletion of {one['begun_at'][:16]}", f"{one['state']}, by {one['by'][:24]}")
-    out.print(table)
+    print_table(table)
 
 
 @privacy_app.command("export")
@@ -264,7 +265,7 @@ def _print_deleted(done: Deletion) -> None:
     for found in done.sum_examples():
         models = f", which {', '.join(found.models)} learned from" if found.models else ""
         table.add_row(f"examples in {found.dataset}{models}", f"{found.examples:,}")
-    out.print(table)
+    print_table(table)
     out.print(
         "Bots that run hear of it within seconds and look once more after two minutes;"
         " `askpage privacy scan` shows where the pseudonym still stands.",
@@ -348,7 +349,7 @@ def audit_command(
             one.person[:16],
             (one.answer_id or one.model_version or one.about)[:16],
         )
-    out.print(table)
+    print_table(table)
 
 
 async def _audit(settings: Settings, person: str, since: datetime | None) -> list[Entry]:

@@ -17,6 +17,7 @@ from rich.table import Table
 from bot.web.activities import directory_id
 from bot.web.erase import Counts, FileSearch, Words, bytes_below
 from cli.console import out, progress_bar
+from cli.tables import print_table
 from core.settings import Settings
 from feedback.privacy.keys import Keys
 from feedback.store.rows import TABLES, Row, WholeStore, every_row
@@ -139,7 +140,7 @@ def print_scan(found: Scan) -> None:
             for name, counts in places.items():
                 for what, count in counts.items():
                     table.add_row(where, what, name, f"{count:,}")
-        out.print(table)
+        print_table(table)
     for name, reason in found.unread.items():
         out.print(f"Not read: {name}: {reason}.", markup=False, highlight=False, soft_wrap=True)
     out.print(_sentence(found), markup=False, highlight=False, soft_wrap=True)

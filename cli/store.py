@@ -20,6 +20,7 @@ from rich.table import Table as ScreenTable
 from bot.instance import list_instances
 from bot.stores import cosmos_config, pages_config, read_keys, read_retention
 from cli.console import Json, out, print_json, progress_bar, progress_out, with_settings
+from cli.tables import print_table
 from core.files import sync_folder
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction
@@ -143,7 +144,7 @@ def _print_copied(copied: Copied) -> None:
     table = ScreenTable("Records", "Source", "Target", "SHA-256")
     for name, (ours, theirs) in copied.sums.items():
         table.add_row(name, f"{ours.count:,}", f"{theirs.count:,}", f"{ours.sha256[:16]}… in both")
-    out.print(table)
+    print_table(table)
     out.print("Both stores hold the same.")
 
 
@@ -239,7 +240,7 @@ def retain_command(
     table = ScreenTable("Records", "To be deleted" if dry_run else "Deleted")
     for kind, count in dropped.items():
         table.add_row(kind, f"{count:,}")
-    out.print(table)
+    print_table(table)
 
 
 async def _retain(settings: Settings, *, dry_run: bool) -> Mapping[str, int]:

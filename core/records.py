@@ -69,14 +69,15 @@ class Question:
 class Section:
     """A part of a page under one heading: plain text, and the anchor that opens it there ("": the top).
 
-    `level` is that of its heading on the page, 1 to 6; how it looks is no part of what a page says, so it
-    counts in no hash.
+    `level` is that of its heading on the page, 1 to 6, `links` are (words, address as the page has it) in
+    their order; neither is part of what a page says, so they count in no hash.
     """
 
     heading: str
     anchor: str
     text: str
     level: int = 2
+    links: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,20 @@ class Timings:
     total_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a model read and wrote for one answer, in its own tokens.
+
+    `cached` of those that it `read` it had read before. `ours`: it ran here or on a server of ours, so nobody
+    charges for them.
+    """
+
+    read: int = 0
+    cached: int = 0
+    written: int = 0
+    ours: bool = True
+
+
 class AnswerKind(StrEnum):
     """What an answer is: the model's words, the page's own where the model was not sure, or neither."""
 
@@ -198,7 +213,8 @@ class Answer:
     pressed stop, and `text` is what was written until then. `similar` are the answers whose verified forms
     are offered below it, the likeliest first: a reviewer answered a similar question. `search_version` names
     the head that ordered what was found ("": older, or nothing was searched), `reviewed` the answer whose
-    ruling a verified one has ("": none, or older).
+    ruling a verified one has ("": none, or older). `tokens` is what its model read and wrote, whether or not
+    its words are the answer (None: no model was asked, it did not tell, or older).
     """
 
     id: str
@@ -221,6 +237,7 @@ class Answer:
     similar: tuple[str, ...] = ()
     search_version: str = ""
     reviewed: str = ""
+    tokens: Tokens | None = None
 
     @property
     def abstained(self) -> bool:

@@ -106,7 +106,7 @@ def _site(value: object) -> Value:
     return value if isinstance(value, str) and value in _now.sites else OTHER
 
 
-_OWN_SITES = ("own pages", "no page")
+_OWN_SITES = ("own pages", "sent file", "no page")
 _SHIPPED = "shipped"
 _CODES = (
     "aaabaeafakamanarasavayazbabebgbibmbnbobrbscacechcocrcscucvcydadedvdzeeeleneoeseteufafffifjfofrfygagd"
@@ -126,7 +126,9 @@ PROPERTIES: Mapping[str, Property] = {
     "channel": Property("Where it was asked.", _allow_words(" ".join(Channel))),
     "language": Property("Two letters (ISO 639-1); other, unknown.", _language),
     "site": Property(
-        "Host of the page that the answer stands on, where it is a source; own pages, no page, other.", _site
+        "Host of the page that the answer stands on, where it is a source; own pages, sent file, no page, "
+        "other.",
+        _site,
     ),
     "model_version": Property("Name of the version that wrote it; verified.", _matching(r"\w[\w.@+-]{0,99}")),
     "answer_kind": Property(
@@ -156,7 +158,9 @@ PROPERTIES: Mapping[str, Property] = {
             "latency operator"
         ),
     ),
-    "outcome": Property("How it ended.", _allow_words("done failed stopped said unsure no_question busy")),
+    "outcome": Property(
+        "How it ended.", _allow_words("done failed stopped said unsure no_question busy not_this_page undo")
+    ),
     "job": Property("The job's name.", _matching("[a-z][a-z_]{0,49}")),
     "seconds": Property("How long it took.", _number),
     "first_token_seconds": Property("How long until the model's first word.", _number),
@@ -193,6 +197,9 @@ PROPERTIES: Mapping[str, Property] = {
     "judged": Property("How many of a sample reviewers judged.", _number),
     "weights": Property("Sum of the weights of what was judged.", _number),
     "rights": Property("Sum of the weights of what was right.", _number),
+    "tokens_read": Property("Tokens that the model read; absent where that is not known.", _number),
+    "tokens_cached": Property("How many of them it had read before.", _number),
+    "tokens_written": Property("Tokens that the model wrote, shown or not.", _number),
     "p50_seconds": Property("Median response time.", _number),
     "p95_seconds": Property("Response time that 95 % of the answers stayed below.", _number),
     "count": Property("How many.", _number),
@@ -217,11 +224,14 @@ EVENTS: Mapping[str, Event] = {
     "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
-        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version",
+        "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version "
+        "tokens_read tokens_cached tokens_written",
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
     "heard_unasked": _event("Something was said in a channel, and not to the bot.", "outcome"),
+    "file_read": _event("The files of a message were read, or not.", "channel outcome seconds count"),
+    "gap_decided": _event("The owner of a page said what becomes of a gap.", "outcome"),
     "question_forgotten": _event("A question was deleted with its answer.", "answer"),
     "feedback_given": _event(
         "Somebody said what they think of an answer, or took it back; with what the answer has by now.",
@@ -245,7 +255,8 @@ EVENTS: Mapping[str, Event] = {
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
         "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
-        "sessions session_seconds judged weights rights p50_seconds p95_seconds",
+        "sessions session_seconds judged weights rights p50_seconds p95_seconds tokens_read tokens_cached "
+        "tokens_written",
     ),
     "person_deleted": _event("What is kept of a person was deleted.", "count"),
     "telemetry_dropped": _event("Some of what was told did not arrive.", "reason count"),

@@ -69,6 +69,13 @@ param reviewers string = ''
 @description('Who is told of alerts.')
 param alertEmail string
 
+@description('What carries telemetry to Application Insights, as the setting telemetry has it; see docs/telemetry.md.')
+@allowed([
+  'appinsights'
+  'azuremonitor'
+])
+param telemetry string = 'appinsights'
+
 @description('Deploy Data Explorer, for patterns over months. It costs by the hour, asked or not.')
 param withDataExplorer bool = true
 
@@ -270,6 +277,7 @@ module model 'modules/model.bicep' = if (!empty(modelImage)) {
     image: modelImage
     registryServer: registry.outputs.server
     identity: identities.outputs.bot
+    telemetry: telemetry
     vaultUri: vault.outputs.uri
     replicas: modelReplicas
     mostReplicas: modelMostReplicas
@@ -290,6 +298,7 @@ module app 'modules/app.bicep' = {
     identity: identities.outputs.bot
     appType: appType
     appId: appType == 'UserAssignedMSI' ? identities.outputs.bot.clientId : appId
+    telemetry: telemetry
     vaultUri: vault.outputs.uri
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages
@@ -318,6 +327,7 @@ module jobs 'modules/jobs.bicep' = {
     trainingImage: trainingImage
     registryServer: registry.outputs.server
     identity: identities.outputs.jobs
+    telemetry: telemetry
     vaultUri: vault.outputs.uri
     cosmosEndpoint: cosmos.outputs.endpoint
     pages: pages

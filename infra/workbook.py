@@ -51,6 +51,10 @@ TILES = (
     Tile("review_backlog", "Reviews that wait now", "table", by_version=False),
     Tile("review_time", "How long reviews waited, hours", by_version=False),
     Tile("failures", "Questions without an answer", "table", by_version=False),
+    Tile("unasked", "What was said in channels and not to the bot", "table", by_version=False),
+    Tile("files", "Files that people sent", "table", by_version=False),
+    Tile("owners", "What owners of pages say of gaps", "table", by_version=False),
+    Tile("jobs", "Scheduled work", "table", by_version=False),
     Tile("load", "Questions, answers and failures an hour", by_version=False),
     Tile("requests", "What channels posted an hour", "table", "100", by_version=False),
 )

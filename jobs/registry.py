@@ -91,32 +91,26 @@ class Job:
 
 
 JOBS = {
-    "sample_reviews": Job(
-        "Look at delivered answers that nobody looked at, for the sample.", "jobs.sample_reviews"
+    "sample_reviews": Job("Send a random sample of answers to reviewers.", "jobs.sample_reviews"),
+    "send_reviews": Job(
+        "Send the cards of waiting reviews that no reviewer has on screen.", "jobs.send_reviews"
     ),
-    "send_reviews": Job("Send the cards of waiting reviews that nobody sees.", "jobs.send_reviews"),
     "refresh_pages": Job(
-        "Read the indexed pages again; send back what stands on changed ones.", "jobs.refresh_pages"
+        "Read the pages again, and have reviewers check answers whose page changed.", "jobs.refresh_pages"
     ),
     "drain_spool": Job(
-        "Carry over what waited for the store in folders of gone processes.", "jobs.drain_spool"
+        "Store records that wait on disk, also those of processes that have ended.", "jobs.drain_spool"
     ),
-    "roll_up_metrics": Job("Sum up each day's figures into a document.", "jobs.roll_up_metrics"),
-    "apply_retention": Job("Delete what is older than it may be kept.", "jobs.apply_retention"),
-    "watch_canary": Job(
-        "Roll back a canary that pleases less, fails or is slow; promote a good one.", "jobs.watch_canary"
-    ),
+    "roll_up_metrics": Job("Sum up the figures of each day.", "jobs.roll_up_metrics"),
+    "apply_retention": Job("Delete records that have been kept long enough.", "jobs.apply_retention"),
+    "watch_canary": Job("Promote a canary that does well, or roll it back.", "jobs.watch_canary"),
     "send_to_data_explorer": Job(
-        "Send what is kept to Data Explorer, without texts and people.", "jobs.send_to_data_explorer"
+        "Send records to Data Explorer, without texts and people.", "jobs.send_to_data_explorer"
     ),
     "report_gaps": Job(
-        "Group what was asked in vain, with the pages that should say it.", "jobs.report_gaps"
+        "Group unanswered questions into gaps, and send cards to the owners of pages.", "jobs.report_gaps"
     ),
-    "fit_search": Job(
-        "Fit the search to what is reviewed; let it answer if it is better.", "jobs.fit_search"
-    ),
-    "update_model": Job(
-        "Train on what is reviewed; let the candidate answer if it is better.", "jobs.update_model"
-    ),
+    "fit_search": Job("Train the search on reviews, and use it if it is better.", "jobs.fit_search"),
+    "update_model": Job("Train a model version on reviews, and use it if it is better.", "jobs.update_model"),
 }
 """Every job there is; a module is imported when its job runs."""

@@ -18,16 +18,20 @@ that not everyone may read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from bot.bootstrap import PageServices
+from bot.channels.asides.one_person import SealedWays
 from bot.services import read_rules
+from bot.stores import read_keys
 from core.records import Page
 from core.settings import Settings
 from feedback.examples.dataset import DatasetError
+from feedback.gaps.authors import AUTHOR, PageAuthor, drop_authors_before, keep_author
 from feedback.gaps.build import Mask, ReportPlan, build_report
 from feedback.gaps.owner_cards import (
     Proposal,
@@ -44,9 +48,12 @@ from feedback.reviews.repository import ReviewRepository
 from jobs.registry import JobContext, JobFailed, Result, Store
 from jobs.update_model import masking
 from model.text.question import is_follow_up
+from pages.fetched import PageRefused
 from pages.repair.files import PageFile, find_page_file
 from pages.repair.owners import find_owner
 from pages.repair.patch import PatchRefused, make_patch
+
+log = logging.getLogger(__name__)
 
 DAYS = 90
 NO_MASKING = (
@@ -59,12 +66,21 @@ class GapsUnavailable(JobFailed):
     """There is no report; the message is for a person."""
 
 
+HasAuthor = Callable[[str], Awaitable[bool]]
+"""Tells of a page's address whether its source names an author, who is noted then."""
+
+
+async def _has_none(_: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ShelfPages:
     """What a report asks about the pages of an index."""
 
     shelf: PageServices
     owners: Sequence[str] = ()
+    has_author: HasAuthor = _has_none
 
     def find_hash(self, url: str) -> str | None:
         """Return the hash of a page that everyone may read."""
@@ -91,7 +107,8 @@ class ShelfPages:
         """Return who owns a page."""
         entry, file = self.shelf.index.entry(url), await self.find_file(url)
         source = (entry.source if entry else None) or ""
-        return await asyncio.to_thread(find_owner, url, source, file, self.owners)
+        named = await asyncio.to_thread(find_owner, url, source, file, self.owners)
+        return named or (AUTHOR if await self.has_author(url) else "")
 
 
 async def run(context: JobContext) -> Result:
@@ -127,11 +144,35 @@ async def report_gaps(
         follows=is_follow_up,
         scale=rating.scale,
     )
-    pages = ShelfPages(shelf, settings.page_owners)
+    now = datetime.now(UTC)
+    pages = ShelfPages(shelf, settings.page_owners, note_authors(store, shelf, settings, now))
     plan = ReportPlan(rules, shelf.embedder, pages, mask, days, await list_elsewhere(store.documents))
-    report = await build_report(store, ReviewRepository(store.documents), plan, datetime.now(UTC))
+    report = await build_report(store, ReviewRepository(store.documents), plan, now)
     await keep_report(store.documents, report)
+    await drop_authors_before(store.documents, now)
     return await drop_deleted(store, report)
+
+
+def note_authors(store: Store, shelf: PageServices, settings: Settings, now: datetime) -> HasAuthor:
+    """Return what asks a page's source for its author, where the settings want that."""
+    if not settings.sharepoint_authors:
+        return _has_none
+    keys = read_keys(settings)
+    ways = SealedWays(keys.now)
+
+    async def has_author(url: str) -> bool:
+        try:
+            found = await shelf.library.find_author(url)
+        except (PageRefused, OSError) as error:
+            log.warning("the author of %s is not known: %s", url, error)
+            return False
+        person = keys.pseudonym(found) if found else ""
+        if not person or person in await list_excluded(store.documents):
+            return False
+        await keep_author(store.documents, PageAuthor(url, person, ways.seal(found)), now)
+        return True
+
+    return has_author
 
 
 async def drop_deleted(store: Store, report: Report) -> Report:

@@ -77,22 +77,27 @@ class EngineOptions:
     """The device, threads and limits of an engine.
 
     `threads` is of one forward pass, 0 for the cores there are. `concurrent` requests are worked on in turn,
-    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those.
+    and `queue_limit` more may wait. The tokens of `remembered` earlier ones are kept beside those
+    (-1: of as many as fit in a twentieth of `memory_gb`, four at most).
     `context_tokens` bounds prompt and answer together: a slot's KV cache is allocated whole (46 KB a token
     for the default model). `piece` is how many prompt tokens are computed at one go: the longest that
     somebody else's answer stands still. `spin_us` is how long a thread waits busily for the next piece of
     work, microseconds: unbounded spinning halves the speed beside another busy process, none costs a tenth on
-    a quiet machine. `cuda` holds provider options of ONNX Runtime, as text.
+    a quiet machine. `drafts`: several tokens come of one pass where an answer quotes; the version's graph has
+    to have what checks them (`model/registry/drafting.py`). `cuda` holds provider options of ONNX Runtime, as
+    text.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     concurrent: int = 2
     queue_limit: int = 16
-    remembered: int = 0
+    remembered: int = -1
+    memory_gb: float | None = None
     context_tokens: int = 2048
     piece: int = 128
     spin_us: int = 30
+    drafts: bool = False
     cuda: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -101,13 +106,15 @@ class Sampling:
     """The choice of tokens: at temperature 0 always the likeliest; `seed` repeats a random choice.
 
     `top_p` leaves the likeliest that together have so much of the odds. `schema` is a JSON schema that the
-    answer must have ("": none).
+    answer must have ("": none). `drafted` False makes it token by token where the engine has drafts: the same
+    tokens, later.
     """
 
     temperature: float = 0.0
     seed: int | None = None
     top_p: float = 1.0
     schema: str = ""
+    drafted: bool = True
 
 
 GREEDY = Sampling()
@@ -274,10 +281,11 @@ class Engine:
 
     def _how(self, sampling: Sampling, within: OutputConstraint | None) -> Message:
         """Return how the worker chooses tokens."""
+        how: Message = asdict(sampling) | {"drafted": sampling.drafted and self.options.drafts}
         if within is None:
-            return asdict(sampling)
+            return how
         stretches = find_stretches(self.text, within.pages, within.sentence)
-        return asdict(sampling) | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
+        return how | {"within": {"stretches": stretches, "finish": self.text.encode(".")}}
 
     def _take_message(self, message: Message) -> None:
         """Take one message of the worker, in the reader's thread."""

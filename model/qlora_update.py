@@ -342,6 +342,7 @@ def _publish(
         dataset=job.dataset.name,
         training=training | {"agreement": asdict(agreed)},
         profile=job.parent.profile,  # as many weights in the same precision
+        drafting=job.parent.drafting,
     )
     sync_files(onnx)
     write_version(version)

@@ -49,6 +49,7 @@ from pages.sources import (
     count_pages,
     read_source,
 )
+from pages.sources.authors import find_author
 from pages.sources.ledger import drop_ledger
 from pages.sources.words import show_source
 
@@ -267,6 +268,16 @@ class Library:
             return None
         may = page is not None and source is not None and page.readers.allow(current_audience())
         return page if may else None
+
+    async def find_author(self, url: str) -> str:
+        """Return the directory's id of who wrote a page, as its source says now, "" for nobody.
+
+        Raises PageRefused, OSError and IndexUnavailable.
+        """
+        entry = await self._entry(url)
+        if entry is None or entry.source is None or self._access is None:
+            return ""
+        return await find_author(entry.source, url, self._access, self._fetcher)
 
     async def refresh(
         self,

@@ -230,13 +230,12 @@ CORRECTION = (
 SCENARIOS = (
     Scenario(
         "ask",
-        "A question gets its answer, with the words of the page that it stands on.",
+        "A question gets an answer, with the words of the page that support it.",
         (Ask(), Sees(ANSWER), Sees("16 weeks of paid leave"), ModelAsked(1)),
     ),
     Scenario(
         "small talk",
-        "A greeting or thanks get a friendly sentence; "
-        "nothing is searched for, and nothing is asked about it.",
+        "A greeting or thanks gets a friendly reply; nothing is searched, and no feedback is asked for.",
         (
             Ask("Hi there!"),
             Sees("Hello! What would you like to know?"),
@@ -250,7 +249,7 @@ SCENARIOS = (
     ),
     Scenario(
         "which pages",
-        "Who asks what the bot knows about sees the pages by title.",
+        "Somebody who asks what the bot knows sees its pages by title.",
         (
             Ask("What do you know about?"),
             Sees("These are the pages that I know."),
@@ -260,8 +259,7 @@ SCENARIOS = (
     ),
     Scenario(
         "talk around a question",
-        "Greetings and thanks around questions hinder nothing, "
-        "and a follow-up goes on from the question before them.",
+        "Greetings and thanks between questions do no harm: a follow-up still refers to the last question.",
         (
             Ask(f"Hello! {QUESTION}"),
             Sees(ANSWER),
@@ -273,12 +271,12 @@ SCENARIOS = (
     ),
     Scenario(
         "follow-up",
-        "A question that goes on from the one before says something about the answer there.",
+        "A follow-up question counts as interest in the answer before it.",
         (Ask(), Ask("And for part-timers?"), ModelAsked(2), Kept("implicit", "follow_up")),
     ),
     Scenario(
         "decline",
-        "What is not on the page is said not to be, with the nearest section.",
+        "If the page does not say it, the bot says so and shows the nearest section.",
         (
             Model("", kind=AnswerKind.DECLINED),
             Ask(),
@@ -288,7 +286,7 @@ SCENARIOS = (
     ),
     Scenario(
         "quote",
-        "Where the bot is not certain it says so, and shows the words of the page, and where else to look.",
+        "If the bot is not certain, it says so, quotes the page, and shows where else to look.",
         (
             Model("", quotes=True),
             Ask(),
@@ -301,13 +299,12 @@ SCENARIOS = (
     ),
     Scenario(
         "quote, then answer",
-        "What the model finds takes the place of the quotation.",
+        "If the model finds an answer, it replaces the quotation.",
         (Model(quotes=True), Ask(), Sees(ANSWER), Lacks("I am not certain")),
     ),
     Scenario(
         "quote approved",
-        "A quotation that a reviewer approves "
-        "is what the next person gets as the answer, marked as verified.",
+        "A reviewer approves a quotation: the next person gets it as the answer, marked as verified.",
         (
             Model("", quotes=True),
             *COMPLAINT,
@@ -325,7 +322,7 @@ SCENARIOS = (
     ),
     Scenario(
         "thumb down",
-        "A thumb down is kept with its words, and goes to the reviewers; the answer says so.",
+        "A thumb down is kept with its comment and goes to the reviewers; the answer says so.",
         (
             *COMPLAINT,
             Kept("thumb", "dislike", "it is 18 now"),
@@ -336,12 +333,12 @@ SCENARIOS = (
     Scenario("reaction", "A reaction is kept.", (Ask(), React("heart"), Kept("reaction", "heart"))),
     Scenario(
         "reaction taken back",
-        "A reaction that is taken back counts no more.",
+        "A reaction that is removed no longer counts.",
         (Ask(), React("heart"), React("heart", remove=True), Kept("reaction", "heart", withdrawn=True)),
     ),
     Scenario(
         "stars",
-        "Stars with a comment are kept, and thanked for on the card.",
+        "Stars with a comment are kept, and the card says thank you.",
         (
             FeedbackForm("stars"),
             Ask(),
@@ -352,7 +349,7 @@ SCENARIOS = (
     ),
     Scenario(
         "comment",
-        "A comment without a judgement is kept.",
+        "A comment without a rating is kept.",
         (
             Ask(),
             Press("rate.comment", "Your comment is kept.", inputs={"comment": "good to know"}),
@@ -361,7 +358,7 @@ SCENARIOS = (
     ),
     Scenario(
         "expert",
-        "Who asks for an expert is promised an answer, and a reviewer sees the wish.",
+        "Somebody who asks for an expert is promised an answer, and a reviewer sees the request.",
         (
             Reviews(),
             Ask(),
@@ -387,27 +384,27 @@ SCENARIOS = (
     ),
     Scenario(
         "approve",
-        "An answer that a reviewer approves is marked, and whoever complained is told.",
+        "An answer that a reviewer approves is marked, and people who complained are told.",
         (
             *COMPLAINT,
             Press("review.approve", "approved the answer", REVIEWER),
             Sees("Verified by a reviewer"),
-            Sees("A reviewer checked: the answer stands"),
+            Sees("A reviewer checked: the answer is right"),
         ),
     ),
     Scenario(
         "correct",
-        "A correction takes the answer’s place at once, and whoever complained is told.",
+        "A correction replaces the answer at once, and people who complained are told.",
         (*CORRECTION, Sees("Corrected by a reviewer"), Sees("Your correction is live"), Sees(RIGHT)),
     ),
     Scenario(
         "sensitivity label",
-        "The sensitivity label of a page stands where the page is cited.",
+        "The sensitivity label of a page is shown where the page is cited.",
         (Labelled("Confidential"), Ask(), Sees(ANSWER), Sees("Confidential")),
     ),
     Scenario(
         "undo",
-        "A reviewer takes a decision back: nobody gets it any more, and whoever was told of it is told once.",
+        "A reviewer undoes a decision: nobody gets it any more, and people who were told are told once.",
         (
             *CORRECTION,
             Sees("Your correction is live"),
@@ -438,7 +435,7 @@ SCENARIOS = (
     ),
     Scenario(
         "reject",
-        "What is no real question is closed.",
+        "A reviewer closes what is not a real question.",
         (
             *COMPLAINT,
             Press("review.reject", "rejected it as no real question", REVIEWER),
@@ -460,7 +457,7 @@ SCENARIOS = (
     ),
     Scenario(
         "stale",
-        "When its page changes, a verified answer is served no more, and goes back to the reviewers.",
+        "When its page changes, a verified answer is no longer used and goes back to the reviewers.",
         (
             *CORRECTION,
             Sees("Your correction is live"),
@@ -473,7 +470,7 @@ SCENARIOS = (
     ),
     Scenario(
         "what changed",
-        "Whoever complained can ask what changed because of them.",
+        "Somebody who complained can ask what changed because of them.",
         (
             *CORRECTION,
             Sees("Your correction is live"),
@@ -484,7 +481,7 @@ SCENARIOS = (
     ),
     Scenario(
         "privacy",
-        "People see what is kept of them, and say that nothing is to be learned from them.",
+        "People can see what is kept about them, and can stop the bot from learning from it.",
         (
             Ask(),
             Ask("privacy"),
@@ -497,7 +494,7 @@ SCENARIOS = (
     ),
     Scenario(
         "deletion",
-        "People have everything of theirs deleted, and are told when it is done.",
+        "People can delete all their data, and are told when it is done.",
         (
             Ask(),
             Thumb("like"),
@@ -510,12 +507,12 @@ SCENARIOS = (
     ),
     Scenario(
         "error",
-        "When something breaks, the asker is told to ask again.",
+        "When something breaks, the bot asks the person to try again.",
         (Model(raises=RuntimeError("a bug")), Ask(), Sees(WENT_WRONG), Model(), Ask(), Sees(ANSWER)),
     ),
     Scenario(
         "busy",
-        "When too much is asked at once, the asker is told when to ask again.",
+        "When too many questions arrive at once, the bot says when to ask again.",
         (Model(raises=EngineBusy(7)), Ask(), Sees("ask again in about 7 seconds")),
     ),
 )
@@ -558,8 +555,8 @@ def table() -> str:
         "---",
         "title: What works where",
         "---",
-        "What people live through with the bot, and on which channels. "
-        "Every ✓ is a test that plays the scenario there, from"
+        "What people can do with the bot, and on which channels. "
+        "Every ✓ stands for a test that plays the scenario there, from"
         " the bytes that arrive to the bytes that leave (`tests/test_scenarios.py`).",
         "",
         f"| scenario | what happens | {' | '.join(SURFACES)} |",

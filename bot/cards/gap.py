@@ -31,7 +31,7 @@ DID = {
     OwnerChoice.NOT_THIS_PAGE: mark("{name} said that it does not belong on this page, {time}"),
 }
 FOLLOWS = {
-    OwnerChoice.DONE: mark("The card comes back if more people ask this in vain."),
+    OwnerChoice.DONE: mark("The card comes back if more people ask this and get no answer."),
     OwnerChoice.NOT_THIS_PAGE: mark("The next report looks for another page."),
 }
 NO_ANSWER = mark("No reviewer has answered it yet.")

@@ -10,8 +10,8 @@ from core.text import absolute, clip_text
 from core.translation import mark, say
 
 WHAT_I_DO = mark(
-    "Ask me about your pages. I answer from what stands there, show you the place, "
-    "and say so when the pages do not tell."
+    "Ask me about your pages. I answer from them, show you the source, and say so if they do not have "
+    "the answer."
 )
 MOST_EXAMPLES = 5
 TITLE_CHARACTERS = 80

@@ -23,15 +23,15 @@ NOTHING_YET = mark(
 )
 
 _HEADINGS = {
-    Ruling.APPROVED: mark("A reviewer checked: the answer stands"),
+    Ruling.APPROVED: mark("A reviewer checked: the answer is right"),
     Ruling.CORRECTED: mark("Your correction is live"),
     Ruling.NOT_ON_PAGE: mark("A reviewer checked: it is not on the page"),
     Ruling.REJECTED: mark("A reviewer looked at your question"),
 }
 _FOLLOWS = {
-    Ruling.APPROVED: mark("Whoever asks this gets the answer marked as verified."),
-    Ruling.CORRECTED: mark("Whoever asks this from now on gets it."),
-    Ruling.NOT_ON_PAGE: mark("Whoever asks this from now on is told so at once."),
+    Ruling.APPROVED: mark("Everybody who asks this gets the answer, marked as verified."),
+    Ruling.CORRECTED: mark("Everybody who asks this from now on gets it."),
+    Ruling.NOT_ON_PAGE: mark("Everybody who asks this from now on is told so at once."),
     Ruling.REJECTED: mark("They did not take it for a question about the pages, so nothing changes."),
 }
 
@@ -79,7 +79,7 @@ def changes_card(changes: Sequence[tuple[Answer, Verdict]]) -> Card:
     head = say("What changed because of you")
     body = [title(head)]
     for answer, verdict in changes[:MOST]:
-        body.append(heading(f"{day(verdict.given_at)}  {say(_HEADINGS[verdict.ruling])}"))
+        body.append(heading(f"{day(verdict.given_at)}: {say(_HEADINGS[verdict.ruling])}"))
         body.append(small_print(_format_question(answer)))
         text, _ = _live(answer, verdict)
         if text:

@@ -33,12 +33,12 @@ BRIEF = mark(
 
 _WHO = mark(
     "The operators of this bot can see it; reviewers see the questions that are reviewed; both without your"
-    " name. Your colleagues do not see it, but what you ask in a group stands in that group."
+    " name. Your colleagues do not see it, but what you ask in a group is visible in that group."
 )
 _LEARNING = mark(
     "Reviewed questions, with the answer that a reviewer approved or wrote, and what was said about answers,"
-    " train the next version of the model. Corrected answers are also given to whoever asks the same, at"
-    " once."
+    " train the next version of the model. Corrected answers are also given at once to everybody who "
+    "asks the same."
 )
 _ON = mark("Learning from you is on.")
 _OFF = mark(
@@ -243,7 +243,7 @@ def export_card(url: str, until: datetime, back: Buttons) -> Card:
         line(say("All that is kept of you, as JSON that says what its fields mean; made when you open it.")),
         small_print(
             say(
-                "The link works until {time}. Whoever has it can open it: please do not pass it on.",
+                "The link works until {time}. Anybody who has it can open it, so please do not pass it on.",
                 time=when(until),
             )
         ),

@@ -47,8 +47,8 @@ WHY = {
     ReviewReason.FEW_STARS: mark("it got few stars"),
     ReviewReason.EXPERT: mark("somebody asked for an expert"),
     ReviewReason.DECLINED: mark("several people got no answer to this"),
-    ReviewReason.LOW_SUPPORT: mark("its words hardly stand in the source"),
-    ReviewReason.LOW_CONFIDENCE: mark("the bot was hardly sure of it"),
+    ReviewReason.LOW_SUPPORT: mark("its source says little of it"),
+    ReviewReason.LOW_CONFIDENCE: mark("the bot was not sure of it"),
     ReviewReason.SAMPLE: mark("drawn at random"),
     ReviewReason.STALE: mark("the page has changed since it was verified"),
     ReviewReason.CONFLICT: mark("the same question was answered otherwise since"),
@@ -60,8 +60,8 @@ SAID = {
 }
 YOU_HAVE_RULED = mark("You have decided. A second reviewer is asked now.")
 _STANDS_ON = {
-    AnswerKind.ANSWERED: mark("It stands on"),
-    AnswerKind.QUOTED: mark("Where it stands, and where else to look"),
+    AnswerKind.ANSWERED: mark("Based on"),
+    AnswerKind.QUOTED: mark("Source, and other places to look"),
     AnswerKind.DECLINED: mark("Nearest section"),
 }
 
@@ -230,7 +230,7 @@ def _draw_doubt(view: ReviewView) -> list[Element]:
     """Draw the sentence that speaks against "not on the page", for who has pressed that."""
     if view.doubt is None:
         return []
-    ask = say("Nothing is decided yet: this stands on the page. Does it answer the question?")
+    ask = say("Nothing is decided yet: the page says this. Does it answer the question?")
     return [line(ask, bold=True, color="Warning"), source(view.doubt, None)]
 
 

@@ -207,7 +207,7 @@ def _correction(view: ReviewView, near: Citation | None) -> tuple[Input, ...]:
     if not choices:
         return text, note
     chosen = next((value for value, one in spans(answer) if near and one.quote == near.quote), choices[0][0])
-    return text, ChoiceInput("span", say("Where it stands"), choices, chosen, wrap=True), note
+    return text, ChoiceInput("span", say("Where the page says it"), choices, chosen, wrap=True), note
 
 
 def list_places(answer: Answer) -> tuple[tuple[str, str], ...]:

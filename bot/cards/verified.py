@@ -138,7 +138,7 @@ def _edit(verified: VerifiedAnswer, answer: Answer) -> tuple[Input, ...]:
         return text, _why("note")
     return (
         text,
-        ChoiceInput("span", say("Where it stands"), places, chosen or places[0][0], wrap=True),
+        ChoiceInput("span", say("Where the page says it"), places, chosen or places[0][0], wrap=True),
         _why("note"),
     )
 

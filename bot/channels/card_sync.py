@@ -79,7 +79,8 @@ async def post_card(
             await desk.remove_place(posted.place.partition("#")[0])
         await desk.remove_shown(posted)
     else:
-        await desk.put_shown(replace(posted, message_id=message_id, stamp=shown_version))
+        shown = replace(posted, message_id=message_id, stamp=shown_version)
+        await desk.put_shown(shown, is_new=not posted.message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,9 +419,8 @@ class CardSync:
                 log.info("an answer that was reviewed is on screen no more: %s", gone)
         if derive_state(review) in {"corrected", "not_on_page"}:
             self._hooks.mark_corrected(answer.question, reference.conversation)
-        await self._desk.put_shown(
-            PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
-        )
+        posted = PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
+        await self._desk.put_shown(posted, is_new=shown is None)
 
     @staticmethod
     async def _write_over(

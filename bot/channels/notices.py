@@ -72,10 +72,14 @@ async def tell_people(
     news = find_news(review)
     if news is None:
         return
-    told = {one.person for one in await desk.notices_on(answer.id) if one.sent and one.about != news.about}
-    for person in sorted(list_due(review, answer.question.asker, waiting, told)):
-        await desk.add_notice(Notification(answer.id, person, moment(news.since), about=news.about))
-    unsent = _select_unsent(await desk.notices_on(answer.id), news)
+    kept = await desk.notices_on(answer.id)
+    told = {one.person for one in kept if one.sent and one.about != news.about}
+    due = list_due(review, answer.question.asker, waiting, told)
+    missing = sorted(due - {one.person for one in kept if one.about == news.about})
+    new = [Notification(answer.id, person, moment(news.since), about=news.about) for person in missing]
+    added = [await desk.add_notice(notice) for notice in new]
+    kept = [*kept, *new] if all(added) else await desk.notices_on(answer.id)  # another process is at it, too
+    unsent = _select_unsent(kept, news)
     if not unsent:
         return
     stored = await desk.contact(answer.question.conversation)

@@ -50,6 +50,11 @@ _CHANGES = {
 }
 
 
+Seen = tuple[Answer | None, Review | None]
+"""An answer and its review, as they were read; None where one is gone, or the store away."""
+NOT_READ: Seen = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Presser:
     """Whose eyes a press counts for: their chat or room, and the directory's id where their channel vouches.
@@ -106,11 +111,14 @@ class ReviewActions:
         self._ways = ways
         later.register(WISH, self._do_later)
 
-    async def perform(self, action: ReviewAction, presser: Presser) -> Review | None:
-        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction."""
+    async def perform(self, action: ReviewAction, presser: Presser, seen: Seen = NOT_READ) -> Review | None:
+        """Do what a reviewer wants; None where it waits for the store. Raises Refused and BadAction.
+
+        `seen` is what was read a moment ago to find out whether they may.
+        """
         try:
             if action.verb == "review.claim" or not self._later.is_waiting:
-                return await self._do(action)
+                return await self._do(action, seen)
         except StoreUnavailable as error:
             log.info("what a reviewer decided cannot be done now: %s", error)
             if action.verb == "review.claim":
@@ -119,7 +127,7 @@ class ReviewActions:
         await self._later.keep(WISH, asdict(kept))
         return None
 
-    async def _do(self, action: ReviewAction) -> Review:
+    async def _do(self, action: ReviewAction, seen: Seen = NOT_READ) -> Review:
         at = datetime.fromisoformat(action.at)
         if action.verb == "review.claim":
             return await self.reviewing.claim(action.answer_id, action.round, action.person, action.name)
@@ -127,7 +135,7 @@ class ReviewActions:
             skip = Skip(action.person, action.note, at)
             return await self.reviewing.skip(action.answer_id, action.round, skip)
         if action.verb in _CHANGES:
-            return await self._change(action, at)
+            return await self._change(action, at, seen)
         ruling = _RULINGS[action.verb]
         verdict = Verdict(
             action.person,
@@ -139,36 +147,37 @@ class ReviewActions:
             channel=action.channel,
         )
         if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=action.text, citation=await self._find_span(action))
+            verdict = replace(verdict, text=action.text, citation=await self._find_span(action, seen))
         return await self.reviewing.rule(action.answer_id, action.round, verdict)
 
-    async def _change(self, action: ReviewAction, at: datetime) -> Review:
+    async def _change(self, action: ReviewAction, at: datetime, seen: Seen) -> Review:
         kind = _CHANGES[action.verb]
         change = RulingChange(kind, action.person, action.name, at, action.note, source=action.source)
         if kind is ChangeKind.WITHDRAWN:
             return await self._taking_back.take_back(action.answer_id, action.round, change)
         verdict = replace(
-            build_correction(change, action.text, action.channel), citation=await self._find_span(action)
+            build_correction(change, action.text, action.channel),
+            citation=await self._find_span(action, seen),
         )
         return await self._taking_back.edit(action.answer_id, action.round, change, verdict)
 
-    async def find_doubt(self, action: ReviewAction) -> Citation | None:
-        """Return the sentence that speaks against a ruling that the page does not tell; None for another."""
+    def find_doubt(self, action: ReviewAction, seen: Seen) -> Citation | None:
+        """Return the sentence that speaks against a ruling that the page does not tell; None for another.
+
+        Also None while the store is away: the ruling is kept, and nobody is asked to wait.
+        """
         if action.verb not in {"review.not_on_page", "review.approve"}:
             return None
-        try:
-            answer, review = await self.read(action.answer_id)
-        except StoreUnavailable:
-            return None  # the ruling is kept, and nobody is asked to wait
+        answer, review = seen
         if answer is None or review is None or review.settled_at is not None or review.round != action.round:
             return None  # the ruling says what is wrong with it
         if action.verb == "review.approve" and (review.proposal is not None or not answer.abstained):
             return None
         return find_near_quote(to_reviewed(answer, review.passages))
 
-    async def _find_span(self, action: ReviewAction) -> Citation | None:
+    async def _find_span(self, action: ReviewAction, seen: Seen) -> Citation | None:
         """Return the place on the page that a correction stands on."""
-        answer, review = await self.read(action.answer_id)
+        answer, review = seen if None not in seen else await self.read(action.answer_id)
         if answer is None:
             raise Refused(say(GONE))
         known = dict(spans(to_reviewed(answer, review.passages if review else ())))
@@ -176,7 +185,7 @@ class ReviewActions:
             raise BadAction(say("Please choose one of the places that the card offers."))
         return known.get(action.span)
 
-    async def read(self, answer_id: str) -> tuple[Answer | None, Review | None]:
+    async def read(self, answer_id: str) -> Seen:
         """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""
         return await self.store.answer(answer_id), await self.reviewing.desk.review(answer_id)
 

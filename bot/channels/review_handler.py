@@ -31,12 +31,12 @@ from bot.cards.verified import NO_MORE
 from bot.channels.asides.my_overview import read_changes
 from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
-from bot.channels.review_actions import Presser, ReviewActions, read_press
+from bot.channels.review_actions import NOT_READ, Presser, ReviewActions, Seen, read_press
 from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
 from bot.dialogs.review import GONE, Refused
 from core.bounded_dict import BoundedDict
 from core.readers import Audience
-from core.records import Answer, Citation, Review, Verdict
+from core.records import Answer, Citation, Verdict
 from core.translation import mark, say
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.repository import CardDestination, ReviewRepository, parse_reader
@@ -104,8 +104,6 @@ _CHANGED = re.compile(
 
 
 _Command = Callable[[Incoming, str], Awaitable[str | Card]]
-_Seen = tuple[Answer | None, Review | None]
-"""An answer and its review, as a press read them; None what is gone, or where the store was away."""
 
 
 class ReviewHandler:
@@ -176,10 +174,10 @@ class ReviewHandler:
         presser = Presser(incoming.conversation, incoming.directory_id)
         wish = read_press(incoming, action, person)
         try:
-            doubt = None if action.inputs.get("sure") is True else await self._actions.find_doubt(wish)
+            doubt = None if action.inputs.get("sure") is True else self._actions.find_doubt(wish, seen)
             if doubt is not None:
                 return asking(await self._draw(incoming, action, person, seen, doubt))
-            review = await self._actions.perform(wish, presser)
+            review = await self._actions.perform(wish, presser, seen)
         except Refused as refused:
             self._reviewing.wake()  # the card that was pressed may be an old one
             return saying(str(refused), refused=True)
@@ -201,7 +199,7 @@ class ReviewHandler:
         return showing(review_card(view, self._card_sync.site_url))
 
     async def _answer_press(
-        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
+        self, incoming: Incoming, action: CardAction, person: str, seen: Seen
     ) -> InvokeReply:
         """Show what a press has led to; without a review it waits for the store."""
         if seen[1] is None:
@@ -212,7 +210,7 @@ class ReviewHandler:
             return saying(say("It is done."))
 
     async def _open_verified(
-        self, incoming: Incoming, action: CardAction, person: str, seen: _Seen
+        self, incoming: Incoming, action: CardAction, person: str, seen: Seen
     ) -> InvokeReply:
         """Show one verified answer in the place of the list."""
         answer, review = seen
@@ -237,7 +235,7 @@ class ReviewHandler:
         self._check_seal(incoming, action)
         return await self._draw(incoming, action, "", await self._read_visible(incoming, action.answer_id))
 
-    async def _read_visible(self, incoming: Incoming, answer_id: str) -> tuple[Answer | None, Review | None]:
+    async def _read_visible(self, incoming: Incoming, answer_id: str) -> Seen:
         """Return an answer and its review, where whoever reads this conversation may. Raises BadAction.
 
         What they may not is refused as if it were not there; a store that is away says so later.
@@ -246,7 +244,7 @@ class ReviewHandler:
         try:
             answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
-            return None, None
+            return NOT_READ
         if answer is not None and not self._card_sync.audiences.access.may_see(audience, answer, review):
             raise BadAction(say(GONE))
         return answer, review
@@ -259,7 +257,7 @@ class ReviewHandler:
         incoming: Incoming,
         action: CardAction,
         person: str,
-        seen: _Seen,
+        seen: Seen,
         doubt: Citation | None = None,
     ) -> Card:
         """Return the card that a press leads to, of what was read for it. Raises BadAction."""

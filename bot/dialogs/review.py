@@ -393,7 +393,8 @@ class Reviewing:
             if changed == review:
                 return review
             if act:
-                await self.desk.mark_reviewer(answer_id, act[0])
+                if not _holds(review, act[0]):  # whoever does was marked a moment ago, when they claimed
+                    await self.desk.mark_reviewer(answer_id, act[0])
                 await self.desk.leave_errand(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
@@ -410,6 +411,11 @@ class Reviewing:
             await self.audit.write(reviewer, act, answer_id=answer_id, person=asker)
         except StoreError:
             log.exception("the audit trail misses that a reviewer %s", act)
+
+
+def _holds(review: Review, reviewer: str) -> bool:
+    until = review.claimed_until
+    return review.claimed_by == reviewer and until is not None and until > datetime.now(UTC)
 
 
 def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetime) -> VerifiedAnswer | None:

@@ -28,7 +28,7 @@ class Talk(StrEnum):
 SENTENCES: dict[Talk, str] = {
     Talk.GREETING: mark("Hello! What would you like to know?"),
     Talk.HOW_ARE_YOU: mark("All is well here, thank you. What would you like to know?"),
-    Talk.THANKS: mark("You are welcome! Ask me anything else that your pages may tell."),
+    Talk.THANKS: mark("You are welcome! Ask me anything else about your pages."),
     Talk.AGREED: mark("Good. Is there anything else you would like to know?"),
     Talk.BYE: mark("Goodbye! I am here when you have a question."),
     Talk.LAUGHTER: mark("Glad to hear you laugh. What would you like to know?"),
@@ -38,19 +38,19 @@ SENTENCES: dict[Talk, str] = {
         " that. Or ask again in other words."
     ),
     Talk.WHO: mark(
-        "I am a bot, not a person. I answer questions about your organisation's pages, show"
-        " you the place, and say so when the pages do not tell."
+        "I am a bot, not a person. I answer questions about your organisation's pages, show you the "
+        "source, and say so if they do not have the answer."
     ),
     Talk.PERSON: mark(
         "I am a bot, not a person. Press “Ask an expert” below an answer, and a colleague who"
         " knows looks at it."
     ),
     Talk.HELP: mark(
-        "Ask me about your pages. I answer from what stands there, show you the place, and say"
-        " so when the pages do not tell."
+        "Ask me about your pages. I answer from them, show you the source, and say so if they do not "
+        "have the answer."
     ),
     Talk.TEST: mark("I am here and I can read you. What would you like to know?"),
-    Talk.PAGES: mark("These are the pages that I know. Ask me anything that they may tell."),
+    Talk.PAGES: mark("These are the pages that I know. Ask me anything about them."),
 }
 NO_PAGES = mark("I do not know any pages yet. Paste a web address into your question and I read that page.")
 MORE = mark_count("and {count} more", "and {count} more")

@@ -206,7 +206,10 @@ def open_channel(context: ChannelContext) -> SlackChannel:
     config = _to_config(context.settings)
     files = Fetcher(replace(FetchLimits(**context.settings.fetch.values()), allowed_sites=HOSTS))
     around = SlackSurroundings(context.examples, context.pages, files)
-    return SlackChannel(config, context.asking, context.store, context.services, around)
+    channel = SlackChannel(config, context.asking, context.store, context.services, around)
+    if context.settings.owner_chats:
+        context.services.owner_cards.begin_chat[Channel.SLACK] = channel.connector.begin_chat
+    return channel
 
 
 async def open_connector(settings: Settings, store: WholeStore, closing: AsyncExitStack) -> SlackConnector:

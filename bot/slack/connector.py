@@ -120,6 +120,12 @@ class SlackConnector:
         chat = to_conversation(Place(where, channel), personal=True)
         return Reference(chat, near.bot, {"id": near.user["id"]}, "")
 
+    async def begin_chat(self, directory_id: str) -> Reference:
+        """Open the chat with somebody who is known by their id in the directory alone."""
+        team, _ = parse_person_id(directory_id)
+        where = to_conversation(Place(Workspace(team), ""), personal=True)
+        return await self.open_chat(Reference(where, {}, {"id": directory_id}, ""))
+
     async def open_form(self, where: Workspace, trigger: str, view: Json) -> None:
         """Show a form to who has just pressed a button. Raises Undeliverable and OSError."""
         await self.api.call("views.open", where, {"trigger_id": trigger, "view": view})

@@ -40,8 +40,8 @@ QUESTION_CHARACTERS = 300
 ANSWER_CHARACTERS = 250
 HEADER_CHARACTERS = 150
 WELCOME = mark(
-    "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I"
-    " answer from what stands there, show you the place, and say so when the pages do not tell."
+    "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I "
+    "answer from them, show you the source, and say so if they do not have the answer."
 )
 AWAY = mark("I cannot reach my records just now. Please open this page again in a minute.")
 NOTHING_ASKED = mark("You have not asked anything yet.")

@@ -106,12 +106,12 @@ LONG_LEAST, LONG_MOST = 174, 4_000
 
 Json = dict[str, Any]
 
-DESCRIPTION = "Answers questions about your pages, shows where it stands, and learns from its corrections."
+DESCRIPTION = "Answers questions about your pages, shows the source, and learns from corrections."
 LONG_DESCRIPTION = (
     "Ask about your pages in a chat, in the assistant pane or by mentioning the bot in a channel. It answers"
-    " from what stands there and shows the place, or says that the pages do not tell. Thumbs, reactions,"
-    " stars and comments go to reviewers, and what they correct is what the next person gets. Say “privacy”"
-    " to see what is kept of you."
+    " from the pages and shows the source, or says that they do not have the answer. Thumbs, reactions,"
+    " stars and comments go to reviewers. When they correct an answer, the next person gets the correction."
+    " Say “privacy” to see what is kept about you."
 )
 
 

@@ -68,10 +68,24 @@ function model(one) {
   return row(one.name, [tag(one.status, kind)], facts, one.may.map((choice) => button(`model.${choice}`, CHOICES[choice], one.name, one.decisions)), one.why.length ? details(`why-${one.name}`, "What the comparison says", one.why) : "");
 }
 
+const DOES = {
+  sample_reviews: "Send a random sample of answers to reviewers.",
+  send_reviews: "Send the cards of waiting reviews that no reviewer has on screen.",
+  refresh_pages: "Read the pages again, and have reviewers check answers whose page changed.",
+  drain_spool: "Store records that wait on disk, also those of processes that have ended.",
+  roll_up_metrics: "Sum up the figures of each day.",
+  apply_retention: "Delete records that have been kept long enough.",
+  watch_canary: "Promote a canary that does well, or roll it back.",
+  send_to_data_explorer: "Send records to Data Explorer, without texts and people.",
+  report_gaps: "Group unanswered questions into gaps, and send cards to the owners of pages.",
+  fit_search: "Train the search on reviews, and use it if it is better.",
+  update_model: "Train a model version on reviews, and use it if it is better.",
+};
+
 function job(one) {
   const bad = ["failed", "died"].includes(one.outcome);
   const state = one.running || one.outcome === "running" ? tag("runs", "warn") : one.outcome ? tag(one.outcome, bad ? "bad" : one.outcome === "done" ? "good" : "") : tag("has not run");
-  const facts = [one.ended_at && `${when(one.ended_at)}, ${one.seconds} s`, one.next_at && `next ${when(one.next_at)}`, one.schedule || "no schedule"];
+  const facts = [DOES[one.name], one.ended_at && `${when(one.ended_at)}, ${one.seconds} s`, one.next_at && `next ${when(one.next_at)}`, one.schedule ? `schedule ${one.schedule}` : "no schedule"];
   const result = Object.entries(one.said ?? {}).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
   return row(one.name, [state], facts, one.running ? [] : [button("job.run", "Run now", one.name)], one.error ? element("p", { class: "basis" }, one.error) : "", result.length ? details(`said-${one.name}`, "Last result", result) : "");
 }
@@ -79,11 +93,11 @@ function job(one) {
 function drawReviewers({ named, active, places }) {
   const lists = Object.entries(named).map(([name, ids]) => element("div", {}, element("h3", {}, NAMED[name] ?? name), ids.length ? element("ul", {}, ...ids.map((id) => element("li", {}, id))) : element("p", { class: "basis" }, "nobody"), element("p", { class: "basis" }, `Setting ${name}`)));
   const rulings = element("div", {}, element("h3", {}, "Decided in the last 90 days"), active.length ? element("ul", {}, ...active.map((one) => element("li", {}, `${one.name}: ${one.rulings}`))) : element("p", { class: "basis" }, "nobody yet"), element("p", { class: "basis" }, `Cards come to ${many(places, "place")}.`));
-  $("reviewers-body").replaceChildren(element("div", { class: "named" }, rulings, ...lists), element("p", { class: "basis" }, "Who may is a matter of the settings: change them, and start the bot again."));
+  $("reviewers-body").replaceChildren(element("div", { class: "named" }, rulings, ...lists), element("p", { class: "basis" }, "The settings say who may review and operate. To change that, change them and restart the bot."));
 }
 
 function drawDoctor({ findings, looked_at: at }) {
-  $("looked").textContent = at ? `Looked ${when(at)}.` : "It has not looked since the bot was started; that takes some seconds.";
+  $("looked").textContent = at ? `Checked ${when(at)}.` : "Not checked since the bot started. A check takes some seconds.";
   const kinds = { ok: "good", warning: "warn", fault: "bad" };
   $("doctor-list").replaceChildren(...findings.map((one) => row(one.matter, [tag(one.level, kinds[one.level])], [one.says], [], one.todo ? element("p", { class: "basis" }, `→ ${one.todo}`) : "")));
 }

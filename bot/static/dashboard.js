@@ -7,12 +7,13 @@ import { CARDS, Card, UNITS, duration, glance } from "./figures.js";
 import { showGaps } from "./gaps.js";
 import { showLearning } from "./learning.js";
 import { Plot } from "./plot.js";
+import { showTokens } from "./tokens.js";
 
 const $ = (id) => document.getElementById(id);
 const POLL_MS = 60_000;
 const OLD_MS = 15_000;
 const COLOURS = 6;
-const NEUTRAL = ["answers", "verified_share"];
+const NEUTRAL = ["answers", "verified_share", "answered_share", "quoted_share", "abstained_share"];
 const FAILED = ["failed", "died"];
 const CHANNELS = { msteams: "Teams", slack: "Slack", local: "Chat page", widget: "Widget", cli: "Command line" };
 const RULINGS = { approved: "approved", corrected: "corrected", not_on_page: "not on the page", rejected: "no question", waiting: "waits" };
@@ -152,7 +153,7 @@ function show(body) {
   for (const name of ["channel", "version", "site"]) offer(name, body.choices[name], params.get(name) ?? "");
   for (const card of cards) card.set(data, times(body));
   const kinds = countKinds(data);
-  $("card-answers").querySelector(".value").append(" ", element("small", {}, `${kinds.answered} answered, ${kinds.quoted} quoted, ${kinds.declined} declined`));
+  $("card-answers").querySelector(".value").append(" ", element("small", {}, ["answered", "quoted", "declined"].map((kind) => `${UNITS.count.text(kinds[kind])} ${kind}`).join(", ")));
   const answered = body.figures.answers.now?.value ?? 0;
   const filtered = Object.values(body.chosen).some(Boolean);
   $("empty").hidden = answered > 0;
@@ -166,6 +167,7 @@ function show(body) {
   showNow(data);
   showLearning(data, CHANNELS);
   showVersions(data);
+  showTokens(data, times(body));
   showWorst(body);
   showReviews(body, times(body));
   showJobs(body);

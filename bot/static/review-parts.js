@@ -18,7 +18,7 @@ export function drawReview(review, on) {
     review.preview && element("p", { class: "basis" }, review.preview),
     element("h3", {}, review.said),
     element("div", { class: `said-${review.kind}` }, ...lines(review.text, review.marked)),
-    ...(review.places.length ? [element("h3", {}, review.kind === "answered" ? "It stands on" : "Where it stands, and where else to look"), ...review.places.map(place)] : []),
+    ...(review.places.length ? [element("h3", {}, review.kind === "answered" ? "Based on" : "Source, and other places to look"), ...review.places.map(place)] : []),
     ...(review.served.length ? [element("h3", {}, "Served to the same question already"), ...review.served.map((one) => rival(one, on))] : []),
     ...(review.feedback.length ? [element("h3", {}, "What people said"), ...review.feedback.map((sentence) => element("p", {}, sentence))] : []),
     ...review.skips.map((sentence) => element("p", { class: "basis" }, `Skipped: ${withDates(sentence)}`)),
@@ -46,7 +46,7 @@ export function drawVerified(verified, on) {
     send: "Save",
     fields: [
       { kind: "text", id: "text", label: "The right answer", most: verified.most.text, long: true, value: verified.text, required: "Please write the right answer." },
-      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: "Where it stands", choices: verified.choices, value: verified.chosen || verified.choices[0].value }] : []),
+      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: "Where the page says it", choices: verified.choices, value: verified.chosen || verified.choices[0].value }] : []),
       { kind: "text", id: "note", label: "Why? (for the record)", most: verified.most.note, long: false, value: "", required: "" },
     ],
   };
@@ -100,7 +100,7 @@ function place({ name, quote, url }) {
 function alike(others) {
   const boxes = others.map((one) => element("label", { class: "tick" }, element("input", { type: "checkbox", value: one.id }), ` ${one.question}`));
   const all = element("button", { type: "button", onclick: () => boxes.forEach((box) => (box.firstElementChild.checked = true)) }, "Tick all");
-  return element("fieldset", { class: "alike" }, element("legend", {}, `${many(others.length, "other waiting question")} ${others.length === 1 ? "asks" : "ask"} the same. Rule on those that are ticked, too:`), ...boxes, others.length > 1 ? all : null);
+  return element("fieldset", { class: "alike" }, element("legend", {}, `${many(others.length, "other waiting question")} ${others.length === 1 ? "asks" : "ask"} the same. Your decision also counts for those that are ticked:`), ...boxes, others.length > 1 ? all : null);
 }
 
 function actions(list, press) {

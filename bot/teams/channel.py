@@ -24,7 +24,7 @@ from bot.teams.endpoint import TeamsEndpoint
 from bot.teams.extension import answer_extension
 from bot.teams.files import HOSTS, TeamsFiles
 from bot.teams.graph import GRAPH, Directory, DirectoryConfig, EntraPeople
-from bot.teams.reviewer_chats import ReviewerChats, TeamsAddress
+from bot.teams.reviewer_chats import ReviewerChats, TeamsAddress, begin_chat
 from bot.teams.tab.page import NO_LIBRARY, TabPage, TabServices, find_teams_js
 from bot.teams.tab.tokens import TabConfig
 from core.records import Channel, Question
@@ -66,13 +66,17 @@ class TeamsChannel:
         self.connector: Connector = self._endpoint.connector
         self._tab = open_tab(context, handlers) if settings.teams_tab else None
         self._named = settings.reviewers if settings.review_chats and settings.app_id else []
+        address = TeamsAddress(settings.app_id, settings.app_tenant_id)
         self._chats = ReviewerChats(
             context.services.desk,
             handlers.reviews,
             self._endpoint.connector,
             context.services.pseudonym,
-            TeamsAddress(settings.app_id, settings.app_tenant_id),
+            address,
         )
+        if settings.owner_chats and settings.app_id:
+            begin = partial(begin_chat, self._endpoint.connector, address)
+            context.services.owner_cards.begin_chat[Channel.TEAMS] = begin
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return where the Bot Framework delivers activities, and the tab."""

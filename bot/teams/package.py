@@ -105,9 +105,9 @@ def build_manifest(wanted: Package) -> Json:
         "name": {"short": wanted.name, "full": f"{wanted.name}: answers from your pages"},
         "description": {
             "short": "Answers your questions from your organisation’s pages, with the place to read.",
-            "full": "Ask in your own words. The answer comes from your organisation’s pages, quotes the place"
-            " where it stands and opens it there; where the pages do not tell, you are told so. Thumbs,"
-            " reactions and comments go to reviewers, and what they correct is what the next person gets,"
+            "full": "Ask in your own words. The answer comes from your organisation’s pages, shows its source"
+            " and opens it; if the pages do not have the answer, the bot says so. Thumbs, reactions and"
+            " comments go to reviewers. When they correct an answer, the next person gets the correction,"
             " marked as verified. Your data is yours: say “privacy” to see it, get it or have it deleted.",
         },
         "icons": {"color": "color.png", "outline": "outline.png"},

@@ -38,6 +38,15 @@ class TeamsAddress:
     service_url: str = SERVICE_URL
 
 
+async def begin_chat(connector: OpensChats, address: TeamsAddress, directory_id: str) -> Reference:
+    """Begin the chat with somebody of the bot's tenant, or return it. Raises Undeliverable and OSError."""
+    where = {"serviceUrl": address.service_url, "channelId": str(Channel.TEAMS)}
+    where |= {"tenantId": address.tenant_id, "id": ""}
+    return await connector.open_chat(
+        Reference(where, {"id": f"28:{address.app_id}"}, {"id": directory_id}, "")
+    )
+
+
 class ReviewerChats:
     """Begins them. One per process."""
 
@@ -67,11 +76,8 @@ class ReviewerChats:
         return reached
 
     async def _begin(self, directory_id: str, person: str) -> bool:
-        where = {"serviceUrl": self._address.service_url, "channelId": str(Channel.TEAMS)}
-        where |= {"tenantId": self._address.tenant_id, "id": ""}
-        near = Reference(where, {"id": f"28:{self._address.app_id}"}, {"id": directory_id}, "")
         try:
-            chat = await self._connector.open_chat(near)
+            chat = await begin_chat(self._connector, self._address, directory_id)
         except (Undeliverable, OSError) as error:
             log.warning("a reviewer is not reached; is the app installed for them? %s", error)
             return False

@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from aiohttp import web
 
@@ -90,6 +92,8 @@ _LINE = re.compile(r"^.*$", re.MULTILINE)
 _ITEM = re.compile(r"[ \t]*(?:[-*•]|(?P<number>[0-9]{1,3})[.)])(?:[ \t]+|$)")
 
 _ADDRESS = re.compile(r"\bhttps?://[^\s<>\"]{4,500}")
+_REL = 'rel="noopener noreferrer nofollow"'
+_PAGES = "/site/"
 _HIGHEST = 2
 """The page's title is the only heading above this level."""
 
@@ -198,7 +202,8 @@ def article(page: Page, quote: str = "") -> str:
         identity = "" if section.anchor in used or not section.anchor else f' id="{escape(section.anchor)}"'
         used.add(section.anchor)
         heading, level = _heading(section, page, level)
-        parts.append(f"<section{identity}>{heading}{''.join(_body(section.text, span))}</section>")
+        body = "".join(_body(section.text, span, find_links(section, page.url)))
+        parts.append(f"<section{identity}>{heading}{body}</section>")
     return "<article>" + "".join(parts) + "</article>"
 
 
@@ -251,14 +256,14 @@ def _heading(section: Section, page: Page, above: int) -> tuple[str, int]:
     return f"<h{level}>{escape(heading)}</h{level}>", level
 
 
-def _body(text: str, span: tuple[int, int] | None) -> Iterator[str]:
+def _body(text: str, span: tuple[int, int] | None, links: Sequence[Link]) -> Iterator[str]:
     around = "p"
     for block in blocks(text):
         if block.tag != around:
             yield (f"</{around}>" if around != "p" else "") + _opening(block)
             around = block.tag
         inner = "p" if block.tag == "p" else "li"
-        yield f"<{inner}>{_mark_span(text, block, span)}</{inner}>"
+        yield f"<{inner}>{_mark_span(text, block, span, links)}</{inner}>"
     if around != "p":
         yield f"</{around}>"
 
@@ -269,27 +274,70 @@ def _opening(block: Block) -> str:
     return f'<ol start="{block.number}">' if block.tag == "ol" and block.number != 1 else f"<{block.tag}>"
 
 
-def _mark_span(text: str, block: Block, span: tuple[int, int] | None) -> str:
+def _mark_span(text: str, block: Block, span: tuple[int, int] | None, links: Sequence[Link]) -> str:
+    """Return a block as HTML: what is quoted is marked, what is a link on the page can be opened."""
     start, end = block.start, block.end
-    low, high = (max(start, span[0]), min(end, span[1])) if span else (start, start)
-    if low >= high:
-        return _link(text[start:end])
-    return f"{_link(text[start:low])}<mark>{escape(text[low:high])}</mark>{_link(text[high:end])}"
-
-
-def _link(text: str) -> str:
-    """Return text as HTML; an address that stands in it can be opened. Nothing else of it is a link."""
+    low, high = (max(start, span[0]), min(end, span[1])) if span else (end, end)
+    edges = sorted({start, end, *(at for at in (low, high) if start <= at <= end)})
+    here = [one for one in links if one.start < end and one.end > start]
     parts: list[str] = []
-    end = 0
-    for found in _ADDRESS.finditer(text):
-        address = found[0].rstrip(".,;:!?)]}'’”")
-        shown = escape(address)
-        parts += [
-            escape(text[end : found.start()]),
-            f'<a href="{shown}" rel="noopener noreferrer nofollow">{shown}</a>',
-        ]
-        end = found.start() + len(address)
-    return "".join([*parts, escape(text[end:])])
+    for begin, stop in pairwise(edges):
+        shown = "".join(_write_links(text, begin, stop, here))
+        parts.append(f"<mark>{shown}</mark>" if low <= begin < high else shown)
+    return "".join(parts)
+
+
+def _write_links(text: str, start: int, end: int, links: Sequence[Link]) -> Iterator[str]:
+    for link in links:
+        low, high = max(start, link.start), min(end, link.end)
+        if low < high:
+            yield escape(text[start:low])
+            shown = "" if text[low:high] == link.address else f' title="{escape(link.address)}"'
+            yield f'<a href="{escape(link.address)}" {_REL}{shown}>'
+            yield f"{escape(text[low:high])}</a>"
+            start = high
+    yield escape(text[start:end])
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A part of a section's text, from `start` to `end`, that leads to an address."""
+
+    start: int
+    end: int
+    address: str
+
+
+def find_links(section: Section, url: str) -> list[Link]:
+    """Return the links of a section in their order: its words that were links, and addresses in its text.
+
+    `url` is the page's own. Only pages can be opened: nothing that runs, and of the bot its pages alone.
+    """
+    found: list[Link] = []
+    at = 0
+    for words, href in section.links:
+        begin = section.text.find(words, at)
+        address = _resolve(href, url)
+        if begin >= 0 and address:
+            at = begin + len(words)
+            found.append(Link(begin, at, address))
+    for one in _ADDRESS.finditer(section.text):
+        address = one[0].rstrip(".,;:!?)]}'’”")
+        found.append(Link(one.start(), one.start() + len(address), address))
+    return sorted(found, key=lambda link: (link.start, -link.end))
+
+
+def _resolve(href: str, url: str) -> str:
+    """Return where a link of a page leads, "" where that is no page."""
+    try:
+        address = urljoin(url, href)
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    if not parts.scheme and not parts.netloc and parts.path.startswith(_PAGES):
+        path = re.sub(r"\.(?:md|markdown)$", "", parts.path)
+        return urlunsplit(("", "", path, parts.query, parts.fragment))
+    return address if parts.scheme in {"http", "https"} and parts.netloc else ""
 
 
 def _response(request: web.Request, title: str, body: str, *, status: int = 200) -> web.Response:

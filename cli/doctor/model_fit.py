@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from bot.bootstrap import model_choice
 from cli.doctor.findings import Finding, fault, ok, warn
 from core.settings import Settings
-from model.answering.profile import memory_gb
+from model.answering.profile import memory_gb, processor_name
 from model.inference.gpu import has_device
 from model.onnx_infer import EngineError, EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE
+from model.registry.drafting import describe_drafting, is_on
 from model.registry.importing import choose_precision
 from model.registry.loading import CANNED
 from model.registry.versions import ModelVersion, VersionError, find_live_version, verify_version
@@ -20,6 +21,7 @@ from model.registry.versions import ModelVersion, VersionError, find_live_versio
 MATTER = "model"
 _AROUND_GB = 0.3
 """What the process and the caches of two answers take beside the weights, GB."""
+_AGAIN = "Import it again on the machine that serves it."
 _IMPORT = "`askpage models import` makes one."
 
 
@@ -55,7 +57,13 @@ def _look(settings: Settings) -> list[Finding]:
     weights = sum((version.folder / name).stat().st_size for name in version.files) / 1e9
     limit = settings.cuda.gpu_mem_limit / 1e9 if device == "cuda" else 0.0
     facts = MemoryFacts(weights, memory, _free_gb() if device == "cpu" else None, limit)
-    return [*judge_version(version, device), *judge_memory(facts), *judge_catalogue(device, memory)]
+    processor = processor_name(device, settings.cuda.device_id)
+    return [
+        *judge_version(version, device),
+        *judge_drafting(version, device, processor),
+        *judge_memory(facts),
+        *judge_catalogue(device, memory),
+    ]
 
 
 def _find_device(options: EngineOptions) -> str:
@@ -82,8 +90,17 @@ def judge_version(version: ModelVersion, device: str) -> list[Finding]:
         found.append(ok("agreement", f"of {tokens} tokens {same:.1%} are those of the model in torch"))
     elif version.agreement:
         says = f"it was not compared with the model in torch: {version.agreement['why_not']}"
-        found.append(warn("agreement", says, "Import it again on the machine that serves it."))
+        found.append(warn("agreement", says, _AGAIN))
     return found
+
+
+def judge_drafting(version: ModelVersion, device: str, processor: str) -> list[Finding]:
+    """Say whether answers that quote come faster by drafts here."""
+    says = describe_drafting(version.drafting)
+    if version.drafting.get("on") and not is_on(version.drafting, device, processor):
+        says = f"they are off: they were measured on another processor ({version.drafting['processor']})"
+        return [warn("drafts", says, _AGAIN)]
+    return [ok("drafts", says.removeprefix("drafts "))] if says else []
 
 
 def judge_memory(facts: MemoryFacts) -> list[Finding]:

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from bot.bootstrap import model_choice, training_config
 from cli.console import Json, out, print_json, progress_bar, progress_out, telling, with_settings
+from cli.tables import print_table
 from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
@@ -21,6 +22,7 @@ from model.answering.profile import memory_gb
 from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
 from model.registry.catalogue import CATALOGUE, BaseModel, advise
+from model.registry.drafting import describe_drafting
 from model.registry.importing import choose_precision, import_base
 from model.registry.loading import CANNED
 from model.registry.ray_cluster import RayPlan
@@ -63,13 +65,16 @@ def models_list(settings: Settings, as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("Version", "Status", "Parent", "Base", "Precision", "Created", "Accuracy")
+    if not rows:
+        out.print("There is no model version yet: `askpage models import` makes the first one.")
+        return
+    table = Table("Version", "Status", "Made from", "Precision", "Created", "Accuracy")
     for row in rows:
-        cells = (row[name] for name in ("name", "status", "parent", "base", "precision", "created_at"))
         share = f" {standing.share:.0%}" if row["status"] == VersionStatus.CANARY else ""
-        first, status, *rest = (_cell(value) for value in cells)
-        table.add_row(first, status + share, *rest, _cell(row["scores"].get("accuracy")))
-    out.print(table)
+        origin, made = _cell(row["parent"] or row["base"]), _cell(row["created_at"])[:10]
+        accuracy = _cell(row["scores"].get("accuracy"))
+        table.add_row(row["name"], f"{row['status']}{share}", origin, _cell(row["precision"]), made, accuracy)
+    print_table(table)
 
 
 @models_app.command("show")
@@ -113,7 +118,7 @@ def _print_comparison(compared: Comparison) -> None:
     for one in compared.figures:
         between = "–" if one.low is None or one.high is None else f"{one.low:+.3g} to {one.high:+.3g}"
         table.add_row(one.name.replace("_", " "), _cell(one.before), _cell(one.after), between)
-    out.print(table)
+    print_table(table)
     for sentence in compared.reasons:
         out.print(f"- {sentence}", markup=False, highlight=False, soft_wrap=True)
 
@@ -145,7 +150,7 @@ def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Js
     table = Table("What", str(left["name"]), str(right["name"]))
     for what, values in differing.items():
         table.add_row(what, *map(_cell, values))
-    out.print(table)
+    print_table(table)
 
 
 # Making
@@ -184,7 +189,7 @@ def _print_catalogue(rows: list[dict[str, Any]], precision: str) -> None:
         licence = row["licence"] + ("*" if row["gated"] else "")
         weights, memory = f"{row['parameters'] / 1e9:.2g}", f"{row['memory_gb']:.1f}"
         table.add_row(row["name"], weights, licence, size, memory, row["good_for"])
-    out.print(table)
+    print_table(table)
     out.print(
         f"Weights in billions; size of the hub's files and memory in {precision}, GB. * Its licence has to "
         "be accepted "
@@ -199,7 +204,7 @@ def _print_rows(values: Mapping[str, Any]) -> None:
     table = Table("What", Column("Value", overflow="fold"))
     for what, value in values.items():
         table.add_row(what, _cell(value))
-    out.print(table)
+    print_table(table)
 
 
 def catalogue_row(model: BaseModel, precision: str) -> dict[str, Any]:
@@ -259,6 +264,8 @@ def describe_import(version: ModelVersion, live: str) -> list[str]:
     elif agreement:
         same, tokens = agreement["same"], agreement["tokens"]
         said.append(f"Of {tokens} tokens that it wrote {same:.1%} are those of the model in torch.")
+    if drafts := describe_drafting(version.drafting):
+        said.append(f"{drafts[0].upper()}{drafts[1:]}.")
     if live != version.name:
         said.append(
             f"{live} stays live. `askpage models promote {version.name}` lets this one answer instead; it "
@@ -500,6 +507,7 @@ def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
         "scores": dict(version.scores),
         "training": dict(version.training),
         "agreement": dict(version.agreement),
+        "drafting": dict(version.drafting),
         "profile": asdict(version.profile) if version.profile else None,
     }
 

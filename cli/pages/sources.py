@@ -15,6 +15,7 @@ from bot.page_reading import PageReading, log_problems
 from cli.console import Json, build_address, out, print_json, progress_bar, progress_out, with_settings
 from cli.pages.readers import pages_who_command
 from cli.pages.text import page_text_command
+from cli.tables import print_table
 from core.settings import Settings
 from pages.index.base import PageEntry
 from pages.library import Library, RefreshReport
@@ -163,7 +164,7 @@ def pages_list(settings: Settings, as_json: Json = False) -> None:
         address = build_address(settings, entry.url)
         opens = Text(address, overflow="fold", style=f"link {address}")  # a click opens it, however it is cut
         table.add_row(opens, entry.title, str(entry.passages), str(entry.readers))
-    out.print(table)
+    print_table(table)
 
 
 def _describe_entry(entry: PageEntry) -> dict[str, Any]:

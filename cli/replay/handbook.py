@@ -22,6 +22,7 @@ from bot.bootstrap import open_pages, training_config
 from cli.console import out, show_step, time_step
 from cli.measure import index_pages, settings_beside
 from cli.models.versions import bring_model
+from cli.tables import print_table
 from core.files import whole_folder
 from core.settings import Settings
 from demo.checkpoint import Folder
@@ -288,7 +289,7 @@ def print_handbook(folder: Folder, rounds: Sequence[HandbookRound]) -> None:
     )
     for row in list_rows(rounds):
         table.add_row(row.name, *row.values, row.interval)
-    out.print(table)
+    print_table(table)
     out.print("95 %: where the true share after the last round lies in 95 of 100 samples (of so many).")
     for change in list_changes(rounds):
         out.print(change, highlight=False)

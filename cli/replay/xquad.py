@@ -25,6 +25,7 @@ from cli.console import Json, Tell, out, progress_bar, progress_out, show_step, 
 from cli.models.versions import bring_model
 from cli.replay.handbook import QUICK as QUICK_HANDBOOK
 from cli.replay.handbook import HandbookFiles, print_handbook, replay_handbook
+from cli.tables import print_table
 from core.settings import Settings
 from demo.checkpoint import ALONE, Folder, Round
 from demo.questions import Asked, Plan, Size, page_of, plan
@@ -313,7 +314,7 @@ def _print(alone: Figures, done: Sequence[Round], where: Folder) -> None:
     for one in done:
         stands = "yes" if one.promoted or not one.number else "worse"
         table.add_row(str(one.number), str(one.asked), str(one.examples), *_cells(one.figures), stands)
-    out.print(table)
+    print_table(table)
     out.print(f"Measured on {done[0].figures['count']} questions of articles that nobody asked about.")
     out.print(f"–: the {ALONE}, without what the bot does around it. 0: the bot before it has learned.")
     for name in ("results.json", "curve.svg"):

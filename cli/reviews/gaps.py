@@ -15,13 +15,13 @@ from typing import Annotated
 from urllib.parse import urldefrag
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from bot.bootstrap import open_pages
 from bot.channels.owners.people import Owners
 from bot.stores import open_store
 from cli.console import Json, build_address, out, print_json, progress_out, with_settings
+from cli.tables import print_table
 from core.files import write_durably
 from core.settings import Settings
 from core.text import clip_text
@@ -86,12 +86,12 @@ def _print_list(report: Report) -> None:
         table.add_row(
             str(number), str(gap.people), _shorten(gap.name), place, _shorten(gap.owner), gap.outcome
         )
-    out.print(table)
+    print_table(table)
     out.print("`askpage gaps show N` tells more of one, `askpage gaps patch N` proposes a sentence.")
 
 
 def _shorten(text: str) -> str:
-    return escape(clip_text(text.encode("utf-8", "replace").decode(), _TEXT))
+    return clip_text(text.encode("utf-8", "replace").decode(), _TEXT)
 
 
 @gaps_app.command("show")

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from bot.cards.review_actions import spans
@@ -22,6 +21,7 @@ from bot.dialogs.review import Refused
 from bot.dialogs.rulings import build_correction
 from cli.console import Json, out, print_json, with_settings
 from cli.reviews.desk import open_desk
+from cli.tables import print_table
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange
 from core.settings import Settings
 from core.text import CHANGED, RULED, clip_text, strip_markers
@@ -128,11 +128,14 @@ def _print_list(found: Sequence[Listed]) -> None:
         said = "(not on the pages)" if verified.abstained else strip_markers(verified.text)
         texts = (_shorten(verified.question_text), _shorten(said), _shorten(one.entry.name))
         table.add_row(verified.answer_id[:_ID], *texts, f"{verified.verified_at:%Y-%m-%d}", str(one.served))
-    out.print(table if found else "None is like that.")
+    if found:
+        print_table(table)
+    else:
+        out.print("No verified answer is like that.", highlight=False)
 
 
 def _shorten(text: str) -> str:
-    return escape(clip_text(" ".join(text.encode("utf-8", "replace").decode().split()), _TEXT))
+    return clip_text(" ".join(text.encode("utf-8", "replace").decode().split()), _TEXT)
 
 
 @verified_app.command("show")
@@ -185,7 +188,7 @@ def _describe(shown: Listed, history: Sequence[PastRuling], places: Places) -> l
     lines = [
         f"Question: {verified.question_text}",
         f"People get: {said}",
-        *(f"It stands on {place.url}: “{place.quote}”" for place in verified.citations),
+        *(f"Based on {place.url}: “{place.quote}”" for place in verified.citations),
         f"Served {shown.served} times in {USE_DAYS} days.",
     ]
     for step in history:
@@ -211,7 +214,7 @@ def edit_command(
     settings: Settings,
     answer: AnswerId,
     text: Annotated[str, typer.Option("--text", help="What people are to get.")],
-    place: Annotated[str, typer.Option("--place", help="Where it stands: see `show`.")] = "",
+    place: Annotated[str, typer.Option("--place", help="Where the page says it: see `show`.")] = "",
     reason: Reason = "",
 ) -> None:
     """Put another text in the place of a verified answer; the one before stays in its history."""

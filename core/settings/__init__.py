@@ -61,6 +61,7 @@ from core.settings.operation import (
     SlackSettings,
     TeamsPackageSettings,
     TelemetrySettings,
+    TokenPriceSettings,
 )
 from core.settings.sources import SourceSettings
 from core.settings.widget import WidgetSettings
@@ -122,6 +123,16 @@ class Settings(BaseSettings):
         description="Who owns pages that do not name an owner themselves, comma-separated: PATTERN=WHO; "
         "the pattern is an address with *, or a source; the last match counts.",
     )
+    sharepoint_authors: bool = Field(
+        False,
+        description="Treat who changed a SharePoint file or page last as its owner, where nobody else is "
+        "named as one; the bot asks Microsoft Graph when it reports gaps.",
+    )
+    owner_chats: bool = Field(
+        False,
+        description="Start a chat with owners of pages who never wrote to the bot, to send them their cards; "
+        "in Teams the app has to be installed for them.",
+    )
     owner_people: OwnerWords = Field(
         default=[],
         description="Who gets cards about gaps of pages, comma-separated: WHO=ID; WHO is the owner as a page "
@@ -168,6 +179,7 @@ class Settings(BaseSettings):
         "data_dir only.",
     )
     model_url: ModelUrlSettings
+    token_price: TokenPriceSettings
     ray: RaySettings
     model_server: ModelServerSettings
 

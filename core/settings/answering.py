@@ -147,10 +147,10 @@ class EngineSettings(Group):
         "that the bot is busy.",
     )
     remembered: int = Field(
-        0,
-        ge=0,
+        -1,
+        ge=-1,
         description="How many prompts the model keeps in memory, beside those of answers in progress, so "
-        "that it does not read the same page again.",
+        "that it does not read the same page again; -1: up to four, in a twentieth of the memory.",
         alias="remembered_prompts",
     )
 

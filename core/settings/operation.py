@@ -271,6 +271,33 @@ class ModelServerSettings(Group, alias_generator=make_prefixer("model_server_"))
     replica_gpus: float = Field(0.0, ge=0, description="GPUs for one replica.")
 
 
+class TokenPriceSettings(Group, alias_generator=make_prefixer("token_price_")):
+    """What tokens cost at the server of model_url: `feedback.metrics.tokens.TokenPrices`."""
+
+    per_million_in: float = Field(
+        0.0,
+        ge=0,
+        description="Price of a million tokens that the model at model_url reads. If this and "
+        "token_price_out are 0, no cost is shown.",
+        alias="token_price_in",
+    )
+    per_million_out: float = Field(
+        0.0,
+        ge=0,
+        description="Price of a million tokens that it writes.",
+        alias="token_price_out",
+    )
+    per_million_cached: float = Field(
+        0.0,
+        ge=0,
+        description="Price of a million tokens that it has read before (cached). 0: as token_price_in.",
+        alias="token_price_cached",
+    )
+    currency: str = Field(
+        "USD", pattern="[A-Z]{3}", description="Currency of these prices: three letters, as EUR."
+    )
+
+
 class RaySettings(Group, alias_generator=make_prefixer("ray_")):
     """Where `askpage models train --ray` has a model learn: `model.registry.ray_cluster.RayPlan`."""
 

@@ -46,7 +46,16 @@ def answer_kept(answer: Answer) -> Properties:
         "support": answer.support,
         "confidence": answer.confidence,
         "search_version": answer.search_version or None,
+        **_describe_tokens(answer),
     }
+
+
+def _describe_tokens(answer: Answer) -> Properties:
+    """Return what its model read and wrote; nothing where that is not known."""
+    if answer.tokens is None:
+        return {}
+    read, cached, written = answer.tokens.read, answer.tokens.cached, answer.tokens.written
+    return {"tokens_read": read, "tokens_cached": cached, "tokens_written": written}
 
 
 def verified_kept(answer: Answer) -> Properties:
@@ -126,6 +135,9 @@ def day_summed(group: Group, sums: Sums) -> Properties:
         "judged": sums.judged.count,
         "weights": sums.judged.total,
         "rights": sums.judged.right,
+        "tokens_read": sums.tokens.read,
+        "tokens_cached": sums.tokens.cached,
+        "tokens_written": sums.tokens.written,
         "p50_seconds": sums.response.percentile(0.5),
         "p95_seconds": sums.response.percentile(0.95),
     }
@@ -158,6 +170,7 @@ def answer_sent(answer: Answer, before: Answer | None, *, resumed: bool) -> None
         confidence=answer.confidence,
         resumed=resumed,
         search_version=answer.search_version or telemetry.read_search_version(),
+        **_describe_tokens(answer),
     )
 
 
@@ -175,6 +188,14 @@ def answer_failed(question: Question, reason: str) -> None:
 def question_forgotten(answer: Answer) -> None:
     """A question was deleted with its answer."""
     telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(answer.id))
+
+
+def file_read(question: Question, count: int, seconds: float, *, done: bool) -> None:
+    """The files of a message were read, or one of them was refused."""
+    outcome = "done" if done else "failed"
+    telemetry.event(
+        "file_read", channel=question.channel, outcome=outcome, seconds=seconds, count=float(count)
+    )
 
 
 async def feedback_given(

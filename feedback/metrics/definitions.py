@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, PlainSerializer
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling
 from feedback.metrics.reach import Reach, count_served
 from feedback.metrics.statistics import QuantileSketch, Share, Weighted
+from feedback.metrics.tokens import TokenSums
 from feedback.store.base import moment
 from feedback.store.serialization import adapter
 
@@ -39,7 +40,7 @@ class Sums:
     `closed` are those whose 30 minutes are over, `ignored` of them got nothing. `judged` are all that
     reviewers judged; `attempted` of them those in the model's or a reviewer's words, `quotes` those in the
     words of a page. Sums made before there were quotations have none. `reach` is what was served from each
-    ruling; older sums have none.
+    ruling, `tokens` what models read and wrote; older sums have neither.
     """
 
     answers: int = 0
@@ -60,21 +61,24 @@ class Sums:
     response: _Sketch = field(default_factory=QuantileSketch)
     first_token: _Sketch = field(default_factory=QuantileSketch)
     reach: Reach = field(default_factory=Reach)
+    tokens: TokenSums = field(default_factory=TokenSums)
 
     def merge(self, other: Sums) -> None:
         """Add another group."""
         for one in fields(self):
             mine, theirs = getattr(self, one.name), getattr(other, one.name)
-            if isinstance(mine, Weighted | QuantileSketch | Reach):
+            if isinstance(mine, Weighted | QuantileSketch | Reach | TokenSums):
                 mine.merge(theirs)
             else:
                 setattr(self, one.name, mine + theirs)
 
     def dump(self) -> dict[str, Any]:
-        """Return them as JSON has them; the reach of no ruling is left out, as in sums that had none."""
+        """Return them as JSON has them; no reach and no tokens are left out, as in older sums."""
         kept = adapter(Sums).dump_python(self, mode="json")
         if not self.reach.rulings:
             del kept["reach"]
+        if not self.tokens.answers:
+            del kept["tokens"]
         return kept
 
     @classmethod
@@ -107,6 +111,7 @@ def add_answer(sums: Sums, known: Known, now: datetime) -> None:
     sums.verified += answer.verified_by is not None
     if not answer.stopped:
         _add_times(sums, answer)
+    sums.tokens.add(answer.tokens)
     _add_words(sums, known.words)
     if answer.verified_at is not None:
         wrong = any(is_right(review) is False for review in known.rounds)

@@ -34,7 +34,7 @@ MEANING: Mapping[str, str] = {
     "questions.record": "the question: text, conversation, channel, time, page that was named, language",
     "questions.answer": "what was answered; passages is what the model read, citations is what it named as"
     " its source, support the share of its words that stand there, timings how long it took in seconds,"
-    " stopped that you pressed stop while it was written",
+    " tokens how much its model read and wrote, stopped that you pressed stop while it was written",
     "questions.said": "what you (by: you) and others said about the answer",
     "questions.review": "what reviewers decided about the answer; who they are is not told. changed: a"
     " decision that was taken back or edited, when and why",
@@ -51,7 +51,8 @@ MEANING: Mapping[str, str] = {
     " often. rated: that an answer to a question of yours was rated. file: the names of the files that you"
     " sent with a question, while they are kept. reviewed, reviewer: that you have reviewed. reached: that a"
     " chat was begun with you as a reviewer. owner_step: what you pressed on a card about a gap of your page."
-    " greeted: that you were told about privacy",
+    " page_author: that a page with a gap names you as its author. greeted: that"
+    " you were told about privacy",
     "deletions": "when you, or an operator for you, had your records deleted, and how many there were",
     "audit": "who did what with your records. who is your pseudonym, a colleague (a reviewer), or an"
     " operator",

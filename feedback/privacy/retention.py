@@ -45,7 +45,7 @@ class Retention:
             **dict.fromkeys(("reviewed", "comparison", "model_decision", "model_notice"), self.reviews_days),
             # as long as an answer may say that it was verified by them
             "reviewer": self.reviews_days and self.questions_days and self.reviews_days + self.questions_days,
-            **dict.fromkeys(("contact", "greeted", "leftover"), self.contacts_days),
+            **dict.fromkeys(("contact", "greeted", "leftover", "page_author"), self.contacts_days),
             **dict.fromkeys(("audit", "deletion"), self.audit_days),
         }
 

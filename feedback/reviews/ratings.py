@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from core.records import Answer, Feedback, FeedbackKind
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document, put_new
 
 KIND = "rated"
 RATINGS = frozenset({FeedbackKind.THUMB, FeedbackKind.STARS, FeedbackKind.REACTION})
@@ -96,9 +96,8 @@ class RatedAnswers:
     async def mark(self, answer: Answer) -> None:
         """Let every process look at what people say about an answer."""
         now = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document(KIND, answer.id, "{}", answer.id, answer.question.asker, order=now)
-        )
+        asker = answer.question.asker
+        await put_new(self._documents, Document(KIND, answer.id, "{}", answer.id, asker, order=now))
 
     async def mark_again(self, answer_id: str) -> None:
         """Let every process look once more at an answer that was rated: somebody's words are gone."""

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.records import Answer, Review, VerifiedAnswer
 from feedback.store.base import moment
-from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
+from feedback.store.documents import Document, Documents, Wanted, change_document, every_document, put_new
 from feedback.store.serialization import from_json, to_json
 
 WAITING, SETTLED = "waiting", "settled"
@@ -199,9 +199,8 @@ class ReviewRepository:
     async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:
         """Index the reviewer of an answer, whom only the review names, for privacy/anonymise.py."""
         now = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
-        )
+        mark = Document("reviewed", f"{answer_id}|{reviewer}", "", answer_id, reviewer, order=now)
+        await put_new(self._documents, mark)
         await self._documents.put(Document("reviewer", reviewer, "", person=reviewer, order=now))
 
     # Verified answers
@@ -283,19 +282,11 @@ class ReviewRepository:
         """Return where the reviewers' cards go."""
         return [from_json(CardDestination, document.body) for document in await self._all(Wanted("place"))]
 
-    async def put_shown(self, shown: PostedMessage) -> None:
-        """Remember what a message shows."""
-        shown_at = moment(datetime.now(UTC))
-        await self._documents.put(
-            Document(
-                "shown",
-                _on_screen(shown),
-                to_json(shown),
-                shown.answer_id,
-                parse_reader(shown.place),
-                order=shown_at,
-            )
-        )
+    async def put_shown(self, shown: PostedMessage, *, is_new: bool = False) -> None:
+        """Remember what a message shows; `is_new` where nothing was kept of it."""
+        now, reader = moment(datetime.now(UTC)), parse_reader(shown.place)
+        kept = Document("shown", _on_screen(shown), to_json(shown), shown.answer_id, reader, order=now)
+        await (put_new(self._documents, kept) if is_new else self._documents.put(kept))
 
     async def list_shown(self, answer_id: str) -> Sequence[PostedMessage]:
         """Return the messages that follow this answer's review."""

@@ -18,13 +18,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from core.records import Answer, Feedback, Question
+from core.records import FILE_ADDRESS, Answer, Feedback, Question
 
 
 def derive_site(answer: Answer) -> str:
     """Return the host of the page that an answer stands on, or was looked for on."""
     urls = [citation.url for citation in answer.citations] + [passage.url for passage in answer.passages]
-    return (urlsplit(urls[0]).hostname or "own pages") if urls else "no page"
+    if not urls:
+        return "no page"
+    ours = "sent file" if urls[0].startswith(FILE_ADDRESS) else "own pages"
+    return urlsplit(urls[0]).hostname or ours
 
 
 class StoreError(Exception):

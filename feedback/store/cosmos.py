@@ -82,9 +82,10 @@ class CosmosStore:
         asked = await self._items.read(pk, as_item.QUESTION)
         if asked is None:
             raise RecordInvalid(f"an answer to an unknown question: {question.id}")
-        earlier = await self._answer_to(asked)
-        if earlier is not None:
-            return replace(earlier, question=question)
+        if not answer.id == asked["answer_id"] == pk:  # of copied ones; otherwise the writing finds it
+            earlier = await self._answer_to(asked)
+            if earlier is not None:
+                return replace(earlier, question=question)
         if answer.id != pk:  # only a copied one
             await self._items.patch(pk, as_item.QUESTION, {"answer_id": answer.id})
         if not await self._items.create(self._add_ttl(as_item.answer_item(answer))):

@@ -101,6 +101,15 @@ async def every_document(documents: Documents, wanted: Wanted) -> AsyncIterator[
         wanted = replace(wanted, after=(page[-1].order, page[-1].id))
 
 
+async def put_new(documents: Documents, document: Document) -> None:
+    """Keep a document that is hardly ever there yet, whatever was there: one request where it is not.
+
+    `Documents.put` asks Cosmos DB to change what is there first, which is right for what usually is.
+    """
+    if not await documents.add(document):
+        await documents.put(document)
+
+
 async def change_document(
     documents: Documents,
     named: Document,

@@ -16,6 +16,9 @@ param identity object
 param appType string
 param appId string
 param vaultUri string
+
+@description('What carries telemetry, as the setting has it.')
+param telemetry string
 param cosmosEndpoint string
 param pages string
 param reviewers string
@@ -167,7 +170,7 @@ resource app 'Microsoft.App/containerApps@2025-01-01' = {
             { name: 'ASKPAGE_SCHEDULE_SEND_TO_DATA_EXPLORER', value: '' }
             { name: 'ASKPAGE_SCHEDULE_UPDATE_MODEL', value: '' } // on a GPU, started by the caretaker
             { name: 'ASKPAGE_DEVICE', value: 'cpu' }
-            { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }
+            { name: 'ASKPAGE_TELEMETRY', value: telemetry }
             { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }
             { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
             { name: 'AZURE_CLIENT_ID', value: identity.clientId } // which identity Microsoft's libraries take

@@ -173,6 +173,7 @@ resource told 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
     logs: [
       { category: 'JobLogs', enabled: true }
       { category: 'JobStreams', enabled: true }
+      { category: 'AuditEvent', enabled: true }
     ]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }

@@ -42,6 +42,7 @@ resource teams 'Microsoft.BotService/botServices/channels@2022-09-15' = {
   parent: bot
   name: 'MsTeamsChannel'
   location: 'global'
+  tags: tags
   properties: {
     channelName: 'MsTeamsChannel'
     properties: { isEnabled: true, enableCalling: false, acceptedTerms: true }
@@ -52,6 +53,7 @@ resource slackChannel 'Microsoft.BotService/botServices/channels@2022-09-15' = i
   parent: bot
   name: 'SlackChannel'
   location: 'global'
+  tags: tags
   properties: {
     channelName: 'SlackChannel'
     properties: {

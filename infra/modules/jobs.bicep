@@ -11,6 +11,9 @@ param registryServer string
 @description('Identity of the jobs: { id, clientId, principalId }.')
 param identity object
 param vaultUri string
+
+@description('What carries telemetry, as the setting has it.')
+param telemetry string
 param cosmosEndpoint string
 param pages string
 
@@ -77,7 +80,7 @@ var settings = concat(gitSettings, confluenceSettings, notionSettings, sharePoin
   { name: 'ASKPAGE_COSMOS_PAGES_CONTAINER', value: 'pages' }
   { name: 'ASKPAGE_DATA_EXPLORER_URI', value: dataExplorerUri }
   { name: 'ASKPAGE_DATA_EXPLORER_DATABASE', value: 'askpage' }
-  { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }
+  { name: 'ASKPAGE_TELEMETRY', value: telemetry }
   { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }
   { name: 'ASKPAGE_PSEUDONYM_KEY', secretRef: 'pseudonym-key' }
   { name: 'AZURE_CLIENT_ID', value: identity.clientId }

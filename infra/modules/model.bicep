@@ -14,6 +14,9 @@ param registryServer string
 param identity object
 param vaultUri string
 
+@description('What carries telemetry, as the setting has it.')
+param telemetry string
+
 @description('Servers at least; 0 lets the first asker after a quiet time wait for a GPU and a load: minutes.')
 param replicas int
 
@@ -74,7 +77,7 @@ resource servers 'Microsoft.App/containerApps@2025-01-01' = {
             { name: 'ASKPAGE_MODEL_SERVER_HOST', value: '0.0.0.0' }
             { name: 'ASKPAGE_MODEL_SERVER_PORT', value: '3980' }
             { name: 'ASKPAGE_MODEL_SERVER_KEY', secretRef: 'model-server-key' }
-            { name: 'ASKPAGE_TELEMETRY', value: 'appinsights' }
+            { name: 'ASKPAGE_TELEMETRY', value: telemetry }
             { name: 'ASKPAGE_APPLICATIONINSIGHTS_CONNECTION_STRING', secretRef: 'insights-connection' }
             { name: 'AZURE_CLIENT_ID', value: identity.clientId }
           ]

@@ -59,13 +59,14 @@ class LoadedModel:
     """The chat model of one answer, its version's name, and what that version learned to read.
 
     `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody
-    measured.
+    measured. `ours`: it runs here, or on a server of ours.
     """
 
     chat: BaseChatModel
     version: str
     reading: Reading | None = None
     profile: Profile | None = None
+    ours: bool = True
 
     @property
     def reads_whole(self) -> bool:
@@ -218,6 +219,8 @@ class Answering:
                         except StopWriting:
                             stopped = True
                             break
+            if written.tokens is not None:
+                written = replace(written, tokens=replace(written.tokens, ours=loaded.ours))
             stated = _make_stated(found, task, loaded.version, written)
             likely = self._likely(found, written, loaded)
             yield (
@@ -351,7 +354,7 @@ class Answering:
 
     def _choose_answer(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
         """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
-        best = replace(best, timings=stated.timings)
+        best = replace(best, timings=stated.timings, tokens=stated.tokens)
         if not self._rules.quotes:
             return stated if stated.text else replace(best, passages=stated.passages)
         if stated.text and likely >= self._rules.state_from:
@@ -451,6 +454,7 @@ def _make_stated(found: SearchOutcome, task: WritingTask, version: str, written:
         citations=written.citations,
         support=written.covered,
         timings=_timings(found, written.first_token_s),
+        tokens=written.tokens,
     )
 
 

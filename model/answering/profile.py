@@ -176,25 +176,37 @@ def _look(engine: Engine, number: int, prompt_tokens: int, new_tokens: int) -> _
     began = time.perf_counter()
     text = f"{number} " + _SENTENCE.format(number) * (prompt_tokens // _SENTENCE_TOKENS + 1)
     ids = engine.text.encode(text)[: min(prompt_tokens, engine.context_tokens - new_tokens)]
-    read, reading_s = _run(engine, ids, 1)
-    written, writing_s = _run(engine, ids, new_tokens)
-    prefill_tokens_s = (read.tokens_in - read.tokens_reused) / reading_s
+    read = time_answer(engine, ids, 1)
+    written = time_answer(engine, ids, new_tokens)
+    prefill_tokens_s = (read.usage.tokens_in - read.usage.tokens_reused) / read.total_s
     # one that ends its answer at once has computed the token that said so
-    decode_tokens_s = max(1, written.tokens_out) / writing_s
+    decode_tokens_s = max(1, written.usage.tokens_out) / written.total_s
     return _Look(prefill_tokens_s, decode_tokens_s, time.perf_counter() - began)
 
 
-def _run(engine: Engine, ids: list[int], new_tokens: int) -> tuple[Usage, float]:
-    """Return what it did, and the seconds that it takes while nothing else wants the processor.
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """An answer, what its engine did, and the seconds that it takes on a processor that is free."""
+
+    text: str
+    usage: Usage
+    total_s: float
+
+
+def time_answer(engine: Engine, ids: list[int], new_tokens: int, *, drafted: bool = False) -> TimedAnswer:
+    """Let it answer, with drafts or token by token. Raises EngineError.
 
     At an import tests or other models may be running, and at loading people ask the version before: the time
     that the clock shows would tell of them. The processor's own time tells of this model alone.
     """
+    from model.onnx_infer import Sampling  # noqa: PLC0415 - whoever has an engine has loaded it
+
     usages: list[Usage] = []
     busy_s = cpu_s(engine.pid)
-    for _ in engine.generate_sync(ids, max_new_tokens=new_tokens, on_done=usages.append):
-        pass
+    sampling = Sampling(drafted=drafted)
+    pieces = engine.generate_sync(ids, max_new_tokens=new_tokens, sampling=sampling, on_done=usages.append)
+    text = "".join(pieces)
     total_s, busy_s = usages[0].total_s, cpu_s(engine.pid) - busy_s
     if engine.options.device == "cpu" and busy_s >= _LEAST_BUSY_S:
         total_s = min(total_s, busy_s / engine.options.threads / _EFFICIENCY)
-    return usages[0], total_s
+    return TimedAnswer(text, usages[0], total_s)

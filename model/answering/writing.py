@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from core.records import Citation, Passage
+from core.records import Citation, Passage, Tokens
 from core.sentences import pieces, starts_item
 from model.answering import grounding
 from model.inference.constrained import OutputConstraint
@@ -60,7 +60,8 @@ class CheckedDraft:
     """The sentences of a model that passed their checks, with markers; "" where none did.
 
     `covered` is the least that a sentence is worth, `failed` how many did not pass, `declined`: it said that
-    it does not know, or nothing.
+    it does not know, or nothing. `tokens` is what was read and written for it: counted by the model, or
+    estimated where it was stopped before it could tell.
     """
 
     text: str = ""
@@ -69,6 +70,7 @@ class CheckedDraft:
     failed: int = 0
     declined: bool = False
     first_token_s: float | None = None
+    tokens: Tokens | None = None
 
 
 class Ending(Enum):
@@ -99,7 +101,8 @@ async def write_checked(
     if task.trained and not written.text and not written.declined:
         within = OutputConstraint(tuple(passage.text for passage in task.passages), prompt.NOT_ON_PAGE)
         message = await _make_chain(chat.bind(within=within)).ainvoke(task)
-        yield _check_sentences(task, message.text, written.first_token_s, Ending.from_message(message))
+        checked = _check_sentences(task, message.text, written.first_token_s, Ending.from_message(message))
+        yield replace(checked, tokens=_add_tokens(written.tokens, _read_usage(message)))
 
 
 def declines(text: str, labels: Sequence[str] = prompt.LABELS) -> bool:
@@ -127,11 +130,14 @@ def is_repetitive(sentence: str) -> bool:
 async def _stream_sentences(
     chat: BaseChatModel, task: WritingTask, started: float
 ) -> AsyncGenerator[CheckedDraft]:
-    text, shown, first_token_s, ending = "", CheckedDraft(), None, Ending.OPEN
+    text, first_token_s, ending = "", None, Ending.OPEN
+    shown = CheckedDraft()
+    used: Tokens | None = None
     stream = cast("AsyncGenerator[AIMessageChunk]", _make_chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
         async for chunk in stream:
             ending = Ending.from_message(chunk)
+            used = _read_usage(chunk) or used
             if not chunk.text:
                 continue
             first_token_s = first_token_s or time.perf_counter() - started
@@ -140,11 +146,33 @@ async def _stream_sentences(
                 continue
             written = _check_sentences(task, text, first_token_s, Ending.OPEN)
             if written.text != shown.text and written.text.startswith(shown.text):
-                shown = written
+                shown = replace(written, tokens=_estimate_tokens(chat, task, text))
                 yield shown
             if written.failed >= _MOST_FAILED:
                 break
-    yield _check_sentences(task, text, first_token_s, ending)
+    used = used or _estimate_tokens(chat, task, text)
+    yield replace(_check_sentences(task, text, first_token_s, ending), tokens=used)
+
+
+def _read_usage(message: AIMessage) -> Tokens | None:
+    """Return what a model says that it read and wrote; None where it says nothing, or nothing but zeros."""
+    usage = message.usage_metadata
+    if usage is None or not usage["total_tokens"]:
+        return None
+    cached = usage.get("input_token_details", {}).get("cache_read", 0)
+    return Tokens(usage["input_tokens"], cached, usage["output_tokens"])
+
+
+def _estimate_tokens(chat: BaseChatModel, task: WritingTask, text: str) -> Tokens:
+    """Count a prompt and what was written of its answer with the model's tokenizer."""
+    read = sum(chat.get_num_tokens(message["content"]) for message in task.messages)
+    return Tokens(read, 0, chat.get_num_tokens(text) if text else 0)
+
+
+def _add_tokens(one: Tokens | None, other: Tokens | None) -> Tokens | None:
+    if one is None or other is None:
+        return one or other
+    return Tokens(one.read + other.read, one.cached + other.cached, one.written + other.written)
 
 
 def _check_sentences(

@@ -7,18 +7,14 @@ prompt of 900 tokens would stop the event loop for seconds, and every token for 
 
 One thread serves every request, a step at a time and in turn: a step is one token, or one piece of a prompt.
 So all cores work on one step, nobody's answer stands still behind a long prompt for more than a piece of it,
-and a cancelled request stops within a step. A slot is a generator that keeps its last request's tokens (and
-so its KV cache): a request takes the free slot that shares a longer prefix with it than any other, and
-computes the rest only. Where none shares a quarter of its prompt, it takes the one that was used longest ago:
-what people ask about now stays known. There can be more slots than requests that are worked on. What goes
-wrong with a request is an error of that request: its slot begins anew, and the process serves on. An answer
-that has to be JSON of a schema is held to it by genai's guidance, which belongs to a generator from its
-beginning: it gets one of its own in the slot that is missed least, and leaves that one empty.
+and a cancelled request stops within a step. A slot (`model/inference/slots.py`) keeps what it computed; there
+can be more of them than requests that are worked on. What goes wrong with a request is an error of that
+request: its slot begins anew, and the process serves on.
 
-Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "top_p", "schema", "within"}
-asks, {"cancel": id} stops one, the end of the input ends the process. On standard output: {"ready",
-"context"} once, then per request {"id", "begun": tokens reused}, {"id", "token"}..., and one of {"id",
-"done": "eos" | "length" | "cancelled"}, {"id", "refused": why} (the schema cannot be used) and {"id",
+Lines of JSON on standard input: {"id", "ids", "max_new", "temperature", "seed", "top_p", "schema", "drafted",
+"within"} asks, {"cancel": id} stops one, the end of the input ends the process. On standard output:
+{"ready", "context"} once, then per request {"id", "begun": tokens reused}, {"id", "token"}..., and one of
+{"id", "done": "eos" | "length" | "cancelled"}, {"id", "refused": why} (the schema cannot be used) and {"id",
 "error"}.
 """
 
@@ -30,170 +26,25 @@ import select
 import signal
 import sys
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime_genai as og
 
 from core.usage_reporting import is_allowed
 from model.inference.constrained import ConstrainedDecoder
 from model.inference.gpu import load_cuda_libraries
+from model.inference.slots import Ask, Slot, choose_slot
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false, reportUnknownParameterType=false, reportMissingTypeStubs=false
 # (onnxruntime_genai has no type stubs)
 
 _READ_BYTES = 1 << 16
-_SEEDS = 1 << 31
-_WORTH = 4
-"""A slot is of use to a prompt that shares one part in so many with it: the fixed part alone is a tenth of a
-prompt with passages, and every slot has it."""
-_Odds = np.ndarray[Any, np.dtype[np.float64]]
-
-
-@dataclass(slots=True)
-class Ask:
-    """One request. `at` counts the prompt's tokens that are in the cache, `new` the tokens that were made.
-
-    `bound` holds it to words of a page (`model/inference/constrained.py`), `schema` to a JSON schema; without
-    either it writes what it likes, at a `temperature` among the likeliest tokens that make up `top_p` of all.
-    `chosen` is the token that was made last: it is computed when the next one is wanted, and never if
-    it was the last of all.
-    """
-
-    id: int
-    ids: list[int]
-    max_new: int
-    temperature: float = 0.0
-    seed: int | None = None
-    top_p: float = 1.0
-    schema: str = ""
-    bound: ConstrainedDecoder | None = None
-    at: int = 0
-    new: int = 0
-    chosen: int | None = None
-    random: np.random.Generator = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.random = np.random.default_rng(self.seed)
-
-
-class Slot:
-    """A generator with a KV cache of `context` tokens, and the request that it serves now.
-
-    `tokens` are what the cache holds, each of them because it was appended here. Its memory is taken when the
-    first request begins. `used` is the number of the request that it served last. The generator's own way to
-    choose (generate_next_token) is left to answers with a schema, which nothing goes on from: it counts the
-    last token before it is computed, and an end token never, so nobody could say how far to rewind.
-    """
-
-    def __init__(self, model: Any, context: int) -> None:
-        self._model = model
-        self._context = context
-        self._generator: Any = None
-        self.tokens: list[int] = []
-        self.ask: Ask | None = None
-        self.used = 0
-
-    def shares(self, ids: list[int]) -> int:
-        """Count the tokens of a prompt that are in the cache."""
-        return count_shared_prefix(self.tokens, ids)
-
-    def begin(self, ask: Ask) -> int:
-        """Take a request; return how many tokens of its prompt need no computing."""
-        self.ask = ask
-        if ask.schema:
-            self.tokens = []
-            self._generator = self._make_generator(ask)
-            return 0
-        if self._generator is None:
-            self._generator = self._make_generator()
-        ask.at = self.shares(ask.ids)
-        self._generator.rewind_to(ask.at)
-        del self.tokens[ask.at :]
-        return ask.at
-
-    def read(self, ask: Ask, piece: int) -> None:
-        """Compute the next piece of the prompt."""
-        part = ask.ids[ask.at : ask.at + piece]
-        self._append(part)
-        ask.at += len(part)
-
-    def next_token(self, ask: Ask) -> int:
-        """Choose a token, from the logits of the prompt or of the token that was chosen before."""
-        if ask.schema:  # its generator chooses, and has computed the last one
-            self._generator.generate_next_token()
-            ask.new += 1
-            return int(self._generator.get_next_tokens()[0])
-        if ask.chosen is not None:
-            self._append([ask.chosen])
-        logits = np.asarray(self._generator.get_logits())
-        ask.chosen = choose_token(ask, logits.reshape(-1, logits.shape[-1])[-1])
-        ask.new += 1
-        return ask.chosen
-
-    def end(self) -> None:
-        """Be free for the next request; what a schema held is of no use to it."""
-        if self.ask is not None and self.ask.schema:
-            self.begin_anew()
-        self.ask = None
-
-    def begin_anew(self) -> None:
-        """Let go of the generator after an error: nobody knows what it holds.
-
-        The next request makes another.
-        """
-        self.ask = None
-        self.tokens = []
-        self._generator = None
-
-    def _append(self, tokens: list[int]) -> None:
-        self._generator.append_tokens(tokens)
-        self.tokens += tokens
-
-    def _make_generator(self, guided: Ask | None = None) -> Any:
-        params = og.GeneratorParams(self._model)
-        params.set_search_options(max_length=self._context, do_sample=False, early_stopping=False)
-        if guided is not None:
-            if guided.temperature > 0:
-                seed = int(guided.random.integers(_SEEDS))
-                params.set_search_options(
-                    do_sample=True, temperature=guided.temperature, top_p=guided.top_p, random_seed=seed
-                )
-            params.set_guidance("json_schema", guided.schema)
-        return og.Generator(self._model, params)
-
-
-def choose_token(ask: Ask, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
-    """Choose the likeliest token that may come, or one at random where the request asks for that."""
-    if ask.bound is not None:
-        allowed = ask.bound.list_allowed()
-        token = allowed[int(logits[allowed].argmax())]
-        ask.bound.take(token)
-        return token
-    if ask.temperature > 0:
-        scaled = logits.astype(np.float64) / ask.temperature
-        odds = np.exp(scaled - scaled.max())
-        odds = _keep_likeliest(odds / odds.sum(), ask.top_p)
-        return int(ask.random.choice(odds.size, p=odds / odds.sum()))
-    return int(logits.argmax())
-
-
-def _keep_likeliest(odds: _Odds, top_p: float) -> _Odds:
-    """Return odds of 0 for all but the likeliest tokens that together make up `top_p`; one stays at least."""
-    if top_p >= 1:
-        return odds
-    order = np.argsort(-odds)
-    kept = order[: int(np.searchsorted(np.cumsum(odds[order]), top_p)) + 1]
-    return np.where(np.isin(np.arange(odds.size), kept), odds, 0.0)
-
-
-def count_shared_prefix(known: list[int], ids: list[int]) -> int:
-    """Count the tokens of a prompt that are known; never its last one, whose logits are wanted."""
-    limit = min(len(known), len(ids) - 1)
-    return next((at for at in range(limit) if known[at] != ids[at]), limit)
+_MOST_REMEMBERED = 4
+_SHARE_REMEMBERED = 0.05
+"""Of the device's memory, what is kept of prompts that nobody waits for."""
 
 
 class Worker:
@@ -273,14 +124,15 @@ class Worker:
                 slot.read(ask, self._piece)
                 if ask.at < len(ask.ids):
                     return
-            token = slot.next_token(ask)
+            tokens = slot.next_tokens(ask, self._eos)
         except Exception as error:  # noqa: BLE001 - whatever the native code says belongs to this request alone
             self._fail(slot, ask, error)
             return
-        if token in self._eos:
-            self._end(slot, "eos")
-            return
-        self.send({"id": ask.id, "token": token})
+        for token in tokens:
+            if token in self._eos:
+                self._end(slot, "eos")
+                return
+            self.send({"id": ask.id, "token": token})
         if ask.new >= ask.max_new:
             self._end(slot, "length")
 
@@ -293,17 +145,6 @@ class Worker:
         assert slot.ask is not None  # noqa: S101 - callers looked
         self.send({"id": slot.ask.id, "done": why})
         slot.end()
-
-
-def choose_slot(free: list[Slot], ask: Ask) -> Slot:
-    """Choose the slot that knows most of a prompt; where none knows a quarter, one that is missed least.
-
-    That is an empty one, or the one that was used longest ago. A schema begins with nothing: it takes that.
-    """
-    knowing = max(free, key=lambda slot: (slot.shares(ask.ids), -slot.used))
-    if not ask.schema and knowing.shares(ask.ids) * _WORTH >= len(ask.ids):
-        return knowing
-    return min(free, key=lambda slot: (bool(slot.tokens), slot.used))
 
 
 class Lines:
@@ -344,6 +185,20 @@ def make_config(folder: str, options: dict[str, Any]) -> Any:
     return config
 
 
+def count_cache_bytes(decoder: Mapping[str, int], context: int, device: str) -> int:
+    """Return what a slot's cache takes, by genai's description of the decoder: keys and values, 4 bytes each.
+
+    On a GPU they have 2 at the least.
+    """
+    numbers = decoder["num_hidden_layers"] * decoder["num_key_value_heads"] * decoder["head_size"]
+    return 2 * numbers * context * (2 if device == "cuda" else 4)
+
+
+def count_remembered(cache_bytes: int, memory_gb: float | None) -> int:
+    """Return how many prompts are kept beside those of answers in progress; none where nothing tells."""
+    return min(_MOST_REMEMBERED, int((memory_gb or 0.0) * 1e9 * _SHARE_REMEMBERED / cache_bytes))
+
+
 def main() -> None:
     """Load the model, say so, and serve."""
     for name in ("SIGINT", "SIGTERM"):  # the parent decides when we end: it may be draining
@@ -360,7 +215,11 @@ def main() -> None:
         load_cuda_libraries()
     model = og.Model(make_config(folder, options))
     concurrent = options["concurrent"]
-    slots = [Slot(model, context) for _ in range(concurrent + options["remembered"])]
+    remembered = options["remembered"]
+    if remembered < 0:
+        kept_bytes = count_cache_bytes(written["decoder"], context, options["device"])
+        remembered = count_remembered(kept_bytes, options["memory_gb"])
+    slots = [Slot(model, context) for _ in range(concurrent + remembered)]
     ends = frozenset([eos] if isinstance(eos, int) else eos)
     worker = Worker(slots, ends, options["piece"], out, concurrent)
     worker.send({"ready": True, "context": context})

@@ -10,7 +10,8 @@ outlives its parent.
 
 The usual precision is int8 on a processor, never the builder's default int4: of 512 greedy tokens 498 agree
 with torch, with int4 377. How many agree is measured after every export (`model/registry/agreement.py`).
-`prune_lm_head` computes the logits of the last token only, which is all that generating needs.
+`prune_lm_head` computes the logits of the last token only, which is all that generating needs; and then of
+some more, for drafts (`model/registry/graph_changes.py`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from model.registry.catalogue import (
     fetch,
     find_base_model,
 )
+from model.registry.graph_changes import allow_drafts
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)
@@ -65,7 +67,7 @@ def export(base: str, work: Path, target: Target, report: Report) -> dict[str, A
     Raises Refused, ImportError and OSError.
     """
     hf, licence = find_weights(base, work, report)
-    build(hf, work / "onnx", target, report)
+    checks_drafts = build(hf, work / "onnx", target, report)
     known = find_base_model(base)
     parameters = known.parameters if known else count_parameters(hf)
     report.step("comparing the graph with the model in torch", 0.92, 0.95)
@@ -81,6 +83,7 @@ def export(base: str, work: Path, target: Target, report: Report) -> dict[str, A
         "builder": read_builder_version(),
         "parameters": str(parameters),
         "agreement": agreement.dump(),
+        "checks_drafts": checks_drafts,
     }
 
 
@@ -232,8 +235,11 @@ def dequantise(gguf: Path, hf: Path, report: Report, begin: float = 0.05) -> Pat
     return hf
 
 
-def build(hf: Path, onnx: Path, target: Target, report: Report) -> None:
-    """Write the ONNX graph, its weights, its tokenizer and genai_config.json."""
+def build(hf: Path, onnx: Path, target: Target, report: Report) -> bool:
+    """Write the ONNX graph, its weights, its tokenizer and genai_config.json.
+
+    Returns whether the graph can check drafts.
+    """
     report.step("exporting to ONNX", 0.65, 0.92)
     from onnxruntime_genai.models import builder  # noqa: PLC0415
 
@@ -247,8 +253,10 @@ def build(hf: Path, onnx: Path, target: Target, report: Report) -> None:
         raise ExportRefused(
             f"models of this kind cannot be exported: {_first_line(error)} Llama-style models can."
         ) from error
+    checks_drafts = allow_drafts(part, target.device)
     shutil.rmtree(onnx, ignore_errors=True)
     part.rename(onnx)
+    return checks_drafts
 
 
 def find_licence(hf: Path) -> str:

@@ -22,6 +22,7 @@ from core.subprocess_step import OnProgress, StepFailed, run_step
 from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.catalogue import PRECISIONS, Target
+from model.registry.drafting import NOT_CHANGED, NOT_HERE, Drafting, measure_drafts
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -106,7 +107,8 @@ def _import(
     except StepFailed as failed:
         raise ImportFailed(str(failed)) from failed
     on_progress("measuring how fast it is here", 0.96)
-    profile = measure_export(work / "onnx", options, int(info["parameters"]))
+    options = replace(options, drafts=bool(info["checks_drafts"]))
+    profile, drafting = measure_export(work / "onnx", options, int(info["parameters"]))
     on_progress("writing the manifest", 0.98)
     if folder.exists():  # no manifest: an earlier import was killed between the next line and the manifest
         shutil.rmtree(folder)
@@ -125,6 +127,7 @@ def _import(
         builder=str(info["builder"]),
         agreement=info["agreement"],
         profile=profile,
+        drafting=drafting.dump(),
     )
     sync_files(folder)
     write_version(version)
@@ -132,19 +135,20 @@ def _import(
     return version
 
 
-def measure_export(folder: Path, options: EngineOptions, parameters: int) -> Profile | None:
-    """Load what was exported and measure it.
+def measure_export(folder: Path, options: EngineOptions, parameters: int) -> tuple[Profile | None, Drafting]:
+    """Load what was exported and measure it: how fast it is, and whether drafts pay.
 
-    None where it cannot run here (made for a GPU that is elsewhere).
+    No profile where it cannot run here (made for a GPU that is elsewhere).
     """
     try:
         engine = Engine.load(folder, replace(options, concurrent=1))
     except EngineError:
-        return None
+        return None, Drafting(why_not=NOT_HERE)
     try:
-        return measure_profile(engine, parameters)
+        profile = measure_profile(engine, parameters)
+        return profile, measure_drafts(engine) if options.drafts else Drafting(why_not=NOT_CHANGED)
     except EngineError:
-        return None
+        return None, Drafting(why_not=NOT_HERE)
     finally:
         engine.close_sync()
 

@@ -32,9 +32,10 @@ from langchain_core.messages import BaseMessage
 from model.answering import grounding
 from model.answering.chain import AcquireModel, LoadedModel, always_acquire
 from model.answering.chat_model import CannedChatModel, OnnxChatModel
-from model.answering.profile import Profile, describe_processor, measure_briefly
-from model.onnx_infer import Engine, EngineError, EngineOptions
+from model.answering.profile import Profile, describe_processor, measure_briefly, memory_gb
+from model.onnx_infer import Engine, EngineError, EngineOptions, resolve
 from model.registry.catalogue import find_base_model
+from model.registry.drafting import is_on
 from model.registry.remote_models import ServerChoice, open_remote
 from model.registry.remote_storage import RemoteFolder
 from model.registry.sync import SyncedVersions, keep_up
@@ -346,7 +347,7 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVers
 
     Where its manifest tells nothing of this machine's speed, that is measured now, and kept in memory only.
     """
-    loading = asyncio.create_task(asyncio.to_thread(Engine.load, version.folder, choice.options))
+    loading = asyncio.create_task(asyncio.to_thread(_load_engine, version, choice.options))
     try:
         engine = await asyncio.shield(loading)
     except asyncio.CancelledError:  # its process is there all the same
@@ -361,6 +362,14 @@ async def open_version(version: ModelVersion, choice: ModelChoice) -> EngineVers
         await engine.close()
         raise
     return EngineVersion(engine, OnnxChatModel(engine, max_tokens=choice.answer_tokens), profile)
+
+
+def _load_engine(version: ModelVersion, options: EngineOptions) -> Engine:
+    """Load a version, with drafts where they pay, and what the memory holds. Raises EngineFailed."""
+    options = resolve(options)
+    drafts = is_on(version.drafting, options.device, describe_processor(options))
+    memory = memory_gb(options.device, int(options.cuda.get("device_id", "0")))
+    return Engine.load(version.folder, replace(options, drafts=drafts, memory_gb=memory))
 
 
 async def _determine_profile(version: ModelVersion, engine: Engine) -> Profile:

@@ -92,7 +92,7 @@ class RemoteModels:
             self._rollout = _read_rollout(ours)
             if self._choice.name:
                 self._rollout = RolloutState(self._choice.name)
-                self._models.setdefault(self._choice.name, self._assume(self._choice.name))
+                self._models.setdefault(self._choice.name, self._assume(self._choice.name, ours=True))
             now = self._rollout
             canary = f", and {now.canary} {now.share:.0%} of the conversations" if now.canary else ""
             self._say(f"the model {now.name} at {self._client.url} answers{canary}", logging.INFO)
@@ -117,11 +117,12 @@ class RemoteModels:
         reading = Reading(**told["reading"]) if told.get("reading") else None
         return LoadedModel(self._chat(name, ours=True), name, reading, parse_profile(told.get("profile")))
 
-    def _assume(self, name: str) -> LoadedModel:
-        """Return a model of which nothing is known but its name."""
+    def _assume(self, name: str, *, ours: bool = False) -> LoadedModel:
+        """Return a model of which nothing is known but its name; `ours`: a server of ours has it."""
         speed = self._choice.tokens_s
         profile = Profile(speed, speed, device="server", threads=0, parameters=_LARGE)
-        return LoadedModel(self._chat(name, ours=False), _NOT_IN_NAMES.sub("_", name)[:100], None, profile)
+        version = _NOT_IN_NAMES.sub("_", name)[:100]
+        return LoadedModel(self._chat(name, ours=False), version, None, profile, ours)
 
     def _chat(self, name: str, *, ours: bool) -> ServerChatModel:
         return ServerChatModel(self._client, model=name, max_tokens=self._answer_tokens, ours=ours)

@@ -84,7 +84,8 @@ class ModelVersion:
     (`model/registry/agreement.py`), or why nobody knows. `files` maps a name in the folder to its SHA-256,
     in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
     measured. `status` is what the version began as; where it stands now, `RolloutState.derive_status` tells.
-    `profile` is how fast it was on the machine that made it; None where nobody measured.
+    `drafting` is whether drafts pay, and by how much (`model/registry/drafting.py`); older versions say
+    nothing of it. `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ModelVersion:
     profile: Profile | None = None
     device: str = ""
     agreement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    drafting: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if not self.device:  # an older manifest: fp16 was exported for GPUs alone

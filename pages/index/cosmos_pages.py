@@ -30,7 +30,7 @@ from functools import partial
 
 from core.cosmos_client import CosmosContainer, Item
 from core.readers import Readers
-from core.records import Page, Section
+from core.records import Page
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
 from pages.index.cosmos_schema import (
@@ -44,6 +44,7 @@ from pages.index.cosmos_schema import (
     to_row,
 )
 from pages.index.embeddings import Embeds, Known, pack, unpack_known
+from pages.sections import dump_section, load_sections
 
 _ATTEMPTS = 5
 _MOMENT = timedelta(minutes=1)
@@ -122,7 +123,7 @@ class Pages:
         return Page(
             url=entry.url,
             title=entry.title,
-            sections=tuple(Section(*section) for section in sections),
+            sections=load_sections(sections),
             page_hash=entry.page_hash,
             fetched_at=entry.fetched_at,
             etag=entry.etag,
@@ -329,7 +330,7 @@ class Pages:
 
 
 def _bodies(row: Row, page: Page) -> list[Item]:
-    text = json.dumps([[one.heading, one.anchor, one.text, one.level] for one in page.sections])
+    text = json.dumps([dump_section(one) for one in page.sections])
     parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
     return [
         {**_build_item_base(row, "body", number), "parts": len(parts), "body": part}

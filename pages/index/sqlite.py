@@ -36,13 +36,14 @@ import numpy as np
 
 from core.files import make_private
 from core.readers import Readers
-from core.records import Hit, Page, Passage, Section, Span
+from core.records import Hit, Page, Passage, Span
 from pages.index.base import IndexUnavailable, PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
 from pages.index.embeddings import Embeds, Vectors, best, pack, spans, unpack_known
 from pages.index.ranking import Ranking, embed_question, to_question_terms
 from pages.index.snapshot import IndexChanges, IndexSnapshot, Scope
 from pages.readers import ReaderRules
+from pages.sections import dump_section, load_sections
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -159,12 +160,20 @@ class FileIndex:
         known = self._find_row(page.url)
         if known is not None and known["page_hash"] == page.page_hash:
             self._note_unchanged(known, source, page.fetched_at, page.etag, page.readers)
-            if source is not None and page.label != known["label"]:
-                with self._transaction() as connection:
-                    connection.execute("UPDATE pages SET label = ? WHERE url = ?", (page.label, page.url))
+            if source is not None:
+                self._note_looks(known, page)
             return False
         self._write(page, source)
         return True
+
+    def _note_looks(self, known: sqlite3.Row, page: Page) -> None:
+        """Note what is no part of a page's text: its label, the levels of its headings, its links."""
+        sections = _dump_sections(page)
+        if (page.label, sections) != (known["label"], known["sections"]):
+            with self._transaction() as connection:
+                connection.execute(
+                    "UPDATE pages SET label = ?, sections = ? WHERE url = ?", (page.label, sections, page.url)
+                )
 
     def _note_unchanged(
         self,
@@ -348,9 +357,7 @@ class FileIndex:
         found = prepare_passages(page, self._embedder.count_tokens, self._passage_tokens)
         vectors = self._embed_passages(page.url, [one.text for one in found])
         blocks = self._embed_sentences(page.url, found)
-        # one after the other: of three million characters at once nobody else would run for 50 ms
-        each = (json.dumps([one.heading, one.anchor, one.text, one.level]) for one in page.sections)
-        sections = f"[{', '.join(each)}]"
+        sections = _dump_sections(page)
         with self._transaction() as connection:
             known = self._find_row(page.url)
             connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
@@ -591,13 +598,18 @@ def _parse_page(row: sqlite3.Row) -> Page:
     return Page(
         url=row["url"],
         title=row["title"],
-        sections=tuple(Section(*section) for section in json.loads(row["sections"])),
+        sections=load_sections(json.loads(row["sections"])),
         page_hash=row["page_hash"],
         fetched_at=datetime.fromisoformat(row["fetched_at"]),
         etag=row["etag"],
         readers=_load_readers(row["readers"]),
         label=row["label"],
     )
+
+
+def _dump_sections(page: Page) -> str:
+    # one after the other: of three million characters at once nobody else would run for 50 ms
+    return f"[{', '.join(json.dumps(dump_section(one)) for one in page.sections)}]"
 
 
 def _load_readers(kept: str | None) -> Readers:

@@ -35,7 +35,7 @@ from pages.parse.shells import has_more, is_shell, open_noscript, read_json_ld, 
 from pages.visibility.hidden import drop_unseen
 from pages.visibility.html_tree import Element, parse_html, to_one_line, visible
 
-RECIPE = 7
+RECIPE = 8
 """Counts up when the same bytes give other text than before: local pages are then read again."""
 
 MOST_TEXT = 3_000_000

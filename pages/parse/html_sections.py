@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from core.records import Section
 from pages.parse.elements.abbreviations import Abbreviations
@@ -35,6 +36,9 @@ _LONGEST_TERM = 80
 """Characters of a term that stands in one line with what it means."""
 _ENDS_TERM = tuple("?!.:")
 _CONTEXT = 16
+_MOST_LINKS = 200
+"""Links of one section that are kept, for the page's own view; each with so many characters at most."""
+_LONGEST_ADDRESS, _LONGEST_WORDS, _TEXTS_IN_LINK = 1_000, 300, 20
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class _Writer:
         self._tables: list[_Table] = []
         self._written: Element | None = None  # what was written whole when it began
         self._term: str | None = None
+        self._links: list[tuple[str, str]] = []
         self._abbreviations = Abbreviations()
         self.done: list[Section] = []
 
@@ -100,6 +105,8 @@ class _Writer:
             if element is not self._written:
                 return
             self._written = None
+        if tag == "a" and self._in_heading is None:
+            self._note_link(element)
         if element is self._in_heading:
             heading = _PERMALINK_SIGN.sub("", to_one_line(self._text.take()))
             self._heading = (heading, element.get(ANCHOR) or "")
@@ -254,7 +261,16 @@ class _Writer:
         text = self._text.take()
         said = self._abbreviations.take()
         if text:
-            self.done.append(Section(*self._heading, "\n\n".join(filter(None, (text, said))), self._level))
+            whole = "\n\n".join(filter(None, (text, said)))
+            self.done.append(Section(*self._heading, whole, self._level, tuple(self._links)))
+        self._links = []
+
+    def _note_link(self, element: Element) -> None:
+        href = (element.get("href") or "").strip()
+        if href and len(href) <= _LONGEST_ADDRESS and len(self._links) < _MOST_LINKS:
+            words = visible(to_one_line("".join(islice(element.itertext(), _TEXTS_IN_LINK))))
+            if words and len(words) <= _LONGEST_WORDS:
+                self._links.append((words, href))
 
 
 def _first_number(element: Element) -> int:

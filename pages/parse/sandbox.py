@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from core.readers import Readers
-from core.records import Page, Section
+from core.records import Page
 from pages.fetched import Fetched, PageUnreachable, PageUnreadable
 from pages.parse.landing import PageSigns
 from pages.parse.ocr import OcrRules
 from pages.parse.sitemaps import Sitemap
+from pages.sections import load_sections
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ def _build_page(found: dict[str, Any], fetched: Fetched, fetched_at: datetime) -
     return Page(
         url=fetched.url,
         title=found["title"],
-        sections=tuple(Section(*one) for one in found["sections"]),
+        sections=load_sections(found["sections"]),
         page_hash=found["hash"],
         fetched_at=fetched_at,
         etag=fetched.etag,

@@ -30,6 +30,7 @@ from pages.parse.extract import extract
 from pages.parse.landing import FEW_WORDS, read_signs
 from pages.parse.markdown import front_matter
 from pages.parse.sitemaps import read_sitemap
+from pages.sections import dump_section
 
 _GRACE_S = 2.0  # the parent's clock is the one that decides
 _LITTLE = 4_000_000
@@ -47,7 +48,7 @@ def read_page(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         charset=head["charset"],
         fetched_at=datetime.now(UTC),
     )
-    sections = [[one.heading, one.anchor, one.text, one.level] for one in page.sections]
+    sections = [dump_section(one) for one in page.sections]
     return {
         "title": page.title,
         "sections": sections,
@@ -74,7 +75,7 @@ def read_landing(head: dict[str, Any], body: bytes) -> dict[str, Any]:
         if signs.by_script:
             return found
         raise
-    words = sum(len(text.split()) for _, _, text, _ in page["sections"])
+    words = sum(len(text.split()) for _, _, text, *_ in page["sections"])
     return found if signs.by_script and words < FEW_WORDS else found | page
 
 

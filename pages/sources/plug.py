@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.readers import Readers
 from pages.fetch.client import Fetcher
@@ -84,6 +84,15 @@ class Source(Protocol):
 
     async def read_document(self, document: Document) -> Fetched:
         """Return the bytes of a document. Raises PageRefused."""
+        ...
+
+
+@runtime_checkable
+class NamesAuthors(Protocol):
+    """A service that says who wrote a document."""
+
+    async def find_author(self, url: str) -> str:
+        """Return the directory's id of whoever changed a document last, "" for nobody. Raises PageRefused."""
         ...
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bot.web.dashboard.data import DashboardData
 from bot.web.dashboard.routes import DashboardAccess, dashboard_routes
+from feedback.metrics.tokens import TokenPrices
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState
 from tests.builders.serving import served
@@ -39,19 +40,22 @@ class Board:
     runs: Sequence[Run] | None = None
     doors: DashboardAccess = field(default_factory=lambda: DashboardAccess(local=True))
     fresh_s: float = 0.0
+    prices: TokenPrices = field(default_factory=TokenPrices)
 
     def data(self) -> DashboardData:
         async def jobs() -> Sequence[Run]:
             return self.runs or ()
 
         given = None if self.runs is None else jobs
-        return DashboardData(
+        data = DashboardData(
             self.store,
             ReviewRepository(self.store.documents),
             lambda: self.standing,
             given,
             fresh_s=self.fresh_s,
         )
+        data.prices = self.prices
+        return data
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from core.records import Channel, Ruling
 from demo.questions import Size
 from feedback.gaps.report import Asking, Gap, GapPlace, GapQuestion, Report, keep_report
 from feedback.metrics.daily import answers_between
+from feedback.metrics.tokens import TokenPrices, TokenSums
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
 from jobs.roll_up_metrics import roll_up
@@ -277,6 +278,53 @@ async def test_tables_and_plots_are_saved_as_they_are_drawn(seen: Seen) -> None:
     whole = json.loads(await read_download(await coming.value))
     assert whole["figures"] == body["figures"]
     assert whole["address"].endswith("range=30&channel=slack")
+
+
+async def test_tokens_and_their_cost_are_those_of_the_store(browser: Any, company: SqliteStore) -> None:
+    prices = TokenPrices(0.5, 2.0, 0.05, "EUR")
+    async for seen in a_seen(browser, Board(company, NOW, STANDING, prices=prices)):
+        page = await seen.open("?range=30")
+        begin = datetime(2026, 10, 27, tzinfo=UTC)
+        used = [one async for one in answers_between(company, begin, NOW) if one.tokens is not None]
+        wanted: dict[str, TokenSums] = {}
+        for one in used:
+            assert one.tokens is not None
+            wanted.setdefault(one.model_version, TokenSums()).add(one.tokens)
+        charged = [one.tokens for one in used if one.tokens and not one.tokens.ours]
+        assert charged
+        cost = (
+            sum(0.5 * (one.read - one.cached) + 0.05 * one.cached + 2 * one.written for one in charged)
+            / 1_000_000
+        )
+        await expect(page.locator("#tokens-facts [data-kind=read] dd").first).to_have_text(
+            f"{sum(one.tokens.read for one in used if one.tokens):,}"
+        )
+        shown = await page.locator("#tokens-facts [data-kind=cost] dd").first.inner_text()
+        assert shown == f"EUR\N{NO-BREAK SPACE}{cost:.2g}" if cost < 1 else f"EUR\N{NO-BREAK SPACE}{cost:.2f}"
+        async with page.expect_download() as coming:
+            await page.locator("#tokens-versions-export [data-export=csv]").click()
+        rows = list(csv.DictReader(io.StringIO(await read_download(await coming.value))))
+        assert {
+            one["version"]: (int(one["read"]), int(one["cached"]), int(one["written"])) for one in rows
+        } == {name: (sums.read, sums.cached, sums.written) for name, sums in wanted.items()}
+        assert {one["version"] for one in rows if one["cost"]} == {VERSIONS[-1].name}
+        await page.locator("#tokens-over-time summary").click()
+        async with page.expect_download() as coming:
+            await page.locator("#tokens-times-export [data-export=json]").click()
+        times = json.loads(await read_download(await coming.value))
+        assert sum(one["written"] or 0 for one in times) == sum(
+            one.tokens.written for one in used if one.tokens
+        )
+        assert sum(one["cost"] or 0 for one in times) == pytest.approx(cost)
+
+
+async def test_tokens_without_a_price_have_no_cost(seen: Seen, empty: Seen) -> None:
+    page = await seen.open("?range=30")
+    await expect(page.locator("#tokens-facts [data-kind=cost]")).to_contain_text("no price is set")
+    await expect(page.locator("#tokens-basis")).to_contain_text("token_price_in")
+    await ask(empty.board.store, 1, NOW - timedelta(minutes=40))
+    page = await empty.open()
+    await expect(page.locator("#tokens-none")).to_be_visible()
 
 
 async def test_one_judgement_is_not_a_hundred_percent(empty: Seen) -> None:

@@ -25,6 +25,7 @@ from core.records import (
     ReviewReason,
     Ruling,
     Timings,
+    Tokens,
     Verdict,
 )
 from feedback.metrics import daily
@@ -184,6 +185,16 @@ def _answer(dice: random.Random, turn: _Turn) -> Answer:
         timings=Timings(0.05, None if reviewed else total_s * dice.uniform(0.3, 0.5), total_s),
         answered_at=turn.at + timedelta(seconds=total_s),
         verified_by="robin" if reviewed else None,
+        tokens=None if reviewed else _tokens(turn),
+    )
+
+
+def _tokens(turn: _Turn) -> Tokens:
+    """The newest version runs on somebody else's server."""
+    dice = random.Random(f"tokens {turn.name}")  # noqa: S311 - nothing secret
+    read = dice.randrange(300, 900)
+    return Tokens(
+        read, dice.randrange(0, read // 2), dice.randrange(8, 60), ours=turn.version != VERSIONS[-1]
     )
 
 

@@ -83,15 +83,19 @@ class SourceReader:
     def folder(self) -> Path:
         return self.access.folder
 
-    async def read(self, most: int | None = None) -> Shelf:
-        """Read it once; with `most`, it is left after so many pages, as by a kill."""
-        shelf = self.shelf
-        shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
+    def fetcher(self) -> Fetcher:
+        """Make what fetches from the hosts of `names`, and parses in this process."""
         fetcher = Fetcher(
             self.limits, resolver=FixedResolver(self.names), is_allowed_address=lambda ip: ip == HERE
         )
         fetcher.sandbox = NearSandbox()
-        async with fetcher:
+        return fetcher
+
+    async def read(self, most: int | None = None) -> Shelf:
+        """Read it once; with `most`, it is left after so many pages, as by a kill."""
+        shelf = self.shelf
+        shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
+        async with self.fetcher() as fetcher:
             items = read_source(
                 self.source,
                 fetcher=fetcher,

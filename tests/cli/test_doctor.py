@@ -102,6 +102,14 @@ def test_a_version_says_how_far_it_agrees_and_whether_it_is_made_for_this_device
     assert "there is no GPU here" in texts(model_fit.judge_version(unmeasured, "cpu"), Level.WARNING)
 
 
+def test_drafts_are_said_to_be_on_or_off_and_where_they_were_measured(tmp_path: Path) -> None:
+    drafting = {"on": True, "prompts": 8, "same": 8, "faster": 1.6, "device": "cpu", "processor": "P"}
+    version = replace(make_version(tmp_path), drafting=drafting)
+    assert "1.60 times as fast" in texts(model_fit.judge_drafting(version, "cpu", "P"), Level.OK)
+    assert "on another processor (P)" in texts(model_fit.judge_drafting(version, "cpu", "Q"), Level.WARNING)
+    assert model_fit.judge_drafting(replace(version, drafting={}), "cpu", "P") == []
+
+
 def test_the_catalogue_is_parted_by_what_fits() -> None:
     [found] = model_fit.judge_catalogue("cuda", 8.0)
     fits, _, too_large = found.says.partition("; too large: ")

@@ -49,6 +49,12 @@ answer_tokens | 97
 first_token_budget_s | 0.5 | answering.first_token_s
 answer_timeout_s | 30.0
 model_poll_s | 0.5
+sharepoint_authors | yes
+owner_chats | yes
+token_price_in | 0.5 | token_price.per_million_in
+token_price_out | 2.0 | token_price.per_million_out
+token_price_cached | 0.25 | token_price.per_million_cached
+token_price_currency | EUR | token_price.currency
 models_url | some models_url
 cuda_device_id | 1 | cuda.device_id
 cuda_gpu_mem_limit | 1 | cuda.gpu_mem_limit

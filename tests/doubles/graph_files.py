@@ -78,6 +78,14 @@ class Library:
             {"id": number, "name": name, "file": {}, "parentReference": self._below(parent), **size, **more}
         )
 
+    def find(self, path: list[str]) -> dict[str, Any] | None:
+        """Return the item with this path below the root."""
+        here = f"{self.id}-root"
+        for name in path:
+            below = [o for o in self.items.values() if o["parentReference"].get("id") == here]
+            here = next((one["id"] for one in below if one["name"] == name), "")
+        return self.items.get(here) if path else None
+
     def remove(self, number: str, facet: str = "deleted") -> None:
         del self.items[number]
         self.log.append({"id": number, facet: {"state": "deleted"}})
@@ -212,6 +220,9 @@ class GraphTenant:
             case ["drives", number, "items", item, "permissions"] if number in self.libraries:
                 rights = self.libraries[number].rights.get(item)
                 return (404, {}, {}) if rights is None else (200, {"value": rights}, {})
+            case ["drives", number, "root:", *below] if number in self.libraries:
+                found = self.libraries[number].find(below)
+                return (200, found, {}) if found else None
             case ["drives", number, "items", item, "content"] if number in self.libraries:
                 place = f"http://{self.download_host}:{self.port}/{number}/{item}?tempauth=once"
                 return 302, {}, {"Location": place}

@@ -190,7 +190,7 @@ def test_no_secret_is_told() -> None:
     assert set(given) <= set(MAIN.params)
     assert {name for name, needed in MAIN.params.items() if needed} <= set(given)
     for name, one in given.items():
-        assert re.fullmatch(r"\$\{\w+(=\w+)?\}", one["value"]), name
+        assert re.fullmatch(r"\$\{\w+(=[\w-]+)?\}", one["value"]), name
 
 
 def test_keys_of_accounts_are_switched_off() -> None:

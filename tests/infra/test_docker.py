@@ -84,6 +84,11 @@ def test_an_image_installs_what_is_locked_and_nothing_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_an_image_can_send_telemetry_in_every_way(name: str) -> None:
+    assert "--requirement locks/telemetry.txt" in FILES[name].partition(" AS importing")[0]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_an_image_has_settings_that_exist_and_asks_for_its_health_there(name: str) -> None:
     [*given] = re.findall(r"ASKPAGE_(\w+)=(\S+)", " ".join(of(name, "ENV")))
     settings = Settings(**{key.lower(): value for key, value in given})  # type: ignore[arg-type]

@@ -326,6 +326,42 @@ def test_the_backlog_is_what_was_opened_and_neither_ruled_on_nor_forgotten(insig
     assert insights.ask("review_time") == [(DAY, 1.0, 1.0, 2)]
 
 
+def test_unasked_answers_by_hand(insights: Insights) -> None:
+    for minute, outcome in enumerate(("said", "said", "unsure", "busy", "failed", "no_question")):
+        insights.event("heard_unasked", NOON + timedelta(minutes=minute), outcome=outcome)
+    insights.event("heard_unasked", NOON - timedelta(days=1), outcome="no_question")
+    before = DAY - timedelta(days=1)
+    assert insights.ask("unasked") == [(before, 1, 0, 0, 0, 0, 0, None), (DAY, 6, 5, 2, 1, 1, 1, 0.4)]
+
+
+def test_files_that_were_sent_by_hand(insights: Insights) -> None:
+    for seconds, outcome, count in ((1.0, "done", 1), (3.0, "done", 2), (9.0, "failed", 1)):
+        insights.event(
+            "file_read", NOON, channel="msteams", outcome=outcome, seconds=seconds, count=float(count)
+        )
+    insights.event("file_read", NOON, channel="slack", outcome="done", seconds=2.0, count=1.0)
+    assert insights.ask("files") == [
+        (DAY, "msteams", 3, 4.0, 1, 3.0, 9.0),
+        (DAY, "slack", 1, 1.0, 0, 2.0, 2.0),
+    ]
+
+
+def test_what_owners_decide_by_hand(insights: Insights) -> None:
+    for outcome in ("done", "done", "undo", "not_this_page"):
+        insights.event("gap_decided", NOON, outcome=outcome)
+    assert insights.ask("owners") == [(DAY, 2, 1, 1)]
+
+
+def test_scheduled_work_by_hand(insights: Insights) -> None:
+    for seconds, outcome in ((1.0, "done"), (2.0, "done"), (60.0, "failed"), (5.0, "stopped")):
+        insights.event("job_finished", NOON, job="refresh_pages", outcome=outcome, seconds=seconds)
+    insights.event("job_finished", NOON, job="apply_retention", outcome="done", seconds=3.0)
+    assert insights.ask("jobs") == [
+        (DAY, "apply_retention", 1, 0, 0, 3.0, 3.0),
+        (DAY, "refresh_pages", 4, 1, 1, 2.0, 60.0),
+    ]
+
+
 def test_failures_by_day_and_reason(insights: Insights) -> None:
     for number in range(6):
         insights.sent(f"a{number}", NOON)

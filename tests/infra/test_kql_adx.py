@@ -75,7 +75,10 @@ def test_tables_have_what_events_tell() -> None:
 def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     known = {"answer": "a", "channel": "slack", "language": "en", "site": "other", "model_version": "v1"}
     kinds = {"answer_kind": "declined", "abstained": True, "confidence": 0.25}
-    explorer.tell("answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5, search_version="shipped")
+    used = {"tokens_read": 800, "tokens_cached": 500, "tokens_written": 40}
+    explorer.tell(
+        "answer_sent", NOW, **known, **kinds, verified=False, seconds=2.5, search_version="shipped", **used
+    )
     explorer.tell("verified_served", NOW, **known, reviewed="r", age_seconds=3600.0)
     explorer.tell(
         "feedback_given", NOW, **known, kind="stars", value="4", stars=4, starred=1, late_seconds=60.0
@@ -86,9 +89,9 @@ def test_what_is_told_is_spread_over_the_tables(explorer: Explorer) -> None:
     explorer.spread()
     at = NOW.replace(tzinfo=None)
     every = {table: explorer.connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}  # noqa: S608
-    assert every["Answers"] == [
-        (at, "a", "slack", "en", "other", "v1", True, False, 2.5, *[None] * 5, "declined", 0.25, "shipped")
-    ]
+    [answer] = every["Answers"]
+    assert answer[:9] == (at, "a", "slack", "en", "other", "v1", True, False, 2.5)
+    assert answer[9:] == (*[None] * 5, "declined", 0.25, "shipped", 800, 500, 40)
     assert every["Served"] == [(at, "a", "slack", "en", "other", "r", 3600.0, None, None)]
     [word] = every["Words"]
     assert word[:7] == (at, "a", "v1", "stars", "4", False, 60.0)

@@ -46,8 +46,8 @@ def wanted() -> object:
 
 
 def bot_of(cli: DeveloperCli) -> Resource:
-    [app] = cli.azure.of_type("Microsoft.App/containerApps")
-    return app
+    apps = {one.name: one for one in cli.azure.of_type("Microsoft.App/containerApps")}
+    return apps["askpage"]
 
 
 def images_of(cli: DeveloperCli) -> set[str]:
@@ -124,22 +124,46 @@ def test_an_installation_that_was_removed_comes_back_with_its_vault(
 
 
 def test_all_that_can_be_switched_on_is_provisioned() -> None:
-    given = {"ASKPAGE_SLACK_TEAMS": "T01", "WITH_DATA_EXPLORER": "false"}
+    given = {
+        "ASKPAGE_SLACK_TEAMS": "T01",
+        "ASKPAGE_TELEMETRY": "azuremonitor",
+        "WITH_DATA_EXPLORER": "false",
+    }
     secrets = {"ASKPAGE_SLACK_SIGNING_SECRET": "s", "ASKPAGE_SLACK_BOT_TOKEN": "t"}
     own = {"ASKPAGE_APP_TYPE": "SingleTenant", "ASKPAGE_APP_ID": "an-app", "ASKPAGE_APP_PASSWORD": "p"}
     cli = new_installation(**given, **secrets, **own)
     cli.up()
     image = f"{cli.environment['AZURE_CONTAINER_REGISTRY_ENDPOINT']}/askpage-cuda:1"
     cli.azure.images[image] = "built"
-    cli.environment["TRAINING_IMAGE"] = image
+    cli.environment |= {"TRAINING_IMAGE": image, "MODEL_IMAGE": image, "MODEL_REPLICAS": "0"}
+    cli.environment |= {"ASKPAGE_MODEL_SERVER_KEY": "k" * 32, "GPU_PROFILE": "Consumption-GPU-NC24-A100"}
     cli.provision()
     assert image in images_of(cli)
+    [servers] = [
+        one for one in cli.azure.of_type("Microsoft.App/containerApps") if one.name == "askpage-model"
+    ]
+    scale = servers.properties["template"]["scale"]
+    assert (scale["minReplicas"], scale["maxReplicas"]) == (0, 4)
+    [place] = cli.azure.of_type("Microsoft.App/managedEnvironments")
+    assert {one["workloadProfileType"] for one in place.properties["workloadProfiles"]} == {
+        "Consumption",
+        "Consumption-GPU-NC24-A100",
+    }
     [account] = cli.azure.accounts.values()
     assert {one["schedule"]["name"] for one in account["links"].values()} >= {"update-model"}
     assert not cli.azure.of_type("Microsoft.Kusto/clusters")
     env = bot_of(cli).properties["template"]["containers"][0]["env"]
     secret = {one["name"] for one in env if "secretRef" in one}
     assert secret >= {"ASKPAGE_APP_PASSWORD", "ASKPAGE_SLACK_BOT_TOKEN"}
+    carried = [
+        one["value"]
+        for of in ("Microsoft.App/containerApps", "Microsoft.App/jobs")
+        for run in cli.azure.of_type(of)
+        for one in run.properties["template"]["containers"][0]["env"]
+        if one["name"] == "ASKPAGE_TELEMETRY"
+    ]
+    assert len(carried) == 8
+    assert set(carried) == {"azuremonitor"}
 
 
 # Faults
@@ -247,6 +271,9 @@ MISTAKES = {
     ),
     "an alert that looks back a week": (
         "modules/alerts.bicep", "window: 'P2D'", "window: 'P7D'", "evaluationFrequency"
+    ),
+    "logs that a type does not have": (
+        "modules/kusto.bicep", "'FailedIngestion'", "'IngestionFailed'", "is not supported"
     ),
     "the same logs to the same place twice": ("modules/registry.bicep", TOLD, OTHER, "Conflict"),
     "a name that only a deployment knows": (

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.bootstrap import PageServices
+from bot.stores import read_keys
 from cli import main
 from cli.reviews.gaps import MASKED
 from core.records import (
@@ -29,18 +30,21 @@ from core.records import (
     derive_answer_id,
 )
 from core.settings import Settings
+from feedback.gaps.authors import AUTHOR
 from feedback.gaps.owner_cards import OwnerChoice, Step, decide, read_card
 from feedback.gaps.report import Report, read_report, strike_out
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
+from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
 from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps, send_cards
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
 from pages.fetch.client import Fetcher, FetchLimits
+from pages.fetched import PageUnreachable
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
@@ -239,6 +243,49 @@ async def test_a_closed_page_is_in_no_gap_and_unused_quotations_need_three_peopl
     travel.write_text(f"---\nreaders: nobody\n---\n{TRAVEL}")
     await company.shelf.library.refresh(company.settings.pages)
     assert (await company.report()).gaps == ()
+
+
+class AuthoredPages(Library):
+    """A library whose sources say who wrote a page; "" is nobody, None fails."""
+
+    author: str | None = "aad-kim"
+
+    async def find_author(self, url: str) -> str:
+        if self.author is None:
+            raise PageUnreachable("Microsoft Graph is busy.")
+        return self.author
+
+
+async def test_a_page_without_an_owner_goes_to_its_author_where_that_is_wanted(company: Company) -> None:
+    index, documents = company.shelf.index, company.store.documents
+    async with Fetcher(FetchLimits()) as fetcher:
+        library = AuthoredPages(index, fetcher)
+        company.shelf = PageServices(index, library, company.shelf.embedder)
+        for person in range(3):
+            await company.ask("How much may hotels cost a night?", f"p{person}", kind=AnswerKind.QUOTED)
+        company.settings = company.settings.copy_with(page_owners="")
+        assert [gap.owner for gap in (await company.report()).gaps] == [""]
+        company.settings = company.settings.copy_with(sharepoint_authors=True)
+        [gap] = (await company.report()).gaps
+        assert gap.owner == AUTHOR
+        [kept] = await documents.list_documents(Wanted("page_author"))
+        kim = read_keys(company.settings).pseudonym("aad-kim")
+        assert kept.person == kim
+        assert "aad-kim" not in kept.body
+        assert (
+            len(
+                await send_cards(
+                    company.store, company.shelf, company.settings, Report(datetime.now(UTC), 90, (gap,))
+                )
+            )
+            == 1
+        )
+        await OptOuts(documents).choose(kim, out=True, source="a1")
+        for author in ("aad-kim", "", None):
+            library.author = author
+            assert [gap.owner for gap in (await company.report()).gaps] == [""]
+        assert not await documents.list_documents(Wanted("page_author"))
+        await library.close()
 
 
 async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp_path: Path) -> None:

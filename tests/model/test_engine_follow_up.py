@@ -18,8 +18,9 @@ import pytest
 
 from model.inference.constrained import OutputConstraint
 from model.inference.process import EngineProcess, Message, Usage
+from model.inference.slots import Ask, Slot
 from model.inference.tokenizer import ChatText
-from model.inference.worker import Ask, Slot, make_config
+from model.inference.worker import make_config
 from model.onnx_infer import GREEDY, Engine, EngineOptions, Sampling, resolve
 from tests.doubles.echo import LOWER, echoed
 
@@ -35,7 +36,8 @@ END = 2
 class Process:
     """A worker with one slot, asked in token ids."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, drafted: bool = False) -> None:
+        self._drafted = drafted
         self.letters = ChatText(folder).encode(LOWER)
         self._heard: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -49,7 +51,7 @@ class Process:
     ) -> tuple[int, list[int], str]:
         """Ask; return the number of tokens reused, the text, and why it ended. Leave midway if told to."""
         number, reused, tokens = next(self._numbers), -1, list[int]()
-        self._process.send({"id": number, "ids": ids, "max_new": new, **how})
+        self._process.send({"id": number, "ids": ids, "max_new": new, "drafted": self._drafted, **how})
         while True:
             if leave_after == len(tokens):
                 self._process.send({"cancel": number})
@@ -73,9 +75,9 @@ class Process:
         return reused
 
 
-@pytest.fixture
-def tiny(an_echo: Path) -> Iterator[Process]:
-    process = Process(an_echo)
+@pytest.fixture(params=[False, True], ids=["token by token", "with drafts"])
+def tiny(an_echo: Path, request: pytest.FixtureRequest) -> Iterator[Process]:
+    process = Process(an_echo, drafted=request.param)
     yield process
     process.close()
 
@@ -146,7 +148,7 @@ def test_after_an_answer_that_was_stopped_in_the_middle_of_its_prompt(an_echo: P
     assert slot.begin(second) == 32
     while second.at < len(PROMPT):
         slot.read(second, 16)
-    said = [slot.next_token(second) for _ in range(8)]
+    said = [token for _ in range(8) for token in slot.next_tokens(second)]
     assert said == echoed(PROMPT, 8, ChatText(an_echo).encode(LOWER))
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ import pytest
 
 from model.answering.chat_model import OnnxChatModel
 from model.inference.process import Tally, Usage
+from model.inference.slots import Ask, choose_slot, choose_token, count_shared_prefix
 from model.inference.tokenizer import ChatText, Decoder
-from model.inference.worker import Ask, Lines, Worker, choose_slot, choose_token, count_shared_prefix
+from model.inference.worker import Lines, Worker, count_cache_bytes, count_remembered
 from model.onnx_infer import (
     Engine,
     EngineBusy,
@@ -161,14 +162,14 @@ class Counting:
         ask.at += len(part)
         self.diary.append(f"{self.name} reads {len(part)}")
 
-    def next_token(self, ask: Ask) -> int:
+    def next_tokens(self, ask: Ask, _ends: Collection[int]) -> list[int]:
         if ask.ids[0] == 666:
             raise RuntimeError("out of memory")
         token = 10 + ask.new
         ask.new += 1
         self.tokens.append(token)
         self.diary.append(f"{self.name} says {token}")
-        return token
+        return [token]
 
 
 class Desk:
@@ -294,6 +295,16 @@ def test_what_was_asked_about_lately_stays_known_beside_what_is_answered() -> No
 
 
 # Figures and options
+
+
+def test_as_many_prompts_are_kept_as_a_twentieth_of_the_memory_holds_four_at_most() -> None:
+    small = {"num_hidden_layers": 30, "num_key_value_heads": 3, "head_size": 64}
+    a_cache = count_cache_bytes(small, 1632, "cpu")
+    assert a_cache == 1632 * 46_080
+    assert count_cache_bytes(small, 1632, "cuda") == a_cache // 2
+    assert [count_remembered(a_cache, memory) for memory in (None, 1.0, 2.0, 4.0, 24.0)] == [0, 0, 1, 2, 4]
+    llama = {"num_hidden_layers": 32, "num_key_value_heads": 32, "head_size": 128}
+    assert count_remembered(count_cache_bytes(llama, 1632, "cpu"), 24.0) == 0
 
 
 def test_the_waiting_time_is_what_the_queue_takes_judged_by_the_last_answers() -> None:

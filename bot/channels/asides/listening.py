@@ -78,7 +78,8 @@ ENDED = mark_count(
 NOT_BEGUN = mark("Here I answer only when I am mentioned.")
 NOT_ALLOWED = mark("Only somebody who reviews answers can let me answer unasked.")
 SWITCHED_OFF = mark(
-    "I do not hear what is said in channels. Whoever runs me can change that with the setting answer_unasked."
+    "I do not read messages in channels that do not mention me. My operator can change that with the "
+    "setting answer_unasked."
 )
 ALONE = mark("In this chat I answer whatever you ask.")
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from core.bounded_dict import BoundedDict
 from core.records import FILE_ADDRESS, Channel, Page, Question
 from core.text import Json
 from core.translation import say
+from feedback.analytics import events
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import FeedbackStore, StoreUnavailable, moment
 from feedback.store.documents import Document, Documents, Wanted, every_document
@@ -147,7 +149,12 @@ class SentFiles:
         if reference is None or not files or address != name_address(question.id):
             raise PageUnreachable(say(GONE))
         await self._keep(question, names)
-        await self._read_files(address, reference, self.downloaders[question.channel])
+        began, done = time.monotonic(), False
+        try:
+            await self._read_files(address, reference, self.downloaders[question.channel])
+            done = True
+        finally:
+            events.file_read(question, len(files), time.monotonic() - began, done=done)
         return names
 
     async def forget_message(self, question_id: str) -> None:

@@ -2,24 +2,28 @@
 
 It works off the errands of card sync (`bot/channels/card_sync.py`), so no two processes post the same at
 once, and what a channel does not take stays for the next round. A card is shown where its owner has a chat
-with the bot; who never wrote to the bot gets it once they say "gaps". Pages that not everyone may read have
+with the bot. With one who never wrote a chat is begun where a channel was told to (`begin_chat`); otherwise
+they get it once they say "gaps". Pages that not everyone may read have
 no cards: a card whose page is closed since, or whose questions are deleted, is taken from the screen.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from bot.card_tokens import GAP, CardSigner
 from bot.cards.gap import OwnerCardView, build_gap_card
-from bot.channels.asides.one_person import Connect, find_way
+from bot.channel import Undeliverable
+from bot.channels.asides.one_person import Connect, SealedWays, find_way
 from bot.channels.card_sync import CardSync, post_card, run_all
 from bot.channels.incoming import Reference
 from bot.channels.owners.people import Owners
 from bot.readers.access import PageAccess
+from core.records import Channel
+from feedback.gaps.authors import AUTHOR, is_author, read_author
 from feedback.gaps.owner_cards import (
     ERRAND,
     OwnerCard,
@@ -37,6 +41,9 @@ from feedback.store.base import FeedbackStore
 
 log = logging.getLogger(__name__)
 
+BeginChat = Callable[[str], Awaitable[Reference]]
+"""A person's directory id → their chat with the bot, begun now. Raises Undeliverable and OSError."""
+_IN_SLACK = f"{Channel.SLACK}:"
 MOST_SHOWN = 10
 """Cards that "gaps" shows at once."""
 
@@ -50,6 +57,7 @@ class OwnerPlace:
     seals: CardSigner
     connect: Connect
     pseudonym: Callable[[str], str]
+    ways: SealedWays
     site_url: str = ""
 
 
@@ -61,6 +69,7 @@ class OwnerCards:
         self._desk = desk
         self._place = place
         self._wake: Callable[[], None] = lambda: None
+        self.begin_chat: dict[Channel, BeginChat] = {}
 
     @property
     def owners(self) -> Owners:
@@ -96,10 +105,9 @@ class OwnerCards:
             return
         errand = f"{ERRAND}{name}"
         shown = {one.place: one for one in await self._desk.list_shown(errand)}
-        for directory_id in self.owners.list_people(card.gap.owner):
-            person = self._place.pseudonym(directory_id)
+        for person, directory_id in (await self._list_people(card)).items():
             place = place_of_reviewer(person)
-            way = await self._find_chat(person)
+            way = await self._find_chat(person) or await self._begin_chat(person, directory_id)
             if way and place not in shown:
                 shown[place] = PostedMessage(errand, place, way.dump(), "", "")
         await run_all([partial(self._show, one, card) for one in shown.values()])
@@ -127,9 +135,45 @@ class OwnerCards:
         """Return the cards of somebody's pages that nobody has decided about, those of most people first."""
         decided = await list_decisions(self._desk.documents)
         cards = [card for card in await list_cards(self._desk.documents) if card.id not in decided]
-        mine = [card for card in cards if self.owners.owns(directory_id, card.gap.owner)]
+        mine = [card for card in cards if await self.is_owner(directory_id, card)]
         found = [card for card in mine if await self.find_open(card.id) is not None]
         return sorted(found, key=lambda card: (-card.gap.people, card.gap.name))
+
+    async def is_owner(self, directory_id: str, card: OwnerCard) -> bool:
+        """Tell whether somebody is one of the people behind a page's owner, or its author."""
+        if self.owners.owns(directory_id, card.gap.owner):
+            return True
+        return bool(directory_id) and self._place.pseudonym(directory_id) in await self._list_people(card)
+
+    async def may_own(self, directory_id: str) -> bool:
+        """Tell whether somebody owns pages at all. Raises StoreError."""
+        if self.owners.owns_any(directory_id):
+            return True
+        person = self._place.pseudonym(directory_id) if directory_id else ""
+        return bool(person) and await is_author(self._desk.documents, person)
+
+    async def _list_people(self, card: OwnerCard) -> Mapping[str, str]:
+        """Return the people behind a card's owner: pseudonym → directory id, "" where that cannot be read."""
+        named = self.owners.list_people(card.gap.owner)
+        found = {self._place.pseudonym(directory_id): directory_id for directory_id in named}
+        if card.gap.owner == AUTHOR:
+            author = await read_author(self._desk.documents, card.page)
+            found |= {author.person: self._place.ways.open(author.way)} if author else {}
+        return found
+
+    async def _begin_chat(self, person: str, directory_id: str) -> Reference | None:
+        """Begin a chat with somebody who never wrote, where a channel here does that; None if it fails."""
+        begin = self.begin_chat.get(Channel.SLACK if directory_id.startswith(_IN_SLACK) else Channel.TEAMS)
+        if begin is None or not directory_id:
+            return None
+        try:
+            chat = await begin(directory_id)
+        except (Undeliverable, OSError) as error:
+            log.warning("the owner of a page is not reached; is the app installed for them? %s", error)
+            return None
+        way = Reference(chat.conversation, chat.bot, {}, "")
+        await self._desk.put_contact(str(chat.conversation["id"]), way.dump(), person)
+        return way
 
     async def _find_chat(self, person: str) -> Reference | None:
         """Return a chat of one person with the bot that this process has a way to."""

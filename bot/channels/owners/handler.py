@@ -16,6 +16,7 @@ from bot.cards.gap import build_gap_card
 from bot.channels.incoming import BadAction, CardAction, Incoming
 from bot.channels.message import Connector, InvokeReply, plain_message, saying, showing
 from bot.channels.owners.cards import MOST_SHOWN, OwnerCards
+from core import telemetry
 from core.translation import mark, say
 from feedback.gaps.owner_cards import OwnerCard, OwnerChoice, Step, decide
 from feedback.privacy.audit import Audit, AuditAction
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 WORDS = frozenset({"gaps", "my gaps", "gaps of my pages"})
 NOT_AN_OWNER = mark(
-    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. Whoever "
-    "runs me names owners in the setting owner_people."
+    "Only owners of pages may do this, and you are not named as one of them. Nothing was changed. My "
+    "operator names owners in the setting owner_people."
 )
 NOT_YOUR_PAGE = mark("Only the owner of this page may do this. Nothing was changed.")
 IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your own chat with me.")
@@ -62,7 +63,7 @@ class OwnerHandler:
 
     async def _show_cards(self, incoming: Incoming, person: str) -> str:
         """Return what is said beside the cards, "" for nothing."""
-        if not self._cards.owners.owns_any(incoming.directory_id):
+        if not await self._cards.may_own(incoming.directory_id):
             log.warning("somebody who owns no page asked for its gaps")
             return say(NOT_AN_OWNER)
         if not incoming.personal:
@@ -85,7 +86,7 @@ class OwnerHandler:
             card = await self._cards.find_open(action.answer_id)
             if card is None:
                 raise BadAction(say(GONE))
-            if not self._cards.owners.owns(incoming.directory_id, card.gap.owner):
+            if not await self._cards.is_owner(incoming.directory_id, card):
                 log.warning("somebody who does not own the page pressed %s", action.verb)
                 return saying(say(NOT_YOUR_PAGE), refused=True)
             name = incoming.user["name"][:MAX_NAME] or say("The owner")
@@ -105,5 +106,6 @@ class OwnerHandler:
         await Audit(documents).write(step.person, AuditAction.DECIDED_GAP, about=f"{step.choice} {card.page}")
         if not await decide(documents, step):
             return saying(say(FASTER), refused=True)
+        telemetry.event("gap_decided", outcome=step.choice)
         await self._cards.tell_others(card.id)
         return showing(build_gap_card(await self._cards.view(card, seal)))

@@ -18,15 +18,16 @@ _IN_SLACK = re.compile(r"[TE][A-Z0-9]{1,30}:[UW][A-Z0-9]{1,30}")
 class Owners:
     """Knows the people behind owners' names. Names are compared without capital letters, ids, too."""
 
-    def __init__(self, rules: Sequence[str] = ()) -> None:
-        """`rules` are WHO=ID; one name may have several people."""
+    def __init__(self, rules: Sequence[str] = (), *, authors: bool = False) -> None:
+        """`rules` are WHO=ID; one name may have several people. `authors` may own pages, too."""
+        self._authors = authors
         pairs = [rule.rpartition("=") for rule in rules]
         self._people = [(who.strip().casefold(), _name_person(id_.strip())) for who, _, id_ in pairs]
 
     @property
     def has_any(self) -> bool:
         """Whether anybody is named at all."""
-        return bool(self._people)
+        return bool(self._people) or self._authors
 
     def list_people(self, owner: str) -> list[str]:
         """Return the directory ids behind an owner as a page names it, in the order of the setting."""

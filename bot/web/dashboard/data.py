@@ -21,6 +21,7 @@ from bot.dialogs.answerer import VERIFIED
 from bot.web.dashboard.asking import AskingQuery, Closing, describe_asking
 from bot.web.dashboard.gaps import GapList
 from bot.web.dashboard.learning import CLOSED, describe_learning, write_time
+from bot.web.dashboard.tokens import describe_tokens
 from core.records import Answer, Review
 from feedback.metrics import daily
 from feedback.metrics.askers import AreClosed, Asked, read_asked
@@ -46,6 +47,7 @@ from feedback.metrics.timeline import (
     of_short_store,
     of_span,
 )
+from feedback.metrics.tokens import TokenPrices
 from feedback.reviews.repository import ReviewRepository
 from model.registry.versions import RolloutState, VersionError
 
@@ -136,6 +138,7 @@ class DashboardData:
         self._asked: tuple[float, Asked] | None = None
         self._gaps = GapList(store, desk.documents)
         self._turn = asyncio.Lock()
+        self.prices = TokenPrices()
         self.is_restricted: IsRestricted = lambda _, __: False
         self.are_restricted: AreClosed = lambda _: False
 
@@ -161,6 +164,7 @@ class DashboardData:
             "figures": _figures(drawn),
             "asking": await self._asking(span, query, now, questions=questions),
             "gaps": await self._gaps.describe(self.are_restricted) if questions else None,
+            "tokens": describe_tokens(span.timeline, query.wants, self.prices),
             "learning": await self._describe_learning(span, now, questions=questions),
             "versions": self._versions(drawn, await self._standing_now()),
             "backlog": await self._backlog(span, now),

@@ -36,6 +36,7 @@ FILES = {
     "element.js": "text/javascript",
     "asking.js": "text/javascript",
     "gaps.js": "text/javascript",
+    "tokens.js": "text/javascript",
     "export.js": "text/javascript",
     "logo.svg": "image/svg+xml",
 }

@@ -14,12 +14,12 @@ from typing import Any, cast
 
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, spans, to_reviewed
 from bot.channels.incoming import BadAction
-from bot.channels.review_actions import Presser, ReviewAction, ReviewActions
+from bot.channels.review_actions import NOT_READ, Presser, ReviewAction, ReviewActions, Seen
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
 from bot.web.reviews.sight import Sight
-from core.records import Answer, Citation, Review
+from core.records import Citation, Review
 from core.translation import say
 from feedback.store.base import StoreUnavailable
 
@@ -95,10 +95,11 @@ class Presses:
 
         Both None: the store is away, and it is done later. Raises RefusedError where it cannot be done.
         """
-        await self._read_visible(press.answer_id)
-        return await self._perform(press, visitor)
+        return await self._perform(press, visitor, await self._read_visible(press.answer_id))
 
-    async def _perform(self, press: Press, visitor: Visitor) -> tuple[Review | None, Citation | None]:
+    async def _perform(
+        self, press: Press, visitor: Visitor, seen: Seen
+    ) -> tuple[Review | None, Citation | None]:
         if press.verb in {"review.correct", "review.edit"} and not press.text:
             raise RefusedError(400, "Please write the right answer first.", "bad_request")
         if press.verb == "review.skip" and not press.note:
@@ -106,8 +107,8 @@ class Presses:
         wish = _build_wish(press, visitor)
         presser = Presser(visitor.chat, visitor.directory_id, sees_files=False)
         try:
-            doubt = None if press.sure else await self._actions.find_doubt(wish)
-            return (None, doubt) if doubt else (await self._actions.perform(wish, presser), None)
+            doubt = None if press.sure else self._actions.find_doubt(wish, seen)
+            return (None, doubt) if doubt else (await self._actions.perform(wish, presser, seen), None)
         except Refused as refused:
             self._actions.reviewing.wake()
             raise RefusedError(409, str(refused), "refused") from refused
@@ -141,14 +142,14 @@ class Presses:
                 return NO_SUCH_PLACE
             press = replace(press, span=found[0])
         try:
-            done, doubt = await self._perform(press, visitor)
+            done, doubt = await self._perform(press, visitor, (answer, review))
         except RefusedError as refused:
             return str(refused)
         if doubt is not None:
             return f"This stands on the page: “{doubt.quote}”. Open it to decide."
         return "" if done else KEPT
 
-    async def _read_visible(self, answer_id: str) -> tuple[Answer | None, Review | None]:
+    async def _read_visible(self, answer_id: str) -> Seen:
         """Return what is pressed on; what this reviewer may not read is as if it were not there.
 
         Raises RefusedError. A store that is away says so later.
@@ -156,7 +157,7 @@ class Presses:
         try:
             answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
-            return None, None
+            return NOT_READ
         if answer is not None and not self._sight.may_see(answer, review):
             raise RefusedError(409, say(GONE), "refused")
         return answer, review

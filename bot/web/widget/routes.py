@@ -36,7 +36,9 @@ from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 ELSEWHERE = mark("This was sent by another web site's page.")
-NO_SITE = mark("This site may not show the assistant. Whoever runs the bot adds the site to widget_origins.")
+NO_SITE = mark(
+    "This site may not show the assistant. The operator of the bot can add the site to widget_origins."
+)
 IN_A_PAGE = mark("This panel belongs into a web page: open it there with its button.")
 NOT_NOW = mark("This could not be kept just now. Please try again in a minute.")
 NO_FILE = mark("There is no such file.")

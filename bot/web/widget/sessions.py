@@ -30,7 +30,7 @@ MAX_CHARACTERS = 1_000
 SESSION, VISIT = "widget session", "widget visit"
 ENDED = mark("This session has ended. Close the panel and open it again.")
 USED = mark("This panel was opened a while ago, or in another window. Close it and open it again.")
-NOT_HERE = mark("Questions cannot be asked on this site any more. Whoever runs the bot can allow it again.")
+NOT_HERE = mark("Questions can no longer be asked on this site. The operator of the bot can allow it again.")
 _VISITOR = re.compile(r"[0-9a-f]{32}")
 
 

@@ -87,6 +87,23 @@ class SharePointSource:
         place = f"/drives/{quote(self._drive_of[document.id], safe='!')}/items/{quote(document.id, safe='!')}"
         return Fetched(document.url, await self._graph.download(f"{place}/content"), document.media_type)
 
+    async def find_author(self, url: str) -> str:
+        """Return the Entra object id of whoever changed a file or page last, else of who made it."""
+        self._site_id = find_text(await self._graph.get(self._address.graph_path), "id")
+        drives = await self._graph.list_all(
+            f"/sites/{self._site_id}/drives?$select=id,name,webUrl", MOST_LIBRARIES
+        )
+        places = [(_check_place(one, self._address), find_text(one, "id")) for one in drives]
+        if of_pages := await self._find_page_list():
+            drive = await self._graph.get(f"/sites/{self._site_id}/lists/{find_text(of_pages, 'id')}/drive")
+            places.append((_check_place(of_pages, self._address), find_text(drive, "id")))
+        for place, drive_id in places:
+            below = _path_below(url, place)
+            if below:
+                link = f"/drives/{quote(drive_id, safe='!')}/root:/{quote(below)}"
+                return read_author(await self._graph.get(f"{link}?$select=id,createdBy,lastModifiedBy"))
+        return ""
+
     async def _find_libraries(self) -> list[dict[str, Any]]:
         """Return the libraries that are read: all, or the one that the address names."""
         wanted = self._address.library
@@ -174,15 +191,19 @@ class SharePointSource:
         """Return who may read the files in the library of pages, by their paths."""
         if self._given is not None:
             return {}
-        lists = await self._graph.list_all(f"/sites/{self._site_id}/lists?$select=id,name,webUrl", 2_000)
-        of_pages = [one for one in lists if find_text(one, "name") == PAGES or _name_of(one) == PAGES]
-        if not of_pages:
+        of_pages = await self._find_page_list()
+        if of_pages is None:
             return {}
-        found = await self._graph.get(f"/sites/{self._site_id}/lists/{find_text(of_pages[0], 'id')}/drive")
-        drive = Drive(self._graph, find_text(found, "id"), _check_place(of_pages[0], self._address), ledger)
+        found = await self._graph.get(f"/sites/{self._site_id}/lists/{find_text(of_pages, 'id')}/drive")
+        drive = Drive(self._graph, find_text(found, "id"), _check_place(of_pages, self._address), ledger)
         files = [one for one in await self._update(drive, (), listing) if one.name.lower().endswith(".aspx")]
         readers = await self._read_readers(drive, files)
         return {_path_of(drive.address(one)): readers.get(one.id) for one in files}
+
+    async def _find_page_list(self) -> dict[str, Any] | None:
+        """Return the list that is the library of pages, None where there is none."""
+        lists = await self._graph.list_all(f"/sites/{self._site_id}/lists?$select=id,name,webUrl", 2_000)
+        return next((one for one in lists if PAGES in (find_text(one, "name"), _name_of(one))), None)
 
     def _remark(self, listing: Listing) -> None:
         if self._unknown:
@@ -204,6 +225,19 @@ class SharePointSource:
 def _name_of(library: dict[str, Any]) -> str:
     """Return the last part of a library's address, which is its name in addresses."""
     return unquote(urlsplit(find_text(library, "webUrl")).path.rstrip("/").rpartition("/")[2])
+
+
+def read_author(item: dict[str, Any]) -> str:
+    """Return the id of the person who changed an item last, else of who made it; "" for an app."""
+    found = (find_text(item, by, "user", "id") for by in ("lastModifiedBy", "createdBy"))
+    return next((one for one in found if one), "")
+
+
+def _path_below(url: str, place: str) -> str:
+    """Return the path of a file below a library, "" where it is not in it."""
+    library, path = unquote(urlsplit(place).path).rstrip("/") + "/", unquote(urlsplit(url).path)
+    same = urlsplit(url).netloc.casefold() == urlsplit(place).netloc.casefold()
+    return path[len(library) :] if same and path.casefold().startswith(library.casefold()) else ""
 
 
 def _path_of(url: str) -> str:

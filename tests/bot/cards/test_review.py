@@ -251,7 +251,7 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     shown = json.dumps(card, ensure_ascii=False)
     for words in (
         "The bot quoted",
-        "the bot was hardly sure of it",
+        "the bot was not sure of it",
         "confidence 40 %",
         "It begins at the birth.",
     ):

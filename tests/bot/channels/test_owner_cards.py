@@ -6,14 +6,27 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.cards.gap import HEAD
+from bot.channels.asides.one_person import SealedWays
 from bot.channels.owners import handler
 from bot.channels.owners.people import Owners
+from bot.teams.reviewer_chats import TeamsAddress, begin_chat
 from core.readers import Readers
+from core.records import Channel
+from exporters.in_memory import recording
+from feedback.gaps.authors import (
+    AUTHOR,
+    PageAuthor,
+    drop_authors_before,
+    is_author,
+    keep_author,
+    read_author,
+)
 from feedback.gaps.owner_cards import (
     OwnerChoice,
     Proposal,
@@ -28,11 +41,13 @@ from feedback.privacy.audit import Audit, AuditAction
 from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.export import export_person
+from feedback.store.documents import Wanted
 from tests.builders.reviewing import BOB, BOBS_CHAT, KIM, actions_of, card_of, press, press_data, text_of
 from tests.builders.slack_world import BOB as BOB_IN_SLACK
 from tests.builders.slack_world import a_slack_world, pressable
-from tests.builders.world import World, a_world, pseudonym
+from tests.builders.world import KEY, World, a_world, pseudonym
 from tests.doubles.teams_connector import Call
+from tests.doubles.tokens import APP_ID
 
 Json = dict[str, Any]
 KIMS_CHAT = {"id": "a:kims", "conversationType": "personal", "tenantId": "t1"}
@@ -133,6 +148,16 @@ async def test_an_owner_gets_the_card_once_decides_and_takes_it_back(scene: Scen
     assert await read_decision(documents, name) is None
     await scene.sync()
     assert list(actions_of(card_of(scene.cards()[0]))) == OPEN_ACTIONS
+
+
+async def test_what_an_owner_decides_is_told_without_who_it_was(scene: Scene) -> None:
+    await scene.say("hello")
+    await scene.report()
+    [call] = scene.cards()
+    with recording() as told:
+        await press(scene.world, call, "gap.not_this_page", BOB)
+        await press(scene.world, call, "gap.not_this_page", BOB)  # sent again
+    assert told.events("gap_decided") == [{"outcome": "not_this_page"}]
 
 
 async def test_gaps_shows_an_owner_their_own_cards_alone_and_everybody_else_nothing(scene: Scene) -> None:
@@ -265,6 +290,73 @@ async def test_an_owner_in_slack_gets_the_card_decides_and_takes_it_back() -> No
             await world.card_sync()
             decided = await read_decision(documents, name)
             assert (decided and decided.choice) == choice
+
+
+async def test_an_owner_who_never_wrote_gets_a_chat_where_that_is_wanted_and_one_without_the_app_none(
+    scene: Scene,
+) -> None:
+    world = scene.world
+    world.connector.chats["aad-kim"] = KIMS_CHAT["id"]
+    for_kim = replace(scene.gap, owner="@acme/people @acme/nobody")
+    await scene.report(for_kim)
+    assert not scene.cards(KIMS_CHAT), "nobody is written to unasked"
+    address = TeamsAddress(APP_ID, "t1", world.service_url)
+    begin = partial(begin_chat, world.seam.connector, address)
+    world.parts.owner_cards.begin_chat[Channel.TEAMS] = begin
+    await scene.report(for_kim)
+    await scene.report(for_kim)
+    [call] = scene.cards(KIMS_CHAT)
+    assert "Kim marked it as done" in text_of(await press(world, call, "gap.done", KIM))
+    await scene.report(replace(scene.gap, answers=("another",)))  # Bob has no app
+    assert not scene.cards()
+
+
+async def test_an_owner_in_slack_who_never_wrote_gets_a_chat() -> None:
+    async with a_slack_world(owners=[f"People team=T1:{BOB_IN_SLACK}"]) as world:
+        await world.ask("Can I carry over leave?")
+        [answer] = world.store.answers.values()
+        world.parts.owner_cards.begin_chat[Channel.SLACK] = world.bot.connector.begin_chat
+        place = GapPlace(f"{PAGE}#annual", "Leave", "Annual leave", "h1")
+        asked = (GapQuestion("Carry over?", 1),)
+        gap = Gap("Carry over?", 1, 1, {}, asked, (answer.id,), place, "People team")
+
+        async def propose(_: Gap) -> Proposal:
+            return Proposal(PATCH)
+
+        report = Report(datetime.now(UTC), 90, (gap,))
+        await issue_cards(world.parts.desk, report, propose, report.made_at)
+        await world.card_sync()
+        assert [HEAD in one.words for one in world.slack.messages("D2")] == [True]
+
+
+async def test_the_author_of_a_page_gets_its_card_alone_decides_and_is_forgotten_with_their_data(
+    scene: Scene,
+) -> None:
+    world, documents = scene.world, scene.world.parts.desk.documents
+    kim, now = pseudonym("aad-kim"), datetime.now(UTC)
+    author = PageAuthor(PAGE, kim, SealedWays(KEY).seal("aad-kim"))
+    await keep_author(documents, author, now)
+    world.connector.chats["aad-kim"] = KIMS_CHAT["id"]
+    address = TeamsAddress(APP_ID, "t1", world.service_url)
+    world.parts.owner_cards.begin_chat[Channel.TEAMS] = partial(begin_chat, world.seam.connector, address)
+    [name] = await scene.report(replace(scene.gap, owner=AUTHOR))
+    [call] = scene.cards(KIMS_CHAT)
+    assert "Author in SharePoint" in text_of(card_of(call))
+    assert handler.NOT_YOUR_PAGE in text_of(await press(world, call, "gap.done", BOB))
+    assert await read_decision(documents, name) is None
+    assert "Kim marked it as done" in text_of(await press(world, call, "gap.done", KIM))
+    kept = await documents.list_documents(Wanted("page_author"))
+    assert all("aad-kim" not in one.body and "Kim" not in one.body for one in kept)
+
+    told = await export_person(world.store, kim)  # type: ignore[arg-type]
+    assert PAGE in json.dumps(told["kept_about_you"])
+    later = now + timedelta(seconds=1)
+    deletion = await Deletions(documents).begin(Deletion(kim, "one", later, by=kim))
+    await delete(world.store, deletion)  # type: ignore[arg-type]
+    assert await read_author(documents, PAGE) is None
+    assert not await is_author(documents, kim)
+    await drop_authors_before(documents, later + timedelta(days=7))
+    assert not await documents.list_documents(Wanted("page_author"))
 
 
 async def test_an_owner_who_goes_leaves_the_decision_without_a_name_and_finds_it_in_their_file(

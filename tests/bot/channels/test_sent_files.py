@@ -20,6 +20,7 @@ from bot.channels.incoming import FILE_INFO, Reference, SentFile, parse_activity
 from bot.slack.files.attachments import to_attachments
 from bot.teams.files import TeamsFiles
 from core.records import Channel, Question
+from exporters.in_memory import recording
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
@@ -106,6 +107,24 @@ async def test_a_file_alone_in_teams_is_read_and_the_next_question_is_about_it(l
         assert [one.title for one in await library.pages()] == ["moving.md"]
         await world.parts.privacy.memories[-1](deletion)
         assert not await library.pages()
+
+
+async def test_files_that_were_read_and_those_that_were_not_are_told_without_their_names(
+    library: Library,
+) -> None:
+    async with a_reading_world(library) as world:
+        world.connector.files["moving.md"] = NOTES
+        there = a_file(f"{world.service_url}/sharepoint/moving.md")
+        gone = a_file(f"{world.service_url}/sharepoint/gone.md", "gone.md")
+        with recording() as told:
+            await world.ask("How much does the removal van hold?", id="1", attachments=[there])
+            await world.settled()
+            await world.ask("What is in it?", id="3", attachments=[gone])
+            await world.settled()
+        read = [event | {"seconds": event["seconds"] >= 0} for event in told.events("file_read")]
+        common = {"channel": "msteams", "seconds": True, "count": 1.0}
+        assert read == [common | {"outcome": "done"}, common | {"outcome": "failed"}]
+        assert {event["site"] for event in told.events("answer_sent")} == {"sent file"}
 
 
 async def test_of_what_teams_does_not_hand_out_it_is_said(library: Library) -> None:

@@ -161,6 +161,24 @@ async def test_a_claim_holds_others_off_until_it_runs_out(bench: Bench) -> None:
     assert (await bench.rule(given, reviewer=KIM)).settled_at
 
 
+async def test_a_reviewer_is_marked_once_while_their_claim_holds_and_again_after_it(bench: Bench) -> None:
+    async def marked(given: Answer) -> int:
+        mark = await bench.store.documents.get("reviewed", f"{given.id}|{ROBIN}", given.id)
+        return mark.version if mark else 0
+
+    given = await bench.flagged()
+    await bench.reviewing.claim(given.id, 1, ROBIN, "Robin")
+    await bench.rule(given)
+    assert await marked(given) == 1
+    other = await bench.flagged(2)
+    await bench.reviewing.claim(other.id, 1, ROBIN, "Robin")
+    review = await bench.desk.review(other.id)
+    assert review is not None
+    assert await bench.desk.change_review(replace(review, claimed_until=NOON))
+    await bench.reviewing.claim(other.id, 1, ROBIN, "Robin")
+    assert await marked(other) == 2
+
+
 async def test_skipping_gives_a_claim_back_and_is_remembered(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.reviewing.claim(given.id, 1, ROBIN, "Robin")

@@ -213,7 +213,7 @@ async def test_somebody_sees_what_they_asked_in_chat_and_nobody_elses(tab: Tab) 
     [
         (
             Verdict("r1", "Robin", Ruling.APPROVED, NOW),
-            "the answer stands",
+            "the answer is right",
             "You get 16 weeks [1].",
             "checked by a reviewer",
         ),

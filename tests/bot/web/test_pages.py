@@ -218,3 +218,39 @@ def test_addresses_in_a_text_can_be_opened_and_nothing_else_of_it(text: str, lin
     html = article(Page("/site/x", "T", sections, "h", datetime(2026, 11, 23, tzinfo=UTC)))
     assert re.findall(r'<a href="([^"]*)" rel="noopener noreferrer nofollow">', html) == links
     assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("href", "opened"),
+    [
+        ("https://x.example/a?b=1&c=2", "https://x.example/a?b=1&amp;c=2"),
+        ("//x.example/a", "https://x.example/a"),
+        ("carry-over.md#when", "https://docs.example/hr/carry-over.md#when"),
+        ("#when", "https://docs.example/hr/leave#when"),
+        ("javascript:alert(1)", ""),
+        ("java\nscript:alert(1)", ""),
+        ("data:text/html,x", ""),
+        ("mailto:hr@x.example", ""),
+        ("http://[::1", ""),
+        ('https://x.example/"onclick="alert(1)', "https://x.example/&quot;onclick=&quot;alert(1)"),
+    ],
+)
+def test_words_that_are_a_link_on_the_page_are_one_in_its_view_and_nothing_runs(
+    href: str, opened: str
+) -> None:
+    sections = (Section("A", "a", "- See carry over.\n- Or carry over.", 2, (("carry over", href),)),)
+    page = Page("https://docs.example/hr/leave", "T", sections, "h", datetime(2026, 11, 23, tzinfo=UTC))
+    html = article(page, quote="See carry")
+    links = re.findall(
+        r'<a href="([^"]*)" rel="noopener noreferrer nofollow" title="[^"]*">([^<]*)</a>', html
+    )
+    assert links == ([(opened, "carry"), (opened, " over")] if opened else [])
+    assert html.count('onclick="') == 0
+    assert "<li>Or carry over.</li>" in html, "once a link, once not"
+
+
+def test_a_link_between_pages_of_a_folder_opens_the_bots_own_and_nothing_else_of_the_bot() -> None:
+    links = (("Privacy", "privacy.md#what"), ("Delete", "/erase?all"), ("Up", "../../dashboard"))
+    sections = (Section("A", "a", "Privacy, Delete, Up", 2, links),)
+    html = article(Page("/site/docs/asking", "T", sections, "h", datetime(2026, 11, 23, tzinfo=UTC)))
+    assert re.findall(r'href="([^"]*)"', html) == ["/site/docs/privacy#what"]

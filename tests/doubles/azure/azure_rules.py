@@ -25,6 +25,31 @@ NAMES = {
 }
 """Names as each service wants them."""
 
+LOGS = {
+    "Microsoft.App/managedEnvironments": {"ContainerAppConsoleLogs", "ContainerAppSystemLogs"},
+    "Microsoft.Automation/automationAccounts": {"AuditEvent", "DscNodeStatus", "JobLogs", "JobStreams"},
+    "Microsoft.BotService/botServices": {"BotRequest"},
+    "Microsoft.DocumentDB/databaseAccounts": {
+        "ControlPlaneRequests",
+        "DataPlaneRequests",
+        "PartitionKeyRUConsumption",
+        "PartitionKeyStatistics",
+        "QueryRuntimeStatistics",
+    },
+    "Microsoft.Kusto/clusters": {
+        "Command",
+        "FailedIngestion",
+        "IngestionBatching",
+        "Journal",
+        "Query",
+        "SucceededIngestion",
+        "TableDetails",
+        "TableUsageStatistics",
+    },
+    "Microsoft.Storage/storageAccounts/blobServices": {"StorageDelete", "StorageRead", "StorageWrite"},
+}
+"""The categories that "Supported logs for …" of Microsoft's documentation lists, read on 2026-11-30."""
+
 
 def rule_of(of: str) -> Rule:
     """Return what is done with a type."""
@@ -217,7 +242,7 @@ def _schedule(change: Change) -> None:
 
 
 def _diagnostics(change: Change) -> None:
-    """A second one to the same workspace; a workspace that is not there."""
+    """A second one to the same workspace; a workspace that is not there; logs that the type does not have."""
     for other in change.azure.of_type(change.of):
         same_place = other.id.rpartition("/")[0] == change.id.rpartition("/")[0]
         if (
@@ -227,6 +252,10 @@ def _diagnostics(change: Change) -> None:
         ):
             change.refuse("Conflict", f"the workspace is used by {other.name}")
     change.azure.get(change.properties["workspaceId"])
+    of = change.azure.get(change.id.lower().rpartition("/providers/")[0]).of
+    told = {log["category"] for log in change.properties.get("logs", []) if "category" in log}
+    if unknown := told - LOGS.get(of, set()):
+        change.refuse("BadRequest", f"Category '{min(unknown)}' is not supported")
 
 
 MINUTES = {

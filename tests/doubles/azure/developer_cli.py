@@ -73,7 +73,7 @@ class DeveloperCli:
                 lambda match: self.environment.get(match[1]) or match[2] or "",
                 one["value"],
             )
-            found[name] = {"true": True, "false": False}.get(value, value)
+            found[name] = int(value) if value.isdigit() else {"true": True, "false": False}.get(value, value)
         return found
 
     def deploy(self) -> None:

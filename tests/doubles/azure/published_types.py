@@ -28,6 +28,11 @@ EVERYTHING = {
     "ASKPAGE_APP_TYPE": "SingleTenant",
     "ASKPAGE_APP_ID": "an-app",
     "ASKPAGE_APP_PASSWORD": "p",
+    "ASKPAGE_GIT_TOKENS": "g",
+    "ASKPAGE_CONFLUENCE_TOKENS": "c",
+    "ASKPAGE_SHAREPOINT_CLIENT_ID": "another-app",
+    "ASKPAGE_SHAREPOINT_CLIENT_SECRET": "s",
+    "ASKPAGE_NOTION_TOKEN": "n",
 }
 
 
@@ -159,6 +164,15 @@ def _member_mistakes(
         yield from mistakes(body, types.at(known["type"]), types, at)
 
 
+def find_newer(folder: Path, of: str) -> list[str]:
+    """Return the versions of a type, no previews, that are newer than this one."""
+    name, _, version = of.partition("@")
+    listed = git(folder, "ls-tree", "-r", "--name-only", "HEAD", "generated").splitlines()
+    there = re.compile(rf"/{re.escape(name.partition('/')[0].lower())}/(\d{{4}}-\d\d-\d\d)/types\.json$")
+    found = sorted({match[1] for match in map(there.search, listed) if match and match[1] > version[:10]})
+    return [one for one in found if read_published(folder, f"{name}@{one}")]
+
+
 def list_wanted() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every resource that is deployed with everything switched on, and in the usual way."""
     for given in ({}, EVERYTHING):
@@ -167,7 +181,8 @@ def list_wanted() -> Iterator[tuple[str, dict[str, Any]]]:
         cli.up()
         image = f"{cli.environment['AZURE_CONTAINER_REGISTRY_ENDPOINT']}/askpage-cuda:1"
         cli.azure.images[image] = "built"
-        cli.environment["TRAINING_IMAGE"] = image
+        cli.environment |= {"TRAINING_IMAGE": image, "MODEL_IMAGE": image}
+        cli.environment["ASKPAGE_MODEL_SERVER_KEY"] = "k" * 24
         cli.provision()
         yield from cli.azure.wanted
 
@@ -183,6 +198,9 @@ def _check(folder: Path) -> int:
         count += 1
         said = [f"there is no {of}"] if known is None else mistakes(body, known[1], known[0], of)
         bad |= dict.fromkeys(said)
+    for of in sorted(found):
+        if newer := find_newer(folder, of):
+            sys.stdout.write(f"{of}: newer ones are {', '.join(newer)}\n")
     sys.stdout.write("".join(f"{one}\n" for one in bad))
     sys.stdout.write(f"{count} bodies of {len(found)} types and versions; {len(bad)} mistakes\n")
     return min(len(bad), 1)

@@ -162,6 +162,7 @@ def test_the_site_of_an_answer_is_its_sources_host() -> None:
     elsewhere = Citation("https://example.com/a#b", "", "", "")
     assert derive_site(written(0, citations=(elsewhere,))) == "example.com"
     assert derive_site(written(0, citations=(replace(elsewhere, url="/site/a"),))) == "own pages"
+    assert derive_site(written(0, citations=(replace(elsewhere, url="/file/a"),))) == "sent file"
     assert derive_site(written(0, citations=(), passages=())) == "no page"
 
 

@@ -11,7 +11,15 @@ import pytest
 
 from feedback.store.base import StoreUnavailable
 from feedback.store.cosmos import CosmosStore
-from feedback.store.documents import TRIES, Document, Documents, Wanted, change_document, every_document
+from feedback.store.documents import (
+    TRIES,
+    Document,
+    Documents,
+    Wanted,
+    change_document,
+    every_document,
+    put_new,
+)
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question
 from tests.builders.stores import documents
@@ -53,6 +61,12 @@ async def test_putting_counts_the_version_up(documents: Documents) -> None:
     for body in ("one", "two", "three"):
         await documents.put(a_document(body=body))
     assert await documents.get("kind", "d1", "a1") == replace(a_document(body="three"), version=3)
+
+
+async def test_what_is_new_is_kept_and_what_was_there_is_replaced(documents: Documents) -> None:
+    for body in ("one", "two"):
+        await put_new(documents, a_document(body=body))
+    assert await documents.get("kind", "d1", "a1") == replace(a_document(body="two"), version=2)
 
 
 async def test_a_list_is_read_to_its_end_however_many_come_at_once(documents: Documents) -> None:

@@ -121,6 +121,7 @@ NEW_FIELDS = (
     '"similar":[],',
     '"search_version":"",',
     '"reviewed":"",',
+    '"tokens":null,',
     '"change":null,',
     '"about":"",',
     '"readers":{"principals":null},',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,8 +16,8 @@ import pytest
 from langchain_core.outputs import ChatGenerationChunk
 
 from bot.dialogs.answerer import PageAnswerer
-from core.records import Answer, Channel, Hit, Passage, Question
-from model.answering.chain import Answering, AnswerRules, StopWriting, always_acquire
+from core.records import Answer, Channel, Hit, Passage, Question, Tokens
+from model.answering.chain import Answering, AnswerRules, LoadedModel, StopWriting, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.inference.constrained import OutputConstraint
@@ -101,6 +102,32 @@ async def test_enough_stops_the_model_too() -> None:
         while heard[-1] != "(closed)":  # noqa: ASYNC110 - LangChain closes its layers one after the other
             await asyncio.sleep(0)
     assert len(heard) < 12
+
+
+async def test_an_answer_has_the_tokens_that_its_model_read_and_wrote_also_where_it_declines() -> None:
+    asked = question("How much parental leave do I get?")
+    for said, abstained in (("You get 12 weeks of paid leave.", False), (NOT_ON_PAGE, True)):
+        bot, chat = answering(said, Pages(LEAVE))
+        given = await bot.answer(asked)
+        read = sum(chat.get_num_tokens(str(message.text)) for message in chat.chats[0])
+        assert given.abstained is abstained
+        assert given.tokens == Tokens(read, 0, len(said.split()))
+    bot, _ = answering("never asked", Pages())
+    assert (await bot.answer(asked)).tokens is None
+
+
+async def test_a_stopped_answer_has_the_tokens_until_then_and_a_foreign_server_s_are_not_ours() -> None:
+    chat = CannedChatModel(["You get 12 weeks of paid leave. It must be taken within one year. Then ask."])
+    foreign = LoadedModel(chat, "canned-1", ours=False)
+    bot = Answering(lambda _: nullcontext(foreign), Pages(LEAVE), ALONE)
+    stream = bot.stream(question("How much parental leave do I get?"))
+    await anext(stream)
+    given = await stream.athrow(StopWriting())
+    read = sum(chat.get_num_tokens(str(message.text)) for message in chat.chats[0])
+    assert isinstance(given, Answer)
+    assert given.tokens is not None
+    assert (given.stopped, given.tokens.read, given.tokens.ours) == (True, read, False)
+    assert 7 <= given.tokens.written < 15
 
 
 async def test_a_supported_answer_streams_and_ends_with_its_citation() -> None:

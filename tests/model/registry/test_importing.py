@@ -187,6 +187,9 @@ def test_an_import_is_whole_live_and_not_repeated(tiny_models: Path, tiny_llama:
     assert version.builder.startswith("onnxruntime-genai")
     assert version.agreement["same"] > 0.8
     assert (version.agreement["tokens"], version.agreement["device"]) == (256, "cpu")
+    drafting = version.drafting
+    assert (drafting["prompts"], drafting["device"]) == (8, "cpu")
+    assert drafting["on"] == (drafting["same"] == 8 and drafting["faster"] >= 1.2)
     assert "model.onnx" in version.files
     assert not list(tiny_models.glob(".*.part"))
     seen: list[tuple[str, float]] = []
@@ -256,6 +259,7 @@ def test_a_gpu_import_writes_fp16_for_cuda_and_takes_over_from_the_processors_ve
     assert (version.precision, version.device) == ("fp16", "cuda")
     assert version.agreement.keys() in ({"why_not"}, {"prompts", "tokens", "same", "against", "device"})
     said = describe_import(version, "tiny-fp16")
-    assert len(said) == 1
+    assert len(said) == 2
+    assert said[1] == "Drafts are off: it cannot run here." or "Drafts are o" in said[1]
     assert "not measured: there is no GPU here" in said[0] or "are those of the model in torch" in said[0]
-    assert "tiny-a1-int8 stays live" in describe_import(version, "tiny-a1-int8")[1]
+    assert "tiny-a1-int8 stays live" in describe_import(version, "tiny-a1-int8")[2]

@@ -8,13 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from core.readers import EVERYONE, NOBODY, Readers
 from pages.fetch.client import FetchLimits
 from pages.fetched import AddressRefused
+from pages.index.embeddings import HashedEmbedder
+from pages.index.sqlite import FileIndex
+from pages.library import Library as PageLibrary
 from pages.sources import SourceAccess
+from pages.sources.authors import find_author
 from pages.sources.group_names import parse_group_names
 from pages.sources.sharepoint.address import parse_site_address
 from pages.sources.sharepoint.permissions import read_permissions
@@ -223,6 +228,32 @@ def _page(number: str, name: str, text: str) -> dict[str, Any]:
             "verticalSection": {"webparts": [standard]},
         },
     }
+
+
+async def test_who_changed_a_file_or_a_page_last_is_told_when_asked_and_an_app_is_nobody(
+    tenant: GraphTenant, docs: Library, reader: SourceReader, tmp_path: Path
+) -> None:
+    pages = tenant.library("b!pages", "SitePages", "list-1")
+    pages.add_file("p1", "Home.aspx", "", [], lastModifiedBy={"user": {"id": "aad-kim"}})
+    docs.items["i1"] |= {
+        "createdBy": {"user": {"id": "aad-ada"}},
+        "lastModifiedBy": {"application": {"id": "x"}},
+    }
+    docs.items["i2"] |= {"lastModifiedBy": {"application": {"id": "x"}}}
+    index = await FileIndex.open(tmp_path / "pages", HashedEmbedder())
+    async with reader.fetcher() as fetcher:
+        library = PageLibrary(index, fetcher, access=reader.access)
+        await library.refresh([reader.source])
+        there = {urlsplit(one.url).path.rpartition("/")[2]: one.url for one in await library.pages()}
+        assert await library.find_author(there["leave.md"]) == "aad-ada"
+        assert await library.find_author(there["travel.txt"]) == ""
+        assert await library.find_author(f"{SITE}/Unknown/leave.md") == ""
+        source = reader.source
+        assert await find_author(source, f"{SITE}/SitePages/Home.aspx", reader.access, fetcher) == "aad-kim"
+        assert await find_author(source, "https://evil.example.com/Home.aspx", reader.access, fetcher) == ""
+        assert await find_author(str(tmp_path), "/site/x", reader.access, fetcher) == ""
+        await library.close()
+    await index.close()
 
 
 async def test_a_service_that_asks_for_patience_gets_it_in_batches_too(
