@@ -118,7 +118,7 @@ async def test_the_retriever_and_the_chain_stand_in_somebody_elses_chain() -> No
                 "heading": "Parents",
                 "page_hash": "h",
                 "fetched_at": NOW.isoformat(),
-                "score": 1.0,
+                "score": 4.0,
                 "similarity": 0.9,
             },
         )
