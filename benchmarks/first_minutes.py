@@ -1,19 +1,26 @@
 """Walks a newcomer's first ten minutes in a browser; counts what helps, what ends dead, what axe finds.
 
-Run as: python -m benchmarks.first_minutes [--handbook FOLDER --handbook-questions FILE] [--models FOLDER]
+Run as: python -m benchmarks.first_minutes [docs] [handbook] [--models FOLDER] [--data FOLDER]
 
-A bot of its own is started over the project's docs (and a handbook) in a folder that is gone afterwards. The
-newcomer opens the chat page, presses what is suggested, asks thirty questions (each in a conversation of its
-own, or all in one), opens every link of an answer, presses thumbs down; a reviewer finds it in the queue; the
-dashboard, the reviewers', operators' and privacy pages are opened. `newcomers.jsonl` was written from the
-docs before the chain was; of a handbook's questions those are asked that stand at even steps through it.
+For each half a bot of its own is started over its pages, in a folder that is gone afterwards or, with --data,
+is kept, since reading a handbook takes minutes. A newcomer opens the chat page and asks that half's questions
+in one conversation (`--apart`: each in one of its own) and opens every link of an answer. With the docs,
+they press what is suggested and thumbs down, too; a reviewer finds it in the queue; the dashboard, the
+reviewers', operators' and privacy pages are opened.
+
+| questions | written |
+|---|---|
+| newcomers/docs_counted.jsonl, newcomers/handbook_counted.jsonl | from the pages, and never tuned on |
+| newcomers/docs_tuned.jsonl, newcomers/handbook_tuned.jsonl | with them, to tune on |
+| newcomers.jsonl, and the public data's questions/dev.jsonl | earlier; much was tuned on them |
 
     useful      the answer's own words, stated or quoted, name what the question's file wants (`must`), or it
-                is declined where the pages do not tell it
+                is declined where the pages do not tell it; with Wilson's 95 % interval
     dead end    a message without any button or link, a page or link that is not there, an error in the page
     axe         violations of accessibility on a page, in light, dark and narrow
 
-Prints one JSON object. Exit status 1 where more than MOST_WRONG are not useful, or anything else is found.
+Prints one JSON object for each half. Exit status 1 where fewer than `LEAST_USEFUL` of a half's questions are
+useful, or anything else is found.
 """
 
 from __future__ import annotations
@@ -29,17 +36,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from bot.cards.answer_text import NOTHING_FOUND
+from feedback.metrics.statistics import wilson
 from model.evaluation.question_sets import PageQuestion, is_right, read_questions
 from tests.browser.accessibility import find_violations
 from tests.browser.windows import CHROMIUM, FLAGS
 from tests.conftest import ROOT
 from tests.processes.serving import Served, serving
 
-QUESTIONS = 30
-MOST_WRONG = 6
+LEAST_USEFUL = 0.8
+"""24 of thirty."""
+NEWCOMERS = Path(__file__).with_name("newcomers")
 FIELD = "#question"
 DONE = "[data-key=react]"
 """Stands below an answer that is whole; a quotation has it, too, until the model's words take its place."""
@@ -71,15 +80,26 @@ class Count:
     answer_s: list[float] = field(default_factory=list[float])
 
     @property
+    def share(self) -> float:
+        """The share of the questions whose answers help."""
+        return self.useful / self.asked if self.asked else 0.0
+
+    @property
     def is_good(self) -> bool:
         """Whether a newcomer gets what they came for."""
-        return self.asked - self.useful <= MOST_WRONG and not self.dead_ends and not self.axe
+        return self.share >= LEAST_USEFUL and not self.dead_ends and not self.axe
+
+    def as_dict(self) -> dict[str, object]:
+        """Return all of it for JSON, with the share's interval."""
+        low, high = wilson(self.share, max(1, self.asked))
+        shares = {"share": round(self.share, 3), "from": round(low, 3), "to": round(high, 3)}
+        return {**shares, **asdict(self), "good": self.is_good}
 
 
 class Newcomer:
     """One window of a browser, and whoever sits before it."""
 
-    def __init__(self, page: Page, url: str, count: Count, *, apart: bool = True) -> None:
+    def __init__(self, page: Page, url: str, count: Count, *, apart: bool = False) -> None:
         """`apart`: each question, with the one before it, has a conversation of its own."""
         self.apart = apart
         self.page = page
@@ -173,71 +193,83 @@ class Newcomer:
             await self.look(path)
 
 
-async def walk(served: Served, questions: Sequence[PageQuestion], *, apart: bool) -> Count:
-    """Walk all of it once."""
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Pages, the questions that are asked over them, and whether all else is looked at, too."""
+
+    name: str
+    pages: Path
+    questions: Sequence[PageQuestion]
+    walks: bool
+
+
+async def walk(served: Served, half: Half, *, apart: bool) -> Count:
+    """Ask a half's questions, and walk where it walks."""
     count, url = Count(), f"http://localhost:{served.port}"  # as the bot names itself
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
-        page.set_default_timeout(20_000)
-        newcomer = Newcomer(page, url, count, apart=apart)
+        newcomer = Newcomer(await _open_window(browser), url, count, apart=apart)
         began = time.monotonic()
         await newcomer.open_chat()
-        await newcomer.look("the first screen")
-        await newcomer.judge(questions[0])
+        if half.walks:
+            await newcomer.look("the first screen")
+        await newcomer.judge(half.questions[0])
         count.to_first_answer_s = round(time.monotonic() - began, 1)
-        for asked in questions[1:]:
+        for asked in half.questions[1:]:
             await newcomer.judge(asked)
-        await newcomer.look("a conversation")
-        await newcomer.complain()
-        await newcomer.open_pages()
-        other = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
-        other.set_default_timeout(20_000)
-        second = Newcomer(other, url, count)
+        if half.walks:
+            await newcomer.look("a conversation")
+            await newcomer.complain()
+            await newcomer.open_pages()
+        second = Newcomer(await _open_window(browser), url, count)
         await second.open_chat()
         await second.press_suggestions()
         await browser.close()
     return count
 
 
-def choose(docs: Sequence[PageQuestion], handbook: Sequence[PageQuestion]) -> list[PageQuestion]:
-    """Return QUESTIONS questions, half of them of each where there are two, at even steps through a file."""
-    sets = [some for some in (docs, handbook) if some]
-    counts = [min(QUESTIONS // len(sets), len(some)) for some in sets]
-    return [
-        some[number * len(some) // count]
-        for some, count in zip(sets, counts, strict=True)
-        for number in range(count)
-    ]
+async def _open_window(browser: Browser) -> Page:
+    page = await browser.new_page(viewport={"width": 1100, "height": 900}, locale="en-GB")
+    page.set_default_timeout(20_000)
+    return page
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--questions", type=Path, default=Path(__file__).with_name("newcomers.jsonl"))
-    parser.add_argument("--handbook", type=Path, help="A folder of pages that is read beside the docs.")
-    parser.add_argument("--handbook-questions", type=Path, help="Questions about it.")
-    parser.add_argument("--data", type=Path, help="A data folder of `askpage setup`; else a temporary one.")
-    parser.add_argument("--one-conversation", action="store_true", help="Ask all questions in one.")
+    parser.add_argument("halves", nargs="*", metavar="HALF", help="docs, handbook; both where none is named")
+    parser.add_argument("--questions", type=Path, help="Others than those that only count, for one half.")
+    parser.add_argument("--handbook", type=Path, default=Path("../shared/data/handbook/pages"))
+    parser.add_argument("--data", type=Path, help="Keep the halves' data folders in this one.")
+    parser.add_argument("--apart", action="store_true", help="Ask each in a conversation of its own.")
     parser.add_argument("--models", type=Path, help="A folder of imported models; without it, quotes only.")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    given.halves = given.halves or ["docs", "handbook"]
+    if set(given.halves) - {"docs", "handbook"}:
+        parser.error("a half is docs or handbook")
+    if given.questions and len(given.halves) > 1:
+        parser.error("--questions is for one half: name docs or handbook")
+    return given
 
 
-async def run(given: argparse.Namespace) -> Count:
-    """Start a bot, walk, and stop it."""
-    pages = [ROOT / "docs", *([given.handbook] if given.handbook else [])]
-    of_handbook = read_questions(given.handbook_questions) if given.handbook_questions else []
-    questions = choose(read_questions(given.questions), of_handbook)
+def choose_half(name: str, given: argparse.Namespace) -> Half:
+    """Return what is asked of which pages."""
+    questions = read_questions(given.questions or NEWCOMERS / f"{name}_counted.jsonl")
+    is_docs = name == "docs"
+    return Half(name, ROOT / "docs" if is_docs else given.handbook, questions, is_docs)
+
+
+async def run(half: Half, given: argparse.Namespace) -> Count:
+    """Start a bot over a half's pages, walk, and stop it."""
     with tempfile.TemporaryDirectory() as folder:
-        data = given.data or Path(folder)
-        options: list[str] = ["--pages", ",".join(map(str, pages)), "--review-interval-s", "0.5"]
-        if not given.data and given.models:
-            await asyncio.to_thread(shutil.copytree, given.models, data / "models")
-        elif not given.data:
+        data = (given.data or Path(folder)) / half.name
+        options = ["--pages", str(half.pages), "--review-interval-s", "0.5"]
+        if not given.models:
             options += ["--base-model", "canned"]
-        if not given.data:
-            await set_up(data, options)
+        elif not (data / "models").exists():
+            await asyncio.to_thread(shutil.copytree, given.models, data / "models")
+        await set_up(data, options)
         async with serving(data, *options) as served:
-            return await walk(served, questions, apart=not given.one_conversation)
+            return await walk(served, half, apart=given.apart)
 
 
 async def set_up(data: Path, options: Sequence[str]) -> None:
@@ -250,9 +282,13 @@ async def set_up(data: Path, options: Sequence[str]) -> None:
 
 def main() -> None:
     """Print what was counted."""
-    count = asyncio.run(run(_parse(sys.argv[1:])))
-    print(json.dumps({**asdict(count), "good": count.is_good}, indent=1, ensure_ascii=False))
-    sys.exit(0 if count.is_good else 1)
+    given = _parse(sys.argv[1:])
+    good = True
+    for name in given.halves:
+        count = asyncio.run(run(choose_half(name, given), given))
+        good = good and count.is_good
+        print(json.dumps({name: count.as_dict()}, indent=1, ensure_ascii=False), flush=True)
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

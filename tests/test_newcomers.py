@@ -75,3 +75,15 @@ def test_each_question_is_in_one_fold_and_in_the_rest_of_all_others() -> None:
         assert len(fold) + len(rest) == len(QUESTIONS)
     with pytest.raises(SystemExit, match="K/N"):
         in_fold(QUESTIONS, "4/3")
+
+
+@pytest.mark.parametrize("half", ["docs_tuned", "docs_counted"])
+def test_what_answers_the_newer_questions_stands_in_the_docs(half: str) -> None:
+    asked = read_questions(FILE.parent / "newcomers" / f"{half}.jsonl")
+    missing = [
+        one.id
+        for one in asked
+        if any(text not in (ROOT / "docs" / one.page).read_text("utf-8") for text in one.evidence)
+    ]
+    assert len(asked) == 20
+    assert not missing

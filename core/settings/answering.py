@@ -90,7 +90,7 @@ class AnsweringSettings(Group):
         alias="state_confidence",
     )
     decline_below: float = Field(
-        0.1,
+        0.3,
         ge=0,
         le=1,
         description="Confidence below which nothing is quoted either: the bot declines.",

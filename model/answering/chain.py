@@ -94,20 +94,20 @@ class AnswerRules:
     `searched` passages are looked for and ordered anew, `matched` of them once more word by word (0: none),
     `passages` of them are gone on with. `state_from`:
     the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
-    either. `least_similarity`: cosine of the question and the best sentence (half of it where somebody named
-    a page) below which nothing near was found at all. `least_covered`: share of the answer's own content
-    words that must stand in what it cites. `first_token_s`: how long a model may read before its first word;
-    it reads `least_tokens` whatever that takes. `neighbours`: so many reviewed answers to other questions on
-    the same pages it reads, too, where it may read more than the least. `quotes` off leaves a model alone
-    with its passages, as the gate compares them: what passes its checks is the answer, and `span_sentences`
-    is what a version reads then that has not learned to read anything (0: all).
+    either. `least_similarity`: cosine of the question and the best sentence below which nothing near was
+    found at all. Where somebody named a page, half of both is enough. `least_covered`: share of the answer's
+    own content words that must stand in what it cites. `first_token_s`: how long a model may read before its
+    first word; it reads `least_tokens` whatever that takes. `neighbours`: so many reviewed answers to other
+    questions on the same pages it reads, too, where it may read more than the least. `quotes` off leaves a
+    model alone with its passages, as the gate compares them: what passes its checks is the answer, and
+    `span_sentences` is what a version reads then that has not learned to read anything (0: all).
     """
 
     searched: int = 20
     passages: int = 6
     matched: int = 5
     state_from: float = 0.72
-    decline_below: float = 0.1
+    decline_below: float = 0.3
     least_similarity: float = 0.32
     least_covered: float = 0.5
     first_token_s: float = 1.0
@@ -278,12 +278,13 @@ class Answering:
         follows = before is not None and asked.is_follow_up(question.text)
         page = question.page_url or (before.page_url if before and follows else None)
         with telemetry.span("search"):
-            queries = asked.build_queries(question.text, before, last)
-            english = translate_words(queries[0]) if self._rules.quotes else ""
-            queries = (*queries, english) if english else queries
+            own = asked.build_queries(question.text, before, last)
+            english = translate_words(own[0]) if self._rules.quotes else ""
+            queries = (*own, english) if english else own
             results = [await self._search(query, self._rules.searched, page) for query in queries]
-        at = max(range(len(results)), key=lambda at: _nearness(results[at]))
-        crossed = english if english and at == len(queries) - 1 else ""
+        at = self._choose_query(question.text, own, results[: len(own)])
+        at = len(own) if english and _nearness(results[-1]) > _nearness(results[at]) else at
+        crossed = english if at == len(own) else ""
         alone = bool(crossed) or queries[at] == asked.build_queries(question.text)[0]
         joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
@@ -310,6 +311,14 @@ class Answering:
             crossed,
             foreign,
         )
+
+    def _choose_query(self, text: str, queries: Sequence[str], results: Sequence[Sequence[Hit]]) -> int:
+        """Choose by what was found between a question alone, the first, and with the one before, the last."""
+        bound = asked.find_alone_bound(text)
+        if len(queries) == 1 or asked.may_stand_alone(text) or bound is None:
+            return max(range(len(results)), key=lambda at: _nearness(results[at]))
+        first = self._rank_hits(queries[0], asked.classify_question(text), results[0])[:1]
+        return 0 if _closeness(first) >= bound else len(queries) - 1
 
     async def _apply_lessons(
         self, query: str, question: Question, page: str | None, hits: Sequence[Hit]
@@ -347,7 +356,9 @@ class Answering:
 
     def _before_writing(self, found: SearchOutcome, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""
-        near = found.quote is not None and self._is_near(found) and found.likely >= self._rules.decline_below
+        least = self._rules.decline_below
+        likely = found.likely >= (least / 2 if found.question.page_url else least)
+        near = found.quote is not None and self._is_near(found) and likely
         return _make_quoted(found, version) if near else _make_declined(found, version)
 
     def _budget(self, profile: Profile) -> int:
@@ -477,7 +488,9 @@ def _make_quoted(found: SearchOutcome, version: str) -> Answer:
 
 
 def _make_declined(found: SearchOutcome, version: str) -> Answer:
-    near = grounding.find_nearest(found.text, found.passages)
+    """Decline, and cite what would have been quoted: one who is declined wrongly still finds the place."""
+    near = found.quote.source if found.quote else None
+    near = near or grounding.find_nearest(found.text, found.passages)
     return replace(
         _make_answer(found, version, AnswerKind.DECLINED),
         text=prompt.NOT_ON_PAGE,

@@ -144,12 +144,14 @@ _GENERIC = frozenset(
     dauert dauern kostet gilt frist formular temps coûte prend formulaire marche obligatoire tiempo cuesta
     tarda plazo
     formulario obligatorio examples details explain email address phone number contact price amount rate date
-    dates else reason sure ok okay true first later up out time
+    dates else reason sure ok okay true first later up out time one ones myself now as set put right
     """.split()  # noqa: SIM905 - a list of words reads better so
 )
 """Words that say something only of what was spoken of before."""
 _FEW = 3
 _OWN = 2
+_ALONE_FROM, _ALONE_FROM_WITH_ONE = 0.4, 0.48
+"""Cosines; from 0.38 to 0.46 and from 0.46 to 0.50 nothing changes (LOG.md)."""
 
 # Kinds
 
@@ -272,7 +274,7 @@ def is_follow_up(text: str) -> bool:
     asks = bool(_QUESTION_WORD.search(asked) or _ASKS_WHETHER.match(asked))
     if not asks:
         return _is_ellipsis(asked, named)
-    own = [word for word in named if word not in _GENERIC]
+    own = _find_own_words(asked)
     bare = len(own) <= bool(_ASKS_OF_A_PART.match(asked)) and not any(map(str.isdigit, asked))
     return (bare and not _names_it(asked)) or (len(own) < _FEW and _points_back(asked, language))
 
@@ -293,24 +295,45 @@ def build_query(text: str, before: Question | None = None, answered: Answer | No
 def build_queries(
     text: str, before: Question | None = None, answered: Answer | None = None
 ) -> tuple[str, ...]:
-    """Return what to search for, in one way or in two: what may be a follow-up or may not is both.
+    """Return what to search for, in one way or in two, alone first: what may be a follow-up or not is both.
 
-    Of two, the search whose nearest passage is more similar counts. To join a question with another subject's
-    costs half of what is found, to search for a follow-up alone as much; the nearer of two loses little
-    either way.
+    To join a question with another subject's costs half of what is found, to search for a follow-up alone as
+    much. `find_alone_bound` and `may_stand_alone` tell which of two counts.
     """
     joined = build_query(text, before, answered)
     alone = strip_chatter(text)
-    return (alone, joined) if joined != alone and may_stand_alone(text) else (joined,)
+    both = may_stand_alone(text) or find_alone_bound(text) is not None
+    return (alone, joined) if joined != alone and both else (joined,)
 
 
 def may_stand_alone(text: str) -> bool:
-    """Tell whether a seeming follow-up stands alone: "and how do I reset my password?"."""
+    """Tell whether a seeming follow-up stands alone: "and how do I reset my password?".
+
+    The search whose nearest passage is more similar counts then.
+    """
     asked = strip_chatter(text)
     opener = _STRONG_OPENER.match(asked) or _WEAK_OPENER.match(asked) or _LINK.match(asked)
     rest = asked[opener.end() :] if opener else asked
-    own = [word for word in find_subject_words(rest) if word not in _GENERIC]
-    return len(own) >= _OWN and not _points_back(rest, detect_language(asked))
+    return len(_find_own_words(rest)) >= _OWN and not _points_back(rest, detect_language(asked))
+
+
+def find_alone_bound(text: str) -> float | None:
+    """Return from which similarity on of its place a question that points back is meant alone; None: never.
+
+    "It" may be what was spoken of, and it may be the bot, the company, or what the question names itself:
+    "can it translate answers?". What the pages say on the question alone tells: a sentence that is so near
+    is no chance. The more words of its own a question has, the less near it has to be. Measured on English
+    pages; in other languages the question before is joined as ever.
+    """
+    asked = strip_chatter(text)
+    if detect_language(asked) not in (ENGLISH, "") or _STRONG_OPENER.match(asked):
+        return None
+    own = len(_find_own_words(asked))
+    return None if own == 0 else _ALONE_FROM if own >= _OWN else _ALONE_FROM_WITH_ONE
+
+
+def _find_own_words(asked: str) -> list[str]:
+    return [word for word in find_subject_words(asked) if word not in _GENERIC]
 
 
 def _subject(before: Question, answered: Answer | None) -> str:

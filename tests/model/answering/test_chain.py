@@ -330,6 +330,22 @@ async def test_a_follow_up_searches_with_its_question_and_continues_the_prompt(s
     assert after[-1].text.endswith("Question: And within how long?")
 
 
+@pytest.mark.parametrize(("similarity", "found"), [(0.7, "Languages"), (0.2, "Leave")])
+async def test_what_points_back_is_meant_alone_where_the_pages_have_a_near_place_for_it(
+    similarity: float, found: str
+) -> None:
+    async def search(query: str, _limit: int, _page: str | None) -> Sequence[Hit]:
+        if "parental" in query:
+            return [Hit(passage(LEAVE), 1.0, 0.9)]
+        return [Hit(passage("The bot never translates its answers.", "languages"), 1.0, similarity)]
+
+    bot = Answering(always_acquire(CannedChatModel(["no"]), "canned-1"), search, AnswerRules())
+    first = await bot.answer(question("How much parental leave do I get?"))
+    outcome = await bot.find(question("Can it translate the answers for me?", number=2), [first])
+    assert outcome.hits[0].passage.title == found
+    assert bool(outcome.before) is (found == "Leave")
+
+
 async def test_a_follow_up_on_whole_passages_does_not_show_them_again() -> None:
     pages = Pages(LEAVE, TRAVEL)
     bot, chat = answering("You get 12 weeks of paid leave.", pages, WHOLE)

@@ -83,7 +83,7 @@ async def test_the_pages_own_words_come_first_and_are_stated_where_the_search_is
 
 
 async def test_what_the_search_doubts_is_quoted_with_further_places() -> None:
-    answer = await answering("I like turtles.", DOUBTFUL).answer(question())
+    answer = await answering("I like turtles.", DOUBTFUL, decline_below=0.1).answer(question())
     assert answer.kind is AnswerKind.QUOTED
     assert answer.text == "Leave is for everybody. It is good to rest."
     assert sorted(one.quote for one in answer.citations[1:]) == [
@@ -98,6 +98,18 @@ async def test_what_the_search_doubts_is_quoted_with_further_places() -> None:
 async def test_where_nothing_is_near_the_bot_declines(hits: Sequence[Hit]) -> None:
     answer = await answering("12 weeks.", hits, decline_below=0.3).answer(question())
     assert answer.kind is AnswerKind.DECLINED
+
+
+@pytest.mark.parametrize(("page", "kind"), [(None, AnswerKind.DECLINED), ("/site/a", AnswerKind.QUOTED)])
+async def test_half_the_confidence_is_enough_to_quote_from_a_page_that_somebody_named(
+    page: str | None, kind: AnswerKind
+) -> None:
+    quoted = await answering("I like turtles.", DOUBTFUL, decline_below=0.1).answer(question())
+    assert quoted.confidence is not None
+    bot = answering("I like turtles.", DOUBTFUL, decline_below=quoted.confidence * 1.5)
+    answer = await bot.answer(replace(question(), page_url=page))
+    assert answer.kind is kind
+    assert any(quoted.marked in one.quote for one in answer.citations), "a decline still shows the place"
 
 
 async def test_a_capable_models_words_are_stated_once_they_are_checked() -> None:

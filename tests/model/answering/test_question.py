@@ -16,6 +16,7 @@ from model.text.question import (
     build_queries,
     build_query,
     classify_question,
+    find_alone_bound,
     is_follow_up,
     is_keywords,
     may_stand_alone,
@@ -152,6 +153,48 @@ def test_what_may_be_a_follow_up_or_not_is_searched_for_both_ways() -> None:
     assert len(build_queries("and for part-timers?", LEAVE)) == 1
     assert build_queries("who approves overtime?", LEAVE) == ("who approves overtime?",)
     assert not may_stand_alone("and how long after that?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can it translate the answers for me",
+        "which LLM is this using out of the box",
+        "does it work in WhatsApp?",
+        "how do they decide what is a good answer",
+        "can I call them at night too?",
+    ],
+)
+def test_what_points_back_and_has_words_of_its_own_is_searched_for_both_ways(text: str) -> None:
+    assert build_queries(text, LEAVE) == (text, f"{text} {LEAVE.text}")
+
+
+def test_the_more_words_of_its_own_a_question_has_the_less_near_its_place_must_be() -> None:
+    one, two = find_alone_bound("which port does it use"), find_alone_bound("can it translate the answers")
+    assert one is not None
+    assert two is not None
+    assert one > two
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "how long does that take",
+        "where do I get one",
+        "can I make one myself",
+        "can I do it now",
+        "and in Teams?",
+        "Wer bekommt das Formular?",
+        "qui approuve ça ?",
+        "¿eso incluye a los becarios?",
+        "それはいつですか",
+    ],
+)
+def test_without_words_of_its_own_or_in_other_languages_the_question_before_is_always_joined(
+    text: str,
+) -> None:
+    assert find_alone_bound(text) is None
+    assert len(build_queries(text, LEAVE)) == 1
 
 
 @pytest.mark.parametrize(

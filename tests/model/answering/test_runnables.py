@@ -26,7 +26,7 @@ asked_for: list[tuple[str, int, str | None]] = []
 async def search(question: str, limit: int, page_url: str | None) -> list[Hit]:
     await asyncio.sleep(0)
     asked_for.append((question, limit, page_url))
-    return [Hit(Passage("/site/leave", "Leave", "Parents", PAGE, "h", NOW), 1.0, 0.9)]
+    return [Hit(Passage("/site/leave", "Leave", "Parents", PAGE, "h", NOW), 4.0, 0.9)]
 
 
 def chain_of(*lines: str, delay_s: float = 0.0) -> AnswerChain:
@@ -118,7 +118,7 @@ async def test_the_retriever_and_the_chain_stand_in_somebody_elses_chain() -> No
                 "heading": "Parents",
                 "page_hash": "h",
                 "fetched_at": NOW.isoformat(),
-                "score": 1.0,
+                "score": 4.0,
                 "similarity": 0.9,
             },
         )
