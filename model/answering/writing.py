@@ -130,8 +130,7 @@ def is_repetitive(sentence: str) -> bool:
 async def _stream_sentences(
     chat: BaseChatModel, task: WritingTask, started: float
 ) -> AsyncGenerator[CheckedDraft]:
-    text, first_token_s, ending = "", None, Ending.OPEN
-    shown = CheckedDraft()
+    text, said, first_token_s, ending = "", "", None, Ending.OPEN
     used: Tokens | None = None
     stream = cast("AsyncGenerator[AIMessageChunk]", _make_chain(chat).astream(task))
     async with aclosing(stream):  # whoever leaves it stops the model
@@ -145,9 +144,9 @@ async def _stream_sentences(
             if not _AT_A_STOP.search(before[-_STOP_WITHIN:]):
                 continue
             written = _check_sentences(task, text, first_token_s, Ending.OPEN)
-            if written.text != shown.text and written.text.startswith(shown.text):
-                shown = replace(written, tokens=_estimate_tokens(chat, task, text))
-                yield shown
+            if written.text != said and written.text.startswith(said):
+                said = written.text
+                yield replace(written, tokens=_estimate_tokens(chat, task, text))
             if written.failed >= _MOST_FAILED:
                 break
     used = used or _estimate_tokens(chat, task, text)

@@ -299,12 +299,12 @@ class _Worker:
         """Return what the process makes of a body. Raises EOFError or OSError when it dies."""
         self._tasks += 1
         watching = asyncio.create_task(self._watch_memory())
+        reply: dict[str, Any] = {"refused": [TOO_MUCH_MEMORY, {}], "ends": True}
         try:
             reply = await self._exchange(head, body)
         except (EOFError, OSError):
             if not self._is_out_of_memory:
                 raise
-            reply = {"refused": [TOO_MUCH_MEMORY, {}], "ends": True}
         finally:
             watching.cancel()
         self.goes_on = self._tasks < _MOST_TASKS and not reply.get("ends") and not self._is_at_limit()
