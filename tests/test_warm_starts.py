@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -26,7 +27,8 @@ def worker(warm_reader: str) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.read(10)[8:] == b"{}"
+        size = int.from_bytes(process.stdout.read(8), "big")
+        assert json.loads(process.stdout.read(size))["memory_bytes"] == 1 << 30
         yield process
 
 

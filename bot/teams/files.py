@@ -14,7 +14,7 @@ from bot.channel import ChannelError, Undeliverable
 from bot.channels.incoming import SentFile
 from bot.teams.connector import BotConnector
 from core.text import Json
-from core.translation import mark, say
+from core.translation import mark
 from pages.fetch.client import Fetcher
 from pages.fetched import Fetched, PageGone, PageUnreachable, refuse_too_large
 from pages.kinds import choose_sent_kind
@@ -42,7 +42,7 @@ class TeamsFiles:
 
     async def download(self, file: SentFile, conversation: Json) -> Fetched:
         if not file.address:
-            raise PageUnreachable(say(NO_ADDRESS))
+            raise PageUnreachable(NO_ADDRESS)
         if file.declared.startswith("image/"):
             return await self._download_picture(file, conversation)
         return await self._fetcher.download(file.address, file.name)
@@ -52,9 +52,9 @@ class TeamsFiles:
         try:
             body = await self._connector.download(conversation, file.address, most)
         except Undeliverable as error:
-            raise PageGone(say(NOT_HANDED_OUT)) from error
+            raise PageGone(NOT_HANDED_OUT) from error
         except ChannelError as error:
-            raise PageUnreachable(say(LATER)) from error
+            raise PageUnreachable(LATER) from error
         if len(body) > most:
             raise refuse_too_large("Teams", most)
         return Fetched(file.address, body, choose_sent_kind(file.name, file.declared))

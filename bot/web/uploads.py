@@ -84,11 +84,11 @@ class Uploads:
     async def download(self, file: SentFile, conversation: Json) -> Fetched:
         """Return a file that was uploaded in this conversation. Raises PageGone."""
         if not self._is_ours(file.address, str(conversation.get("id"))):
-            raise PageGone(say(GONE))
+            raise PageGone(GONE)
         try:
             body = await asyncio.to_thread((self._folder / file.address).read_bytes)
         except OSError as error:
-            raise PageGone(say(GONE)) from error
+            raise PageGone(GONE) from error
         return Fetched(file.address, body, choose_sent_kind(file.name))
 
     async def release(self, file: SentFile) -> None:

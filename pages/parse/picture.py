@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageOps, ImageStat
 
+from core.phrases import mark
 from core.records import Section
 from pages.fetched import PageUnreadable
 from pages.parse.extracted import Extracted
@@ -25,11 +26,13 @@ _SMALL = 1_800
 """Longest edge of a picture that is enlarged, pixels."""
 _DARK = 110
 """Mean brightness, 0 to 255, below which letters are taken to be light on dark."""
-OFF = (
+OFF = mark(
     "I cannot read pictures: the reading of their text is not switched on here. Please type what it says, or "
     "send the file that it was taken from."
 )
-NO_TEXT = (
+TOO_LARGE = mark("That picture is too large to be read; please send a part of it.")
+DAMAGED = mark("That picture is damaged, or of a kind that I cannot open.")
+NO_TEXT = mark(
     "I can make out no text in that picture. Please send one with larger and sharper letters, or type what "
     "it says."
 )
@@ -43,9 +46,9 @@ def read_picture(body: bytes) -> Extracted:
     try:
         found = list(_read_all(body, reader))
     except Image.DecompressionBombError:
-        raise PageUnreadable("That picture is too large to be read; please send a part of it.") from None
+        raise PageUnreadable(TOO_LARGE) from None
     except (OSError, ValueError, SyntaxError, EOFError):
-        raise PageUnreadable("That picture is damaged, or of a kind that I cannot open.") from None
+        raise PageUnreadable(DAMAGED) from None
     finally:
         reader.close()
     if not found:

@@ -27,7 +27,6 @@ from bot.channels.incoming import Incoming, Reference, SentFile
 from core.bounded_dict import BoundedDict
 from core.records import FILE_ADDRESS, Channel, Page, Question
 from core.text import Json
-from core.translation import say
 from feedback.analytics import events
 from feedback.privacy.deletion_log import Deletion
 from feedback.store.base import FeedbackStore, StoreUnavailable, moment
@@ -147,14 +146,14 @@ class SentFiles:
         address = question.page_url or ""
         kept = await self._documents.get(KIND, _id(address))
         if kept is not None and kept.state != _digest(question.conversation):
-            raise PageUnreachable(say(GONE))
+            raise PageUnreachable(GONE)
         reference = Reference.load(question.reply_to)
         files = reference.files if reference else ()
         names = tuple(one.name for one in files) or (_read(kept).names if kept else ())
         if self._pages is None or (kept is not None and await self._pages.is_known(address)):
             return names
         if reference is None or not files or address != name_address(question.id):
-            raise PageUnreachable(say(GONE))
+            raise PageUnreachable(GONE)
         await self._keep(question, names)
         began, done = time.monotonic(), False
         try:
@@ -211,7 +210,7 @@ class SentFiles:
             await self._pages.read_file(address, parts)
         except IndexUnavailable as error:
             log.warning("a file that was sent could not be kept: %s", error)
-            raise PageUnreachable(say(NOT_NOW)) from error
+            raise PageUnreachable(NOT_NOW) from error
         except PageRefused:
             await self._documents.remove(KIND, _id(address))
             self._known.clear()

@@ -18,7 +18,7 @@ from bot.slack.client import SlackApi, Workspace
 from bot.slack.events import parse_place
 from bot.slack.files.attachments import to_attachments
 from core.text import Json
-from core.translation import mark, say
+from core.translation import mark
 from pages.fetch.client import Fetcher
 from pages.fetched import Fetched, PageGone, PageUnreachable
 
@@ -42,11 +42,11 @@ class SlackFiles:
             address = file.address or await self._look_up(file.id, where)
             token = await self._api.token(where)
         except Undeliverable as gone:
-            raise PageGone(say(GONE)) from gone
+            raise PageGone(GONE) from gone
         except OSError as error:
-            raise PageUnreachable(say(LATER)) from error
+            raise PageUnreachable(LATER) from error
         if not (is_https(address) or self._is_double):
-            raise PageGone(say(GONE))
+            raise PageGone(GONE)
         return await self._fetcher.download(address, file.name, {"Authorization": f"Bearer {token}"})
 
     async def release(self, file: SentFile) -> None:
@@ -57,11 +57,11 @@ class SlackFiles:
         try:
             found = await self._api.call("files.info", where, {"file": file_id})
         except OSError as error:
-            raise PageGone(say(GONE)) from error
+            raise PageGone(GONE) from error
         attachments: Sequence[Json] = to_attachments(
             [to_object(found.get("file")) | {"file_access": "visible"}]
         )
         address = to_text(to_object(attachments[0].get("content")).get("downloadUrl"))
         if not address:
-            raise PageGone(say(GONE))
+            raise PageGone(GONE)
         return address

@@ -147,7 +147,7 @@ REFUSED: list[tuple[str, Sent, int, str]] = [
             )
         ),
         403,
-        "cannot be asked on this site",
+        "can no longer be asked on this site",
     ),
     # other people's conversations
     ("somebody else's conversation", Sent(where=lambda world: world.bob.conversation), 404, GONE),

@@ -97,7 +97,8 @@ async def test_an_answer_under_way_is_finished_by_the_version_that_began_it_and_
 ) -> None:
     memory = Memory()
     async with swapping(models_dir, memory) as running:
-        items: AsyncIterator[str | Answer] = Answering(running.acquire, search).stream(question(1))
+        bot = Answering(running.acquire, search, AnswerRules(decline_below=0.0))
+        items: AsyncIterator[str | Answer] = bot.stream(question(1))
         begun = await anext(items)  # the quotation; the model has not written yet
         promote(models_dir, "second")
         await until(running, "second")
