@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.cards.model import choices, list_reasons, say_kept
+from bot.cards.model import choices
 from bot.dialogs.models import Deciding, Press
 from bot.dialogs.review import Refused
 from bot.page_passes import Visitor
@@ -63,11 +63,7 @@ class VersionDesk:
         if view is None:
             return {"decisions": 0, "may": [str(one) for one in _list_plain(name, standing)], "why": []}
         may = [str(one) for one in choices(view)]
-        return {
-            "decisions": len(view.decisions),
-            "may": may,
-            "why": list(map(say_kept, list_reasons(view.comparison))),
-        }
+        return {"decisions": len(view.decisions), "may": may, "why": list(view.comparison.reasons)}
 
     async def decide(self, deed: Deed, choice: Choice, visitor: Visitor) -> str:
         """Do it; return what is said of it. Raises Refused and StoreError."""

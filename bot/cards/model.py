@@ -134,7 +134,7 @@ def _draw_card(view: ModelView, answer_characters: int) -> Card:
         line(_stands(view), color="Accent"),
         *_draw_decisions(view.decisions),
         heading(say(_SAYS[comparison.decision])),
-        *(line(f"• {_say_kept(reason)}") for reason in list_reasons(comparison)[:MAX_REASONS]),
+        *(line(f"• {_say_kept(reason)}") for reason in _list_reasons(comparison)[:MAX_REASONS]),
         *_figures(comparison),
         *_worst(comparison, answer_characters),
         small_print(_origin(comparison)),
@@ -142,7 +142,7 @@ def _draw_card(view: ModelView, answer_characters: int) -> Card:
     return Card(body, _actions(view), f"{head}. {say(_SAYS[comparison.decision])}. {_stands(view)}")
 
 
-def list_reasons(comparison: Comparison) -> Sequence[str]:
+def _list_reasons(comparison: Comparison) -> Sequence[str]:
     """Return the reasons, those that can be said in other languages as phrases."""
     return read_phrases(comparison.phrases, comparison.reasons)
 
