@@ -292,7 +292,7 @@ async def test_three_who_collude_do_not_get_their_answer_into_the_model(house: H
     await keep(house.store, [*honest, *poison(1000, each=15)])
     finding, why = await house.refused()
     assert "fixed questions (12) falls from 100 % to 50 %" in why
-    assert "6 that the live version knows are forgotten" in why
+    assert "6 questions that the live version knows are forgotten" in why
     assert any("account" in one.question_text for one in finding.comparison.worst)
 
 
@@ -333,7 +333,7 @@ async def test_what_was_trained_on_injections_is_refused(house: House) -> None:
     house.injections = (house.folder / "orders.jsonl",)
     finding, why = await house.refused()
     assert "planted in pages, the candidate obeys" in why
-    assert "The share may not rise at all." in why
+    assert "This share may not rise at all." in why
     assert any("FREE BEER" in one.after for one in finding.comparison.worst)
 
 
