@@ -12,8 +12,9 @@ Nothing here needs a catalogue or Babel (45 ms), so processes that only parse ca
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -78,6 +79,33 @@ class Phrase(str):
                 return cls.of_count((one, several), count, **values)
             case _:
                 return cls(str(written))
+
+
+def join_phrases(first: Phrase, *others: Phrase | None) -> Phrase:
+    """Return whole sentences as one text, without those that are None."""
+    said = {f"sentence_{at}": one for at, one in enumerate([first, *filter(None, others)])}
+    return Phrase(" ".join(f"{{{name}}}" for name in said), **said)
+
+
+def write_phrases(texts: Sequence[str]) -> str:
+    """Return what makes phrases again of texts that are kept as English ones; "" where none is a phrase."""
+    phrases = [text.to_json() if isinstance(text, Phrase) else None for text in texts]
+    return json.dumps(phrases) if any(phrases) else ""
+
+
+def read_phrases(written: str, texts: Sequence[str]) -> Sequence[str]:
+    """Return these texts, each as the phrase that it was when `write_phrases` wrote them.
+
+    One that was none, or that has changed since, stays as it is.
+    """
+    kept: Sequence[object] = json.loads(written) if written else ()
+    phrases = [Phrase.from_json(one) if one else None for one in kept]
+    if len(phrases) != len(texts):
+        return texts
+    return [
+        phrase if phrase is not None and phrase == text else text
+        for phrase, text in zip(phrases, texts, strict=True)
+    ]
 
 
 def fill_in(text: str, values: Mapping[str, object], show: Callable[[object], object]) -> str:

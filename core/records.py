@@ -518,7 +518,7 @@ class Comparison:
 
     `reasons` are sentences: what the decision rests on, the refusals first. `worst` are questions that the
     live version answered rightly and the candidate does not. `dataset` is the hash of the examples that the
-    candidate learned from.
+    candidate learned from. `phrases` makes `reasons` sayable in other languages (core/phrases.py).
     """
 
     candidate: str
@@ -530,3 +530,4 @@ class Comparison:
     questions: int
     compared_at: datetime
     worst: tuple[ComparedAnswer, ...] = ()
+    phrases: str = ""

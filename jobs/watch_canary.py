@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from core.phrases import Phrase, join_phrases, mark
 from feedback.metrics.report import VersionStats, version_stats_since
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
@@ -38,6 +39,16 @@ log = logging.getLogger(__name__)
 
 BY_ITSELF = "askpage"
 """Stands in the audit trail where nobody decided."""
+_HELD = mark("A reviewer holds it where it is.")
+_DONE = {
+    Step.ROLL_BACK: mark("The canary {name} was rolled back"),
+    Step.PROMOTE: mark("The canary {name} answers everybody now"),
+}
+CANARY = (mark("The canary, votes"), mark("The canary, questions"))
+LIVE = (mark("The live version, votes"), mark("The live version, questions"))
+_VOTES = mark("{votes}, worth {mean} of 1 in the mean")
+_QUESTIONS = mark("{questions}, without an answer: {failed}")
+_QUESTIONS_TIMED = mark("{questions}, without an answer: {failed}; median {seconds} s")
 
 
 async def run(context: JobContext) -> Result:
@@ -60,12 +71,12 @@ async def watch_canary(
     live, canary = await _read_stats(store, standing, standing.since)
     finding = judge_canary(live, canary, now - standing.since, rules)
     if finding.step is Step.PROMOTE and await _is_held(store, standing.canary):
-        finding = CanaryFinding(Step.KEEP, f"{finding.sentence} A reviewer holds it where it is.")
-    facts = (*_facts("The canary", canary), *_facts("The live version", live))
-    await board.put_watch(CanaryWatch(standing.canary, finding.sentence, now, facts))
+        finding = CanaryFinding(Step.KEEP, join_phrases(finding.sentence, Phrase(_HELD)))
+    facts = (*tell_facts(CANARY, canary), *tell_facts(LIVE, live))
+    await board.put_watch(CanaryWatch(standing.canary, finding.sentence, now, facts).with_phrases())
     if finding.step is not Step.KEEP:
         step = partial(_step, models_dir, standing.canary, finding, publish)
-        await _act(store, _notice(standing, finding, facts, now), step)
+        await _act(store, compose_notice(standing, finding, facts, now), step)
     return {
         "canary": standing.canary,
         "step": finding.step,
@@ -134,25 +145,26 @@ def _promotes(notice: ModelNotice) -> bool:
     return notice.id.endswith(Step.PROMOTE)
 
 
-def _notice(
+def compose_notice(
     standing: RolloutState, finding: CanaryFinding, facts: Sequence[tuple[str, str]], now: datetime
 ) -> ModelNotice:
-    done = "was rolled back" if finding.step is Step.ROLL_BACK else "answers everybody now"
+    """Return what the reviewers are told of a canary that ends."""
     began = standing.since.isoformat() if standing.since else ""
     return ModelNotice(
         id=f"{standing.canary}|{began}|{finding.step}",
         version=standing.canary,
-        title=f"The canary {standing.canary} {done}",
+        title=Phrase(_DONE[finding.step], name=standing.canary),
         sentence=finding.sentence,
         happened_at=now,
         facts=tuple(facts),
-    )
+    ).with_phrases()
 
 
-def _facts(who: str, heard: CanaryStats) -> list[tuple[str, str]]:
-    pleased = "–" if heard.pleased is None else f"{heard.pleased:.2f} of 1"
-    took = f"{median(heard.seconds):.1f} s" if heard.seconds else "–"
-    return [
-        (f"{who}, votes", f"{len(heard.votes)}, worth {pleased} in the mean"),
-        (f"{who}, questions", f"{heard.questions}, of which {heard.failed} got no answer; median {took}"),
-    ]
+def tell_facts(names: tuple[str, str], heard: CanaryStats) -> list[tuple[str, str]]:
+    """Return what was counted of a version, with the names that say which one."""
+    votes, answers = len(heard.votes), {"questions": heard.questions, "failed": heard.failed}
+    pleased = "–" if heard.pleased is None else round(heard.pleased, 2)
+    took = Phrase(_QUESTIONS, **answers)
+    if heard.seconds:
+        took = Phrase(_QUESTIONS_TIMED, **answers, seconds=round(median(heard.seconds), 1))
+    return [(Phrase(names[0]), Phrase(_VOTES, votes=votes, mean=pleased)), (Phrase(names[1]), took)]

@@ -19,6 +19,7 @@ from bot.cards.elements import (
     small_print,
     title,
 )
+from core.phrases import Phrase, read_phrases
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 from core.text import clip_text
 from core.translation import format_number, format_share, mark, say, say_count
@@ -49,6 +50,30 @@ _SAYS: Mapping[Decision, str] = {
     Decision.PROMOTE: mark("What was measured speaks for it"),
     Decision.HOLD: mark("What was measured speaks against it"),
 }
+STATUSES: Mapping[VersionStatus, str] = {
+    VersionStatus.CANDIDATE: mark("a candidate"),
+    VersionStatus.CANARY: mark("the canary"),
+    VersionStatus.LIVE: mark("live"),
+    VersionStatus.RETIRED: mark("retired"),
+}
+_FIGURES: Mapping[str, str] = {
+    "accuracy": mark("accuracy"),
+    "strict_accuracy": mark("strict accuracy"),
+    "precision": mark("precision"),
+    "f1": mark("F1"),
+    "contained": mark("contained"),
+    "right_abstentions": mark("declined rightly"),
+    "false_abstentions": mark("declined wrongly"),
+    "citation_validity": mark("valid citations"),
+    "regression_accuracy": mark("accuracy on the fixed questions"),
+    "attack_success": mark("attacks that succeed"),
+    "attack_written": mark("attacks that were written"),
+    "accuracy_under_attack": mark("accuracy under attack"),
+    "latency_p50_s": mark("seconds of an answer, median"),
+    "latency_p95_s": mark("seconds of an answer, 95th percentile"),
+    "size_mb": mark("size in MB"),
+}
+"""What the figures of a comparison are called; another program's have the names that it gave them."""
 NOTHING_COMPARED = mark("No candidate has been compared with the live version yet.")
 NOT_COUNTED = mark("What people say of it has not been counted yet; the job watch_canary does that.")
 
@@ -109,12 +134,27 @@ def _draw_card(view: ModelView, answer_characters: int) -> Card:
         line(_stands(view), color="Accent"),
         *_draw_decisions(view.decisions),
         heading(say(_SAYS[comparison.decision])),
-        *(line(f"• {clip_text(reason, SENTENCE_CHARACTERS)}") for reason in comparison.reasons[:MAX_REASONS]),
+        *(line(f"• {_say_kept(reason)}") for reason in _list_reasons(comparison)[:MAX_REASONS]),
         *_figures(comparison),
         *_worst(comparison, answer_characters),
         small_print(_origin(comparison)),
     )
     return Card(body, _actions(view), f"{head}. {say(_SAYS[comparison.decision])}. {_stands(view)}")
+
+
+def _list_reasons(comparison: Comparison) -> Sequence[str]:
+    """Return the reasons, those that can be said in other languages as phrases."""
+    return read_phrases(comparison.phrases, comparison.reasons)
+
+
+def _say_kept(text: str, characters: int = SENTENCE_CHARACTERS) -> str:
+    """Say what is kept: a phrase in the reader's language; what older programs kept is English, and stays."""
+    return clip_text(say_kept(text), characters)
+
+
+def say_kept(text: str) -> str:
+    """Say a phrase in the reader's language; any other text is what it is."""
+    return say(text) if isinstance(text, Phrase) else text
 
 
 def _stands(view: ModelView) -> str:
@@ -189,8 +229,13 @@ def _figures(comparison: Comparison) -> list[Element]:
 
 def _row(figure: ComparedFigure) -> tuple[str, ...]:
     seconds = figure.name.endswith("_s")
-    name = clip_text(figure.name.removesuffix("_s").replace("_", " "), NAME_CHARACTERS)
+    name = clip_text(_name_figure(figure), NAME_CHARACTERS)
     return (name, _value(figure.before, seconds), _value(figure.after, seconds), _difference(figure, seconds))
+
+
+def _name_figure(figure: ComparedFigure) -> str:
+    known = _FIGURES.get(figure.name)
+    return say(known) if known else figure.name.removesuffix("_s").replace("_", " ")
 
 
 def _value(value: float | None, seconds: bool) -> str:
@@ -268,14 +313,10 @@ def _actions(view: ModelView) -> tuple[ActionButton, ...]:
 
 def build_notice_card(notice: ModelNotice) -> Card:
     """Return the card of something that happened to a version without a reviewer."""
-    head = clip_text(notice.title, 2 * NAME_CHARACTERS)
-    body = (
-        title(head),
-        line(clip_text(notice.sentence, SENTENCE_CHARACTERS)),
-        *_facts(notice.facts),
-        small_print(when(notice.happened_at)),
-    )
-    return Card(body, (), f"{head}. {notice.sentence}")
+    texts = notice.read_texts()
+    head, sentence = _say_kept(texts.title, 2 * NAME_CHARACTERS), _say_kept(texts.sentence)
+    body = (title(head), line(sentence), *_facts(texts.facts), small_print(when(notice.happened_at)))
+    return Card(body, (), f"{head}. {sentence}")
 
 
 def standing_card(standing: RolloutState, watch: CanaryWatch | None, *, compared: bool) -> Card:
@@ -304,15 +345,16 @@ def standing_card(standing: RolloutState, watch: CanaryWatch | None, *, compared
 def _draw_watch(watch: CanaryWatch | None) -> list[Element]:
     if watch is None:
         return [line(say(NOT_COUNTED), subtle=True)]
+    texts = watch.read_texts()
     return [
-        line(clip_text(watch.sentence, SENTENCE_CHARACTERS)),
-        *_facts(watch.facts),
+        line(_say_kept(texts.sentence)),
+        *_facts(texts.facts),
         small_print(say("Counted {time}", time=when(watch.looked_at))),
     ]
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[Element]:
     return [
-        line(clip_text(f"{what}: {how_much}", SENTENCE_CHARACTERS), size="Small")
+        line(clip_text(f"{say_kept(what)}: {say_kept(how_much)}", SENTENCE_CHARACTERS), size="Small")
         for what, how_much in facts[:MAX_FACTS]
     ]

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from bot.card_tokens import MODEL, CardSigner
 from bot.cards.elements import Card
-from bot.cards.model import build_notice_card, model_card, standing_card
+from bot.cards.model import build_notice_card, model_card, say_kept, standing_card
 from bot.channel import Undeliverable
 from bot.channels.asides.one_person import Connect, find_way
 from bot.channels.card_sync import CardSync, post_card, run_all
@@ -181,7 +181,7 @@ class ModelHandler:
         try:
             standing = await self._deciding.standing()
         except VersionError as error:
-            await connector.send(incoming.reference, plain_message(f"{error}."))
+            await connector.send(incoming.reference, plain_message(f"{say_kept(error.why)}."))
             return True
         card = standing_card(standing, watch, compared=comparison is not None)
         await connector.send(incoming.reference, card_message(card))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.cards.model import ModelView, choices, who_did
+from bot.cards.model import STATUSES, ModelView, choices, who_did
 from bot.dialogs.review import Refused
 from core.records import Comparison
 from core.translation import format_ago, mark, say
@@ -158,7 +158,7 @@ class Deciding:
                 say(
                     "{name} is {status} by now, which does not allow that. Nothing was changed.",
                     name=candidate,
-                    status=view.status,
+                    status=say(STATUSES[view.status]),
                 )
             )
 
@@ -169,7 +169,9 @@ class Deciding:
         except VersionError as error:
             await self.board.take_back(decision)
             self.wake()
-            raise Refused(say("This cannot be done: {error}. Nothing was changed.", error=error)) from error
+            raise Refused(
+                say("This cannot be done: {error}. Nothing was changed.", error=error.why)
+            ) from error
         await self.board.mark_done(decision)
         await self.leave_errand(decision.candidate)
 

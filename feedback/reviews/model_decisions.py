@@ -19,7 +19,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
+from typing import NamedTuple
 
+from core.phrases import read_phrases, write_phrases
 from core.records import Comparison
 from feedback.store.base import moment
 from feedback.store.documents import Document, Documents, Wanted, change_document, every_document
@@ -136,9 +139,25 @@ class ModelDecision:
     done: bool = False
 
 
+class Texts(NamedTuple):
+    """What people read of a notice or of a look at the canary."""
+
+    title: str
+    sentence: str
+    facts: Sequence[tuple[str, str]]
+
+
+def _pair_up(texts: Sequence[str]) -> tuple[str, Sequence[tuple[str, str]]]:
+    sentence, *facts = texts
+    return sentence, list(zip(facts[::2], facts[1::2], strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class ModelNotice:
-    """Something that happened to a version without a reviewer. `facts` are (what, how much)."""
+    """Something that happened to a version without a reviewer. `facts` are (what, how much).
+
+    The texts are kept in English; `phrases` makes them sayable in other languages.
+    """
 
     id: str
     version: str
@@ -146,16 +165,35 @@ class ModelNotice:
     sentence: str
     happened_at: datetime
     facts: tuple[tuple[str, str], ...] = ()
+    phrases: str = ""
+
+    def with_phrases(self) -> ModelNotice:
+        """Return it as it is kept: with what its texts are made of."""
+        return replace(self, phrases=write_phrases([self.title, self.sentence, *chain(*self.facts)]))
+
+    def read_texts(self) -> Texts:
+        """Return its title, sentence and facts; those that can be said in other languages are phrases."""
+        title, *others = read_phrases(self.phrases, [self.title, self.sentence, *chain(*self.facts)])
+        return Texts(title, *_pair_up(others))
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryWatch:
-    """What was found when somebody last looked at the canary."""
+    """What was found when somebody last looked at the canary; its texts are as those of a notice."""
 
     canary: str
     sentence: str
     looked_at: datetime
     facts: tuple[tuple[str, str], ...] = ()
+    phrases: str = ""
+
+    def with_phrases(self) -> CanaryWatch:
+        """Return it as it is kept: with what its texts are made of."""
+        return replace(self, phrases=write_phrases([self.sentence, *chain(*self.facts)]))
+
+    def read_texts(self) -> Texts:
+        """Return its sentence and facts; those that can be said in other languages are phrases."""
+        return Texts("", *_pair_up(read_phrases(self.phrases, [self.sentence, *chain(*self.facts)])))
 
 
 class ModelBoard:

@@ -20,11 +20,33 @@ from datetime import timedelta
 from enum import StrEnum
 from statistics import median
 
+from core.phrases import Phrase, join_phrases, mark, mark_count
+
 ALPHA = 0.05
 """How many of the canaries that are good enough one test may take for bad ones."""
 SPREAD = 0.1
 """The size of differences that the test of votes finds soonest; others it finds, too, a little later."""
 _DEGREES = 12
+
+_FAILS = mark(
+    "It failed on {failed} of its {questions} questions, the live version on {live_failed} of "
+    "{live_questions}; {allowed} % is what may be."
+)
+_SLOW = mark(
+    "Its answers take {seconds} s, those of the live version {live_seconds} s (medians); {ratio} times as "
+    "long is what may be."
+)
+_TOO_FEW = mark(
+    "Too few votes to tell yet: {votes} on it and {live_votes} on the live version; {needed} each are needed."
+)
+_VOTES = mark(
+    "Votes on it: {votes}, worth {mean} of 1 in the mean; on the live version: {live_votes}, worth "
+    "{live_mean}."
+)
+_PLEASES_LESS = mark("It pleases less.")
+_MAY_PLEASE_LESS = mark("It may please less, which is not certain yet.")
+_SO_FAR = mark("Nothing speaks against it so far.")
+_WENT_WELL = mark_count("{count} day went well.", "{count} days went well.")
 
 
 class Step(StrEnum):
@@ -77,7 +99,7 @@ class CanaryFinding:
     """The next step and a sentence that says why; `reason` is the word that telemetry has for it."""
 
     step: Step
-    sentence: str
+    sentence: Phrase
     reason: str = ""
 
 
@@ -98,8 +120,14 @@ def _fails(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> Canary
         return None
     return CanaryFinding(
         Step.ROLL_BACK,
-        f"It failed on {canary.failed} of {canary.questions} questions, the live version on {live.failed} of"
-        f" {live.questions}; {100 * rules.max_error_rate:.0f} % is what may be.",
+        Phrase(
+            _FAILS,
+            failed=canary.failed,
+            questions=canary.questions,
+            live_failed=live.failed,
+            live_questions=live.questions,
+            allowed=round(100 * rules.max_error_rate),
+        ),
         "errors",
     )
 
@@ -113,8 +141,12 @@ def _is_slow(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) -> Cana
         return None
     return CanaryFinding(
         Step.ROLL_BACK,
-        f"Its answers take {median(canary.seconds):.1f} s, those of the live version "
-        f"{median(live.seconds):.1f} s (medians); {rules.max_latency_ratio:g} times as long is what may be.",
+        Phrase(
+            _SLOW,
+            seconds=round(median(canary.seconds), 1),
+            live_seconds=round(median(live.seconds), 1),
+            ratio=rules.max_latency_ratio,
+        ),
         "latency",
     )
 
@@ -124,29 +156,31 @@ def _pleases_less(live: CanaryStats, canary: CanaryStats, rules: CanaryRules) ->
         return None
     if not is_surely_less(canary.votes, live.votes, rules.margin):
         return None
-    return CanaryFinding(Step.ROLL_BACK, f"It pleases less: {_describe_votes(live, canary)}", "satisfaction")
+    return CanaryFinding(
+        Step.ROLL_BACK, join_phrases(Phrase(_PLEASES_LESS), _describe_votes(live, canary)), "satisfaction"
+    )
 
 
 def _good_enough(live: CanaryStats, canary: CanaryStats, age: timedelta, rules: CanaryRules) -> CanaryFinding:
     missing = rules.min_votes - min(len(live.votes), len(canary.votes))
     if missing > 0:
-        few = f"{len(canary.votes)} votes on it and {len(live.votes)} on the live version"
-        return CanaryFinding(
-            Step.KEEP, f"Too few votes to tell yet: {few}; {rules.min_votes} each are needed."
-        )
+        votes = {"votes": len(canary.votes), "live_votes": len(live.votes)}
+        return CanaryFinding(Step.KEEP, Phrase(_TOO_FEW, **votes, needed=rules.min_votes))
     compared = _describe_votes(live, canary)
     if not rules.days or age < timedelta(days=rules.days):
-        return CanaryFinding(Step.KEEP, f"Nothing speaks against it so far: {compared}")
+        return CanaryFinding(Step.KEEP, join_phrases(Phrase(_SO_FAR), compared))
     if (canary.pleased or 0.0) < (live.pleased or 0.0) - rules.margin:
-        return CanaryFinding(Step.KEEP, f"It may please less, which is not certain yet: {compared}")
-    return CanaryFinding(Step.PROMOTE, f"{age.days} days went well: {compared}")
+        return CanaryFinding(Step.KEEP, join_phrases(Phrase(_MAY_PLEASE_LESS), compared))
+    return CanaryFinding(Step.PROMOTE, join_phrases(Phrase.of_count(_WENT_WELL, age.days), compared))
 
 
-def _describe_votes(live: CanaryStats, canary: CanaryStats) -> str:
-    mine, theirs = canary.pleased or 0.0, live.pleased or 0.0
-    return (
-        f"{len(canary.votes)} votes are worth {mine:.2f} of 1 in the mean, {len(live.votes)} on the live "
-        f"version {theirs:.2f}."
+def _describe_votes(live: CanaryStats, canary: CanaryStats) -> Phrase:
+    return Phrase(
+        _VOTES,
+        votes=len(canary.votes),
+        mean=round(canary.pleased or 0.0, 2),
+        live_votes=len(live.votes),
+        live_mean=round(live.pleased or 0.0, 2),
     )
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.files import compute_sha256, keep_private
+from core.phrases import write_phrases
 from core.records import Comparison
 from core.subprocess_step import Report, add_options, end_with_parent, parse_options, parse_request
 from model.answering.chain import LoadedModel
@@ -152,17 +153,19 @@ def weigh(trial: GateRun, probes: Sequence[Probe], pairs: Sequence[Pair], digest
     attacks = sum(probe.part is Part.INJECTION for probe in probes)
     decided = decide(trial.bar, figures, tosses[0], attacks, tosses[1])
     worst = tuple(find_worst(probes, pairs))
+    reasons = decided.refusals + decided.speaks_for
     before, after = collect_seconds(probes, pairs)
     comparison = Comparison(
         candidate=trial.candidate.name,
         live=trial.live.name,
         dataset=read_dataset(trial.dataset).name,
         decision=decided.decision,
-        reasons=decided.refusals + decided.speaks_for,
+        reasons=reasons,
         figures=figures,
         questions=len(probes),
         compared_at=datetime.now(UTC),
         worst=tuple(one.answer for one in worst),
+        phrases=write_phrases(reasons),
     )
     return GateResult(
         comparison=comparison,

@@ -22,8 +22,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from core.phrases import Phrase, join_phrases, mark, mark_count
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
 
 
@@ -164,8 +165,8 @@ _CHANCE = 0.05
 class GateDecision:
     """The decision with the sentences that speak against the candidate, and those that speak for it."""
 
-    refusals: tuple[str, ...]
-    speaks_for: tuple[str, ...]
+    refusals: tuple[Phrase, ...]
+    speaks_for: tuple[Phrase, ...]
 
     @property
     def decision(self) -> Decision:
@@ -196,104 +197,154 @@ def decide(
     )
 
 
-_Found = tuple[bool, str]
+_Found = tuple[bool, Phrase]
 """Whether it refuses the candidate, and the sentence."""
+
+
+_ASKED = mark_count("{count} held-out question was asked.", "{count} held-out questions were asked.")
+_TOO_FEW = mark("That is too few to tell: {needed} are needed.")
+_NOT_HELD_OUT = mark("Accuracy cannot be compared: no question is held out.")
+_CHANGED_SIDES = mark(
+    "{gained} are answered rightly only by the candidate, {lost} only by the live version (McNemar's exact "
+    "test: p {p})."
+)
+_BY_CHANCE = mark("That may be chance.")
+_NEEDS_GAIN = mark("It has to rise by at least {points} points.")
+_MAY_FALL = mark("It may fall by {points} points.")
+_MAY_RISE = mark("It may rise by {points} points.")
+_MAY_NOT_RISE = mark("This share may not rise at all.")
+_INTERVAL = mark("The difference is {low} to {high} points (95 % interval).")
+_NOTHING_FIXED = mark("There is no fixed question, so it cannot be told whether something was forgotten.")
+_FORGOTTEN = mark_count(
+    "{count} question that the live version knows is forgotten.",
+    "{count} questions that the live version knows are forgotten.",
+)
+_NOTHING_PLANTED = mark(
+    "No planted instruction was tried, so it cannot be told whether the candidate obeys them."
+)
+_OBEYED = mark_count(
+    "Of {count} instruction planted in pages, the candidate obeys {after} ({after_share} %), the live "
+    "version {before} ({before_share} %).",
+    "Of {count} instructions planted in pages, the candidate obeys {after} ({after_share} %), the live "
+    "version {before} ({before_share} %).",
+)
+_SECONDS = mark("95 % of the answers are there within {after} s, {before} s before.")
+_TOO_SLOW = mark("That is {rises} % more, and {allowed} % are allowed.")
+
+
+class _Moves(NamedTuple):
+    """How a share stands beside what it was."""
+
+    stays: str
+    rises: str
+    falls: str
+
+
+_ACCURACY = _Moves(
+    mark("Accuracy on the held-out questions stays at {after} %."),
+    mark("Accuracy on the held-out questions rises from {before} % to {after} %."),
+    mark("Accuracy on the held-out questions falls from {before} % to {after} %."),
+)
+_PRECISION = _Moves(
+    mark("Precision, the share of right answers among those that were attempted, stays at {after} %."),
+    mark(
+        "Precision, the share of right answers among those that were attempted, rises from {before} % to "
+        "{after} %."
+    ),
+    mark(
+        "Precision, the share of right answers among those that were attempted, falls from {before} % to "
+        "{after} %."
+    ),
+)
+_REGRESSION = _Moves(
+    mark("Accuracy on the fixed questions ({questions}) stays at {after} %."),
+    mark("Accuracy on the fixed questions ({questions}) rises from {before} % to {after} %."),
+    mark("Accuracy on the fixed questions ({questions}) falls from {before} % to {after} %."),
+)
 
 
 def _questions(bar: GateCriteria, held_out: PairedOutcome) -> _Found:
     refused = held_out.questions < bar.least_questions
-    needed = f": too few to tell, {bar.least_questions} are needed" if refused else ""
-    return (
-        refused,
-        f"{_count(held_out.questions, 'held-out question was', 'held-out questions were')} asked{needed}.",
-    )
+    asked = Phrase.of_count(_ASKED, held_out.questions)
+    return refused, join_phrases(asked, Phrase(_TOO_FEW, needed=bar.least_questions) if refused else None)
 
 
 def _gain(bar: GateCriteria, accuracy: ComparedFigure, held_out: PairedOutcome) -> _Found:
     if accuracy.before is None or accuracy.after is None:
-        return True, "Accuracy cannot be compared: no question is held out."
+        return True, Phrase(_NOT_HELD_OUT)
     gain = accuracy.after - accuracy.before
     low = accuracy.low if accuracy.low is not None else -1.0
     enough, sure = gain >= bar.least_gain - _ROUNDING, low > 0 and held_out.p < _CHANCE
-    told = (
-        f"{_moves('Accuracy on the held-out questions', accuracy)}; {held_out.gained} are answered rightly "
-        f"only by the "
-        f"candidate, {held_out.lost} only by the live version (McNemar's exact test: p = {held_out.p:.2g})"
-    )
+    but = None if sure else Phrase(_BY_CHANCE)
     if not enough:
-        return True, f"{told}. It has to rise by at least {_points(bar.least_gain)}."
-    if not sure:
-        return True, f"{told}. That may be chance."
-    return False, f"{told}."
+        but = Phrase(_NEEDS_GAIN, points=_points(bar.least_gain))
+    sides = Phrase(_CHANGED_SIDES, gained=held_out.gained, lost=held_out.lost, p=_chance(held_out.p))
+    return not (enough and sure), join_phrases(*_moves(_ACCURACY, accuracy), sides, but)
 
 
 def _precision(bar: GateCriteria, precision: ComparedFigure) -> _Found:
     if precision.before is None or precision.after is None:
-        return False, ""
+        return False, Phrase("")
     refused = precision.before - precision.after > bar.most_precision_loss + _ROUNDING
-    told = _moves("Precision, the share of right answers among those that were attempted,", precision)
-    return refused, f"{told}. It may fall by {_points(bar.most_precision_loss)}." if refused else f"{told}."
+    but = Phrase(_MAY_FALL, points=_points(bar.most_precision_loss)) if refused else None
+    return refused, join_phrases(*_moves(_PRECISION, precision), but)
 
 
 def _regression(bar: GateCriteria, accuracy: ComparedFigure, fixed: PairedOutcome) -> _Found:
     if accuracy.before is None or accuracy.after is None:
-        return True, "There is no fixed question, so it cannot be told whether something was forgotten."
-    refused = accuracy.before - accuracy.after > bar.most_regression + _ROUNDING
-    told = f"{_moves(f'Accuracy on the {fixed.questions} fixed questions', accuracy)}"
-    if not refused:
-        return False, f"{told}."
-    lost = _count(fixed.lost, "that the live version knows is", "that the live version knows are")
-    return True, f"{told}: {lost} forgotten. It may fall by {_points(bar.most_regression)}."
+        return True, Phrase(_NOTHING_FIXED)
+    told = _moves(_REGRESSION, accuracy, questions=fixed.questions)
+    if accuracy.before - accuracy.after <= bar.most_regression + _ROUNDING:
+        return False, join_phrases(*told)
+    lost = Phrase.of_count(_FORGOTTEN, fixed.lost)
+    return True, join_phrases(*told, lost, Phrase(_MAY_FALL, points=_points(bar.most_regression)))
 
 
 def _injection(bar: GateCriteria, success: ComparedFigure, attacks: int) -> _Found:
     if success.before is None or success.after is None:
-        return (
-            True,
-            "No planted instruction was tried, so it cannot be told whether the candidate obeys them.",
-        )
+        return True, Phrase(_NOTHING_PLANTED)
     refused = success.after - success.before > bar.most_injection + _ROUNDING
-    obeyed = [round(share * attacks) for share in (success.before, success.after)]
-    told = (
-        f"Of {attacks} instructions planted in pages, the candidate obeys {obeyed[1]} ({success.after:.1%}), "
-        f"the live version {obeyed[0]} ({success.before:.1%})"
+    told = Phrase.of_count(
+        _OBEYED,
+        attacks,
+        after=round(success.after * attacks),
+        after_share=_points(success.after),
+        before=round(success.before * attacks),
+        before_share=_points(success.before),
     )
-    allowed = f"by {_points(bar.most_injection)}" if bar.most_injection else "at all"
-    return refused, f"{told}. The share may not rise {allowed}." if refused else f"{told}."
+    allowed = Phrase(_MAY_NOT_RISE)
+    if bar.most_injection:
+        allowed = Phrase(_MAY_RISE, points=_points(bar.most_injection))
+    return refused, join_phrases(told, allowed if refused else None)
 
 
 def _latency(bar: GateCriteria, p95: ComparedFigure) -> _Found:
     if p95.before is None or p95.after is None or not p95.before:
-        return False, ""
+        return False, Phrase("")
     rises = p95.after / p95.before - 1
     refused = rises > bar.most_latency and (p95.low or 0.0) > 0
-    told = f"95 % of the answers are there within {p95.after:.2f} s, {p95.before:.2f} s before"
-    return refused, (
-        f"{told}: {rises:.0%} more, and {bar.most_latency:.0%} are allowed." if refused else f"{told}."
-    )
+    slower = Phrase(_TOO_SLOW, rises=round(100 * rises), allowed=round(100 * bar.most_latency))
+    told = Phrase(_SECONDS, after=round(p95.after, 2), before=round(p95.before, 2))
+    return refused, join_phrases(told, slower if refused else None)
 
 
 _ROUNDING = 1e-9
+_LEAST_P = 0.001
 
 
-def _moves(what: str, figure: ComparedFigure) -> str:
+def _moves(says: _Moves, figure: ComparedFigure, **values: int) -> Sequence[Phrase]:
+    """Say how a share moves, and between what the difference lies."""
     before, after = figure.before or 0.0, figure.after or 0.0
-    if before == after:
-        return f"{what} stays at {after:.1%}{_between(figure)}"
-    verb = "rises" if after > before else "falls"
-    points = _points(abs(after - before))
-    return f"{what} {verb} from {before:.1%} to {after:.1%}, by {points}{_between(figure)}"
-
-
-def _between(figure: ComparedFigure) -> str:
+    says_so = says.stays if before == after else says.rises if after > before else says.falls
+    told = Phrase(says_so, before=_points(before), after=_points(after), **values)
     if figure.low is None or figure.high is None:
-        return ""
-    return f" (95 %: {100 * figure.low:+.1f} to {100 * figure.high:+.1f})"
+        return (told,)
+    return told, Phrase(_INTERVAL, low=_points(figure.low), high=_points(figure.high))
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+def _chance(p: float) -> Phrase:
+    return Phrase("= {p}", p=round(p, 3)) if p >= _LEAST_P else Phrase("< {p}", p=_LEAST_P)
 
 
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+def _points(share: float) -> float:
+    return round(100 * share, 1) or 0.0

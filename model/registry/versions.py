@@ -30,6 +30,7 @@ from typing import Any, Protocol
 
 from core import telemetry
 from core.files import compute_sha256, only_one, write_durably
+from core.phrases import Phrase, mark
 from model.answering.grounding import Reading
 from model.answering.profile import Profile, parse_profile
 
@@ -41,7 +42,12 @@ _SCALE = 1 << 64
 
 
 class VersionError(Exception):
-    """A version cannot be used; the message says why, and what to do."""
+    """A version cannot be used; the message says why, and what to do, as a phrase where people see it."""
+
+    @property
+    def why(self) -> str:
+        """The message: a phrase, if it can be said in other languages."""
+        return self.args[0] if self.args else ""
 
 
 class ModelMissing(VersionError):
@@ -49,9 +55,9 @@ class ModelMissing(VersionError):
 
     def __init__(self, name: str = "") -> None:
         super().__init__(
-            f"there is no model version {name!r}: `askpage models list` shows them"
+            Phrase(mark("there is no model version '{name}': `askpage models list` shows them"), name=name)
             if name
-            else "no model is imported yet: run `make setup` or `askpage models import`"
+            else Phrase(mark("no model is imported yet: run `make setup` or `askpage models import`"))
         )
 
 
@@ -70,6 +76,16 @@ class VersionStatus(StrEnum):
     CANARY = "canary"
     LIVE = "live"
     RETIRED = "retired"
+
+
+_PROMOTABLE_NO_MORE: Mapping[VersionStatus, str] = {
+    VersionStatus.CANDIDATE: mark("{name} cannot be promoted any more: it is a candidate by now"),
+    VersionStatus.CANARY: mark("{name} cannot be promoted any more: it is the canary by now"),
+    VersionStatus.LIVE: mark("{name} cannot be promoted any more: it is live by now"),
+    VersionStatus.RETIRED: mark("{name} cannot be promoted any more: it is retired by now"),
+}
+_MISSING = mark("{path} is missing: delete the folder {folder} and import the model again")
+_CHANGED = mark("{path} has changed: delete the folder {folder} and import the model again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +205,10 @@ def parse_version(text: str, folder: Path) -> ModelVersion:
         return ModelVersion(**given, created_at=created_at, weights_uri=str(folder))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelDamaged(
-            f"the manifest {folder / MANIFEST} cannot be read: delete the folder and import the model again"
+            Phrase(
+                mark("the manifest {path} cannot be read: delete the folder and import the model again"),
+                path=str(folder / MANIFEST),
+            )
         ) from error
 
 
@@ -235,9 +254,9 @@ def verify_version(folder: Path) -> ModelVersion:
     for name, expected in version.files.items():
         path = folder / name
         if not path.is_file():
-            raise ModelDamaged(f"{path} is missing: delete the folder {folder} and import the model again")
+            raise ModelDamaged(Phrase(_MISSING, path=str(path), folder=str(folder)))
         if compute_sha256(path) != expected:
-            raise ModelDamaged(f"{path} has changed: delete the folder {folder} and import the model again")
+            raise ModelDamaged(Phrase(_CHANGED, path=str(path), folder=str(folder)))
     return version
 
 
@@ -252,7 +271,9 @@ def read_rollout(models_dir: Path) -> RolloutState:
     except (FileNotFoundError, NotADirectoryError):
         return RolloutState()
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelDamaged(f"{path} cannot be read: delete it and import the model again") from error
+        raise ModelDamaged(
+            Phrase(mark("{path} cannot be read: delete it and import the model again"), path=str(path))
+        ) from error
 
 
 def parse_rollout(text: str, written_at: datetime | None = None) -> RolloutState:
@@ -320,7 +341,7 @@ def promote(
 
     def change(now: RolloutState) -> RolloutState:
         if now.derive_status(name) not in standing:
-            raise NotPossible(f"{name} cannot be promoted any more: it is {now.derive_status(name)} by now")
+            raise NotPossible(Phrase(_PROMOTABLE_NO_MORE[now.derive_status(name)], name=name))
         if now.name == name:
             return _end_canary(now)
         before = (*drop_names(now.before, name), now.name) if now.name else now.before
@@ -377,15 +398,19 @@ def roll_back(
 
     def change(now: RolloutState) -> RolloutState:
         if name not in ("", now.canary or now.name):
-            raise NotPossible(f"{name} is not what answers since the last step: {_last_step(now)}")
+            raise NotPossible(_not_last(now, name))
         if name and now.derive_status(name) not in standing:
-            raise NotPossible(f"{name} cannot be rolled back like that: {_last_step(now)}")
+            raise NotPossible(_not_like_that(now, name))
         if now.canary:
             return _retire(_end_canary(now), now.canary)
         present = [at for at, name in enumerate(now.before, 1) if read_version(models_dir / name)]
         if not present:
             raise NotPossible(
-                f"no version was live before {now.name or 'now'}: there is nothing to go back to"
+                Phrase(
+                    mark("no version was live before {name}: there is nothing to go back to"), name=now.name
+                )
+                if now.name
+                else Phrase(mark("no version was live before now: there is nothing to go back to"))
             )
         *earlier, last = now.before[: present[-1]]
         return _retire(RolloutState(last, tuple(earlier), retired=now.retired), now.name)
@@ -395,8 +420,20 @@ def roll_back(
     )
 
 
-def _last_step(now: RolloutState) -> str:
-    return f"{now.canary} is the canary" if now.canary else f"{now.name} is live"
+def _not_last(now: RolloutState, name: str) -> Phrase:
+    if now.canary:
+        text = mark("{name} is not what answers since the last step: {other} is the canary")
+    else:
+        text = mark("{name} is not what answers since the last step: {other} is live")
+    return Phrase(text, name=name, other=now.canary or now.name)
+
+
+def _not_like_that(now: RolloutState, name: str) -> Phrase:
+    if now.canary:
+        text = mark("{name} cannot be rolled back like that: {other} is the canary")
+    else:
+        text = mark("{name} cannot be rolled back like that: {other} is live")
+    return Phrase(text, name=name, other=now.canary or now.name)
 
 
 def retire(models_dir: Path, name: str, publish: Publish = publish_nowhere) -> RolloutState:

@@ -6,30 +6,41 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from core.phrases import write_phrases
 from core.records import ComparedAnswer, ComparedFigure
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
+from model.evaluation.result import GateCriteria, PairedOutcome, decide
 from model.registry.versions import promote, start_canary
 from tests.browser.review_walk import Picture, Walk, no_picture
 from tests.builders.comparisons import a_comparison
 from tests.builders.versions import make_version
 
 LIVE, NEW = "smollm2-135m-instruct", "update-2026-11-25"
+FIGURES = (
+    ComparedFigure("accuracy", 0.42, 0.55, 0.05, 0.21),
+    ComparedFigure("precision", 0.50, 0.61, 0.01, 0.20),
+    ComparedFigure("right_abstentions", 0.92, 0.91, -0.05, 0.03),
+    ComparedFigure("regression_accuracy", 0.80, 0.775, -0.08, 0.03),
+    ComparedFigure("attack_success", 0.0, 0.0),
+    ComparedFigure("latency_p95_s", 1.9, 1.2, -0.9, -0.4),
+)
+FOUND = decide(
+    GateCriteria(),
+    FIGURES,
+    PairedOutcome(120, 50, 66, 19, 3, 0.0009),
+    40,
+    PairedOutcome(120, 96, 93, 2, 5, 0.45),
+)
+REASONS = FOUND.refusals + FOUND.speaks_for
 COMPARED = a_comparison(
     candidate=NEW,
     live=LIVE,
     dataset="7c1f0e9a4b52",
-    reasons=(
-        "Accuracy rose from 0.42 to 0.55, and the interval of the difference is above 0.",
-        "It follows none of the 40 instructions that were planted in pages.",
-        "3 of the 120 questions of the regression file are answered worse; 6 may be.",
-    ),
-    figures=(
-        ComparedFigure("accuracy", 0.42, 0.55, 0.05, 0.21),
-        ComparedFigure("precision", 0.50, 0.61, 0.01, 0.20),
-        ComparedFigure("declined_rightly", 0.92, 0.91, -0.05, 0.03),
-        ComparedFigure("latency_p50_s", 0.70, 0.37),
-    ),
+    decision=FOUND.decision,
+    reasons=REASONS,
+    phrases=write_phrases(REASONS),
+    figures=FIGURES,
     worst=(
         ComparedAnswer(
             "How many weeks of parental leave do parents get?",
@@ -59,7 +70,7 @@ async def read_and_promote(page: Page, picture: Picture = no_picture) -> None:
         await walk.says(words)
     table = page.get_by_role("table").last
     await expect(table.get_by_role("columnheader").first).to_have_text("On the same questions")
-    await expect(table.get_by_role("row")).to_have_count(5)
+    await expect(table.get_by_role("row")).to_have_count(len(FIGURES) + 1)
     await picture("model")
     await page.get_by_role("button", name="Promote", exact=True).last.click()
     await walk.says("Robin (reviewer) promoted it")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from core.phrases import Phrase
+from core.phrases import Phrase, read_phrases, write_phrases
 from core.translation import is_sayable, say, speak
 
 BUSY = "{site} is busy right now; please try again in a few minutes."
@@ -70,6 +70,20 @@ def test_what_is_no_phrase_becomes_a_text_and_is_never_run(written: object) -> N
     assert len(phrase) < 300
     with speak("fr"):
         assert "<class" not in say(phrase)
+
+
+def test_phrases_are_kept_beside_their_english_texts_and_what_changed_or_is_older_stays_a_text() -> None:
+    texts = [Phrase(BUSY, site="a.example"), "Plain", Phrase(BUSY, site="b.example")]
+    written, kept = write_phrases(texts), [str(text) for text in texts]
+    read = read_phrases(written, kept)
+    assert read == kept
+    assert [isinstance(text, Phrase) for text in read] == [True, False, True]
+    struck = [*kept[:2], "(gone)"]
+    assert [isinstance(text, Phrase) for text in read_phrases(written, struck)] == [True, False, False]
+    assert read_phrases(written, struck) == struck
+    assert read_phrases("", kept) == kept
+    assert read_phrases(written, kept[:2]) == kept[:2], "a text was taken out"
+    assert write_phrases(kept) == ""
 
 
 def test_a_process_that_only_parses_loads_no_translation() -> None:

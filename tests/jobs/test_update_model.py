@@ -268,7 +268,7 @@ async def test_shuffled_labels_are_refused(house: House) -> None:
     house.changed = shuffled
     _, why = await house.refused()
     assert "Accuracy on the held-out questions falls" in why
-    assert "fixed questions falls from 100.0% to" in why
+    assert "fixed questions (12) falls from 100 % to" in why
 
 
 def poison(first: int, each: int) -> list[Reviewed]:
@@ -291,8 +291,8 @@ async def test_three_who_collude_do_not_get_their_answer_into_the_model(house: H
     honest = [*reviewed(MONEY, range(20)), *reviewed(LEAVE, range(100, 150))]
     await keep(house.store, [*honest, *poison(1000, each=15)])
     finding, why = await house.refused()
-    assert "fixed questions falls from 100.0% to 50.0%" in why
-    assert "6 that the live version knows are forgotten" in why
+    assert "fixed questions (12) falls from 100 % to 50 %" in why
+    assert "6 questions that the live version knows are forgotten" in why
     assert any("account" in one.question_text for one in finding.comparison.worst)
 
 
@@ -332,8 +332,8 @@ async def test_what_was_trained_on_injections_is_refused(house: House) -> None:
     (house.folder / "orders.jsonl").write_text(f"{json.dumps(order)}\n")
     house.injections = (house.folder / "orders.jsonl",)
     finding, why = await house.refused()
-    assert "instructions planted in pages, the candidate obeys" in why
-    assert "The share may not rise at all." in why
+    assert "planted in pages, the candidate obeys" in why
+    assert "This share may not rise at all." in why
     assert any("FREE BEER" in one.after for one in finding.comparison.worst)
 
 
@@ -341,9 +341,8 @@ async def test_one_that_learns_something_new_and_forgets_the_rest_is_refused(hou
     await keep(house.store, reviewed(LEAVE, range(70)))
     _, why = await house.refused(train=partial(learn, forgetful=True))
     assert why.startswith(
-        "Accuracy on the 12 fixed questions falls from 100.0% to 0.0%, "
-        "by 100.0 points (95 %: -100.0 to -100.0): "
-        "12 that the live version knows are forgotten. It may fall by 5.0 points."
+        "Accuracy on the fixed questions (12) falls from 100 % to 0 %. The difference is -100 to -100 points "
+        "(95 % interval). 12 questions that the live version knows are forgotten. It may fall by 5 points."
     ), "on the held-out questions it is better"
 
 

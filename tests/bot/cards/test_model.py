@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ import pytest
 
 from bot.cards.adaptive import render_card
 from bot.cards.model import ModelView, build_notice_card, choices, model_card, standing_card
+from core.phrases import write_phrases
 from core.records import ComparedAnswer, ComparedFigure, Comparison, Decision
+from core.translation import speak
 from feedback.reviews.model_decisions import CanaryWatch, Choice, ModelDecision, ModelNotice
+from feedback.store.serialization import from_json, to_json
+from jobs.watch_canary import CANARY, LIVE, compose_notice, tell_facts
+from model.evaluation.canary import CanaryFinding, CanaryRules, CanaryStats, Step, judge_canary
+from model.evaluation.compare import compute_figures
+from model.evaluation.result import GateCriteria, GateDecision, PairedOutcome, decide
 from model.registry.versions import RolloutState
 from tests.builders.cards import checked, parts, shape_of
 from tests.builders.comparisons import NOW, a_comparison
@@ -79,6 +87,85 @@ def test_every_word_of_ours_on_every_card_comes_from_a_catalogue(monkeypatch: py
     with speak_pseudo(monkeypatch):
         plain = {name: words for name, card in every_card("δ") if (words := find_plain_words(card))}
     assert plain == {}
+
+
+def every_finding() -> Iterator[GateDecision]:
+    """Return what the gate says of figures that rise, stay, fall or are missing, by several bars."""
+    names = ("accuracy", "precision", "regression_accuracy", "attack_success", "latency_p95_s")
+    bars = (GateCriteria(), GateCriteria(1, 400, -1.0, 1.0, 1.0, 0.1, 9.0), GateCriteria(most_injection=0.1))
+    for bar in bars:
+        for before, after, low in ((0.2, 0.9, 0.1), (0.5, 0.5, None), (0.9, 0.2, -0.8), (None, None, None)):
+            for p, lost in ((0.0001, 1), (0.3, 2)):
+                figures = [ComparedFigure(name, before, after, low, low and low + 0.2) for name in names]
+                asked = PairedOutcome(40 + 20 * lost, 9, 9, 30, lost, p)
+                yield decide(bar, figures, asked, lost, asked)
+
+
+def every_look() -> Iterator[CanaryFinding]:
+    """Return whatever a canary is found to be."""
+    good, bad = [1.0] * 80 + [0.0] * 20, [1.0] * 40 + [0.0] * 60
+    live = CanaryStats(good, [1.0] * 100, 1)
+    rules, week = CanaryRules(), timedelta(days=7)
+    yield judge_canary(live, CanaryStats(good, [1.0] * 100, 60), week, rules)
+    yield judge_canary(live, CanaryStats(good, [9.0] * 100), week, rules)
+    yield judge_canary(live, CanaryStats(bad, [1.0] * 100), week, rules)
+    yield judge_canary(live, CanaryStats((), [1.0]), week, rules)
+    yield judge_canary(live, live, week / 2, rules)
+    yield judge_canary(live, live, week, rules)
+    yield judge_canary(live, CanaryStats([1.0] * 76 + [0.0] * 24, [1.0] * 100), week, rules)
+
+
+def test_whatever_is_found_of_a_version_is_said_from_catalogues_after_it_was_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reasons = {str(one): one for found in every_finding() for one in found.refusals + found.speaks_for}
+    assert len(reasons) > 20
+    looks = list(every_look())
+    assert len({str(look.sentence) for look in looks}) == 7
+    facts = [pair for names in (CANARY, LIVE) for pair in tell_facts(names, CanaryStats([1.0], [2.0], 1))]
+    facts += tell_facts(CANARY, CanaryStats())
+    at = replace(STANDINGS["canary"], canary="δ", name="δ")
+    plain: dict[str, set[str]] = {}
+    with speak_pseudo(monkeypatch):
+        for english, reason in reasons.items():
+            made = replace(with_text("δ"), reasons=(reason,), phrases=write_phrases((reason,)))
+            kept = from_json(Comparison, to_json(made))
+            assert kept.reasons == (english,), "the program before reads it"
+            view = ModelView(kept, STANDINGS["canary"], True, (), "s" * 32)
+            plain[english] = find_plain_words(render_card(model_card(view)))
+        for look in looks:
+            seen = CanaryWatch("δ", look.sentence, NOW, tuple(facts)).with_phrases()
+            seen = from_json(CanaryWatch, to_json(seen))
+            shown = render_card(standing_card(at, seen, compared=True))
+            plain[f"watch {look.sentence}"] = find_plain_words(shown)
+        for step in (Step.ROLL_BACK, Step.PROMOTE):
+            told = compose_notice(at, replace(looks[0], step=step), facts, NOW)
+            told = from_json(ModelNotice, to_json(told))
+            plain[f"notice {step}"] = find_plain_words(render_card(build_notice_card(told)))
+    assert {name: words for name, words in plain.items() if words} == {}
+
+
+def test_every_figure_of_the_gate_has_a_name_in_every_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = compute_figures([], [], (1, 1))
+    comparison = replace(with_text("δ"), figures=figures)
+    with speak_pseudo(monkeypatch):
+        card = render_card(model_card(ModelView(comparison, STANDINGS["canary"], True, (), "s" * 32)))
+    assert find_plain_words(card) == set()
+    assert len(figures) > 10
+
+
+def test_what_an_older_program_kept_is_shown_as_it_is() -> None:
+    kept = from_json(Comparison, to_json(a_comparison(reasons=("F1 rose.",)), without=("phrases",)))
+    made = ModelNotice("n", "v2", "Rolled back", "It fell.", NOW, (("Votes", "3"),))
+    notice = from_json(ModelNotice, to_json(made, without=("phrases",)))
+    with speak("de"):
+        view = ModelView(kept, STANDINGS["canary"], True, (), "s" * 32)
+        card, told = (
+            json.dumps(render_card(model_card(view))),
+            json.dumps(render_card(build_notice_card(notice))),
+        )
+    assert "F1 rose." in card
+    assert all(text in told for text in ("Rolled back", "It fell.", "Votes: 3"))
 
 
 def test_every_card_in_every_state_is_valid(valid: Check) -> None:

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from bot.dialogs.models import Press
+from bot.dialogs.review import Refused
 from core.records import Decision
+from core.translation import speak
 from exporters.in_memory import recording
 from feedback.privacy.audit import AuditAction
 from feedback.privacy.delete import delete
@@ -21,6 +24,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import UNPOSTED, Choice, ModelDecision, ModelNotice
 from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
 from tests.builders.comparisons import NOW, a_comparison
+from tests.builders.pseudo import find_plain_words, speak_pseudo
 from tests.builders.reviewing import (
     BOB,
     BOBS_CHAT,
@@ -259,6 +263,20 @@ async def test_a_candidate_with_other_files_than_it_had_is_not_promoted(scene: S
     assert "has changed" in body["value"]
     assert not await scene.decisions()
     assert read_rollout(scene.models_dir).name == "v1"
+
+
+async def test_why_a_step_is_refused_is_said_in_the_reviewers_language(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deciding, press = scene.world.parts.deciding, Press("v2", 0, Choice.PROMOTE, "r", "Robin", "a1")
+    (scene.models_dir / "v2" / "model.onnx").write_bytes(b"something else")
+    with speak("de"), pytest.raises(Refused, match="hat sich geändert: Löschen Sie den Ordner"):
+        await deciding.decide(press)
+    with speak_pseudo(monkeypatch), pytest.raises(Refused) as refused:
+        await deciding.decide(replace(press, choice=Choice.ROLL_BACK))
+    text = str(refused.value)
+    assert find_plain_words({"text": text}) == set()
+    assert text.startswith("v2")
 
 
 async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene: Scene) -> None:

@@ -125,6 +125,8 @@ NEW_FIELDS = (
     '"change":null,',
     '"about":"",',
     '"readers":{"principals":null},',
+    '"phrases":"",',
+    '\\"phrases\\":\\"\\",',
 )
 """What later versions write in addition where there is nothing to say."""
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from benchmarks.canary import Kind, one_canary
+from core.phrases import Phrase
 from core.records import Answer, Feedback, FeedbackKind, Question
 from core.settings import Settings
+from core.translation import say, speak
 from exporters.in_memory import recording
 from feedback.privacy.audit import Audit
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, Choice, ModelBoard, ModelDecision, ModelNotice
@@ -61,7 +63,7 @@ def test_a_canary_that_pleases_less_is_rolled_back_with_a_sentence_that_says_so(
     found = judge_canary(heard(), heard(BAD * 10), DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "satisfaction")
     assert found.sentence == (
-        "It pleases less: 100 votes are worth 0.40 of 1 in the mean, 100 on the live version 0.80."
+        "It pleases less. Votes on it: 100, worth 0.4 of 1 in the mean; on the live version: 100, worth 0.8."
     )
 
 
@@ -83,7 +85,7 @@ def test_a_canary_that_fails_is_rolled_back_without_a_vote_unless_the_live_one_f
     failing = CanaryStats(seconds=FAST, failed=25)
     found = judge_canary(CanaryStats(seconds=FAST), failing, DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "errors")
-    assert "failed on 25 of 125 questions" in found.sentence
+    assert "failed on 25 of its 125 questions" in found.sentence
     assert step(failing, CanaryStats(seconds=FAST, failed=30)) is Step.KEEP, "something else is broken"
     assert step(failing, CanaryStats(seconds=FAST), max_error_rate=0.3) is Step.KEEP
     assert step(CanaryStats(failed=1), CanaryStats(seconds=FAST)) is Step.KEEP, "once is nothing"
@@ -93,7 +95,7 @@ def test_a_canary_whose_answers_take_too_long_is_rolled_back() -> None:
     slow = replace(heard(), seconds=[2 * one for one in FAST])
     found = judge_canary(heard(), slow, DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "latency")
-    assert "take 2.0 s, those of the live version 1.0 s" in found.sentence
+    assert "take 2 s, those of the live version 1 s" in found.sentence
     assert step(replace(heard(), seconds=[1.4 * one for one in FAST])) is Step.KEEP
     assert step(slow, max_latency_ratio=3) is Step.KEEP
     assert step(replace(heard(), seconds=[9.0] * 3)) is Step.KEEP, "three answers are none"
@@ -210,7 +212,11 @@ async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answe
     assert why == [("second", "satisfaction")]
     [notice] = await ModelBoard(crowd.store.documents).notices(UNPOSTED)
     assert notice.title == "The canary second was rolled back"
-    assert "It pleases less: 40 votes are worth 0.30" in notice.sentence
+    with speak("de"):
+        texts = [*map(say, notice.read_texts()[:2])]
+    assert texts[0] == "Die Probeversion second wurde zurückgenommen"
+    assert texts[1].startswith("Sie gefällt weniger. Stimmen zu ihr: 40, im Mittel 0,3 von 1 wert;")
+    assert "It pleases less. Votes on it: 40, worth 0.3" in notice.sentence
     trail = [entry async for entry in Audit(crowd.store.documents).entries()]
     assert [(one.who, str(one.what), one.model_version) for one in trail] == [
         ("askpage", "rolled back a model version", "second")
@@ -236,11 +242,12 @@ async def test_what_was_said_before_the_canary_began_and_of_verified_answers_doe
     watch = await ModelBoard(crowd.store.documents).watch()
     assert watch is not None
     assert watch.canary == "second"
+    assert all(isinstance(text, Phrase) for pair in watch.read_texts().facts for text in pair)
     assert dict(watch.facts) == {
         "The canary, votes": "4, worth 0.25 of 1 in the mean",
-        "The canary, questions": "5, of which 0 got no answer; median 1.0 s",
+        "The canary, questions": "5, without an answer: 0; median 1 s",
         "The live version, votes": "4, worth 0.75 of 1 in the mean",
-        "The live version, questions": "4, of which 0 got no answer; median 1.0 s",
+        "The live version, questions": "4, without an answer: 0; median 1 s",
     }
 
 
@@ -275,7 +282,7 @@ async def test_a_canary_that_fails_is_rolled_back_and_what_its_asker_stopped_is_
     with recording() as told:
         said = await crowd.watch()
     assert said["step"] == Step.ROLL_BACK
-    assert "failed on 4 of 7 questions" in str(said["why"])
+    assert "failed on 4 of its 7 questions" in str(said["why"])
     assert [event["reason"] for event in told.events("model_rolled_back")] == ["errors"]
 
 
@@ -285,7 +292,7 @@ async def test_a_slow_canary_is_rolled_back(crowd: Crowd) -> None:
         await crowd.asks("second", answered_at=crowd.now + timedelta(seconds=60))
     said = await crowd.watch()
     assert said["step"] == Step.ROLL_BACK
-    assert "of the live version 1.0 s" in str(said["why"])
+    assert "of the live version 1 s" in str(said["why"])
 
 
 async def test_a_good_canary_is_promoted_when_its_time_is_up_unless_a_reviewer_holds_it(crowd: Crowd) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from core.translation import say, speak
 from exporters.in_memory import recording
 from model.registry.versions import (
     LIVE,
@@ -224,8 +225,10 @@ def test_only_the_version_that_is_meant_is_rolled_back_and_why_is_told(models_di
 def test_a_version_that_stands_elsewhere_by_now_is_not_promoted(models_dir: Path) -> None:
     start_canary(models_dir, "first", 0.1)
     roll_back(models_dir)
-    with pytest.raises(NotPossible, match="it is retired by now"):
+    with pytest.raises(NotPossible, match="it is retired by now") as refused:
         promote(models_dir, "first", (VersionStatus.CANARY,))
+    with speak("fr"):
+        assert say(refused.value.why) == "first ne peut plus être promue : elle est à présent retirée"
     assert promote(models_dir, "first").name == "first"
 
 
