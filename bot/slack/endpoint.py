@@ -247,10 +247,10 @@ class SlackInbox:
         """Tell whether a workspace may use the bot."""
         if payload.get("type") in {"url_verification", "ssl_check"}:
             return True
-        grants, team = to_objects(payload.get("authorizations")), payload.get("team")
-        if team is not None and not isinstance(team, Mapping):
+        if not isinstance(payload.get("team"), Mapping | None):
             return False
-        named = [payload.get("team_id"), to_object(team).get("id")]
+        grants, team = to_objects(payload.get("authorizations")), to_object(payload.get("team"))
+        named = [payload.get("team_id"), team.get("id")]
         named += [one.get("team_id") for one in [*grants, to_object(payload.get("user"))]]
         return self._all_allowed(named) and any(named)
 
