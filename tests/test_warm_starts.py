@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,18 @@ def test_a_process_that_ends_by_a_signal_or_an_error_tells_so(warm_reader: str) 
     done = subprocess.run([*command, "no number"], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"ValueError" in done.stderr
+
+
+@pytest.mark.parametrize("asked", [b"", b"\0\0\0"])
+def test_a_launcher_that_is_killed_before_it_has_asked_keeps_nobody_waiting(
+    warm_reader: str, asked: bytes
+) -> None:
+    [address] = re.findall(r"server\.connect\('(.+)'\)", Path(warm_reader).read_text("utf-8"))
+    with socket.socket(socket.AF_UNIX) as launcher:
+        launcher.connect(address)
+        launcher.sendall(asked)
+    command = [warm_reader, "-m", "pages.parse.sandbox_worker", "no number"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode == 1
 
 
 def test_what_it_does_not_know_starts_cold(warm_reader: str) -> None:

@@ -87,8 +87,9 @@ def _serve(listening: socket.socket) -> None:
                 return
             if key.fileobj is listening:
                 run = _fork(listening.accept()[0])
-                files.register(run.launcher, selectors.EVENT_READ, run)
-                files.register(run.ends, selectors.EVENT_READ, run)
+                if run is not None:
+                    files.register(run.launcher, selectors.EVENT_READ, run)
+                    files.register(run.ends, selectors.EVENT_READ, run)
             elif key.fileobj == key.data.ends:
                 _tell_end(files, key.data)
             elif key.data.ends in files.get_map():  # the launcher was killed before the process ended
@@ -108,8 +109,13 @@ def _tell_end(files: selectors.BaseSelector, run: Run) -> None:
     run.launcher.close()
 
 
-def _fork(launcher: socket.socket) -> Run:
-    request, taken = _receive(launcher)
+def _fork(launcher: socket.socket) -> Run | None:
+    """Return what a launcher asked for; None for one that was killed before it had asked."""
+    try:
+        request, taken = _receive(launcher)
+    except EOFError:
+        launcher.close()
+        return None
     pid = os.fork()
     if pid == 0:
         _become(request, taken)
@@ -119,10 +125,16 @@ def _fork(launcher: socket.socket) -> Run:
 
 
 def _receive(launcher: socket.socket) -> tuple[list[Any], list[int]]:
+    """Return the request and the files of a launcher. Raises EOFError where it is gone."""
     data, taken, _, _ = socket.recv_fds(launcher, _MOST, FILES)
     size = int.from_bytes(data[:8], "big")
     while len(data) < 8 + size:
-        data += launcher.recv(_MOST)
+        more = launcher.recv(_MOST)
+        if not more:
+            for file in taken:
+                os.close(file)
+            raise EOFError
+        data += more
     return json.loads(data[8:]), taken
 
 
