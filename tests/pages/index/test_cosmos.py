@@ -204,7 +204,7 @@ async def test_machines_tidy_up_by_themselves(place: Place) -> None:
     index = await place.open(pace=Pace(every_s=0.05, grace_s=0.0))
     for draft in (1, 2, 3):
         await index.add(rules("/site/rules", draft), source="docs")
-    for _ in range(500):
+    for _ in range(3000):
         if len(await place.generations("/site/rules")) == 1 and await place.leftovers() == 0:
             break
         await asyncio.sleep(0.02)
