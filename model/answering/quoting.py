@@ -193,7 +193,31 @@ def _stretch(text: str, every: Sequence[Piece], best: int) -> tuple[int, int]:
     first, last = _list_around(text, every, best)
     if not _fits(text, every, first, last, MOST_WORDS, MOST_LIST_WORDS):
         first = last = best
-    return _grown(text, every, (first, last), MOST_WORDS, MOST_LIST_WORDS)
+    return _with_its_list(text, every, _grown(text, every, (first, last), MOST_WORDS, MOST_LIST_WORDS), best)
+
+
+def _with_its_list(text: str, every: Sequence[Piece], kept: tuple[int, int], best: int) -> tuple[int, int]:
+    """Go on to the end of a list that the last piece announces, for which the quotation may begin later.
+
+    Of a list that is too long its announcement is left out, too, unless it is the best piece.
+    """
+    first, last = kept
+    if not _introduces(text, every, last):
+        return kept
+    end = last + 1
+    while end + 1 < len(every) and every[end + 1].kind == "item":
+        end += 1
+    for begin in range(first, best + 1):
+        if _fits(text, every, begin, end, MOST_WORDS, MOST_LIST_WORDS):
+            return begin, end
+    return (first, last - 1) if last > best else kept
+
+
+def _introduces(text: str, every: Sequence[Piece], at: int) -> bool:
+    """Tell whether a piece is the sentence that introduces the list behind it."""
+    if every[at].kind == "item" or at + 1 >= len(every) or every[at + 1].kind != "item":
+        return False
+    return text[every[at].start : every[at].end] == every[at + 1].lead
 
 
 def _grown(
@@ -220,10 +244,7 @@ def _list_around(text: str, every: Sequence[Piece], at: int) -> tuple[int, int]:
         first += every[first].kind != "item"
     while last + 1 < len(every) and every[last + 1].kind == "item":
         last += 1
-    introduces = last > at and (
-        every[at].kind == "item" or text[every[at].start : every[at].end] == every[at + 1].lead
-    )
-    return first, last if introduces else at
+    return first, last if every[at].kind == "item" or _introduces(text, every, at) else at
 
 
 def _fits(text: str, every: Sequence[Piece], first: int, last: int, most: int, most_of_list: int) -> bool:
@@ -255,10 +276,17 @@ def _widen_hit(hit: Hit, section: str) -> Hit:
     if not inside:
         return hit
     start = min([at, *(p.start for p in _same_list(reversed([p for p in every if p.end <= at]), inside[0]))])
-    stop = max([end, *(p.end for p in _same_list((p for p in every if p.start >= end), inside[-1]))])
+    behind = [piece for piece in every if piece.start >= end]
+    goes_on = _same_list(behind, behind[0] if _announces(section, inside[-1], behind) else inside[-1])
+    stop = max([end, *(piece.end for piece in goes_on)])
     shift = at - start
     spans = tuple(replace(span, start=span.start + shift, end=span.end + shift) for span in hit.spans)
     return replace(hit, passage=replace(hit.passage, text=section[start:stop]), spans=spans)
+
+
+def _announces(section: str, piece: Piece, behind: Sequence[Piece]) -> bool:
+    """Tell whether a piece introduces the list that comes behind it."""
+    return _introduces(section, [piece, *behind[:1]], 0)
 
 
 def _around(section: str, text: str) -> str:

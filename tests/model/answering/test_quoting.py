@@ -68,6 +68,35 @@ def test_of_a_list_that_is_too_long_the_part_around_the_best_item_is_quoted() ->
     assert len(quote.text.split()) <= MOST_LIST_WORDS
 
 
+ANNOUNCED = "Parents get 12 weeks of it. New parents need:"
+
+
+def test_a_quotation_that_ends_with_an_announced_list_goes_on_to_its_end_and_begins_later_for_it() -> None:
+    items = "\n".join(f"- paper number {number} of the many that are wanted" for number in range(13))
+    text = f"{filler(54)} {ANNOUNCED}\n\n{items}"
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(text, near="Parents")])
+    assert quote is not None
+    assert quote.text.startswith("Sentence")
+    assert quote.text.count("- paper") == 13
+    assert ANNOUNCED in quote.text
+    assert len(quote.text.split()) <= MOST_LIST_WORDS
+
+
+def test_a_list_that_is_too_long_is_not_announced_either() -> None:
+    items = "\n".join("- a form" + " and a form" * 60 for _ in range(3))
+    text = f"{filler(54)} {ANNOUNCED}\n\n{items}"
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(text, near="Parents")])
+    assert quote is not None
+    assert quote.text.endswith("Parents get 12 weeks of it.")
+
+
+def test_an_announced_list_that_begins_behind_its_passage_comes_from_the_section() -> None:
+    section = f"{ANNOUNCED}\n\n- a certificate\n- a form\n\nAsk your lead."
+    quote = quoting.choose_quote("How many weeks do parents get?", [hit(ANNOUNCED, near="Parents")], section)
+    assert quote is not None
+    assert quote.text == f"{ANNOUNCED}\n\n- a certificate\n- a form"
+
+
 def test_a_list_goes_on_beyond_its_passage_where_its_section_tells() -> None:
     items = [f"- step {number}: press the button" for number in range(6)]
     section = "Do this:\n\n" + "\n".join(items)
