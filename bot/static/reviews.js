@@ -60,7 +60,9 @@ async function read(keep = "") {
   shown = null;
   $("detail").replaceChildren();
   $("main").setAttribute("aria-busy", "true");
-  const body = await attempt(() => get(view === "queue" ? "queue" : `verified?${query()}`));
+  const of = view;
+  const body = await attempt(() => get(of === "queue" ? "queue" : `verified?${query()}`));
+  if (view !== of) return; // whoever changed it reads that list
   $("main").setAttribute("aria-busy", "false");
   if (!body) return;
   rows = body.shown;
@@ -128,9 +130,9 @@ async function load(at, focus) {
     if (place === at) row.scrollIntoView({ block: "nearest" });
   }
   if (at < 0) return;
-  const { id } = rows[at];
-  const body = await attempt(() => get(`${view}/${encodeURIComponent(id)}`));
-  if (!body || rows[chosen]?.id !== id) return;
+  const { id } = rows[at], of = view;
+  const body = await attempt(() => get(`${of}/${encodeURIComponent(id)}`));
+  if (!body || view !== of || rows[chosen]?.id !== id) return; // something else is looked at by now
   show(body, focus);
 }
 
@@ -164,8 +166,9 @@ async function press(action, fields = {}) {
 
 /** A refused press may mean that somebody else was faster: show what holds now, and leave the sentence there. */
 async function refresh(id) {
-  const body = await get(`${view}/${encodeURIComponent(id)}`).catch(() => null);
-  if (body) show(body, true);
+  const of = view;
+  const body = await get(`${of}/${encodeURIComponent(id)}`).catch(() => null);
+  if (body && view === of) show(body, true);
 }
 
 async function follow(action, id, { done, said, review }) {

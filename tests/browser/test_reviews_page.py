@@ -120,5 +120,6 @@ async def test_in_japanese_no_text_of_the_page_is_left_in_english(world: World) 
         await page.keyboard.press("v")
         await expect(page.locator("#list li")).to_have_count(1)
         await expect(page.locator("#list-title")).to_have_text("確認済みの回答 1 件")
+        await page.wait_for_load_state("networkidle")  # what is cut off is an error of the page
         await look()
         await seen.close(url)

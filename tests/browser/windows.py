@@ -88,7 +88,7 @@ class Watching:
         for context in self.browser.contexts:
             await context.close()
         assert {asked for asked in self.asked if not asked.startswith(url + "/")} == set()
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
