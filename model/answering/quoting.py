@@ -204,9 +204,7 @@ def _with_its_list(text: str, every: Sequence[Piece], kept: tuple[int, int], bes
     first, last = kept
     if not _introduces(text, every, last):
         return kept
-    end = last + 1
-    while end + 1 < len(every) and every[end + 1].kind == "item":
-        end += 1
+    _, end = _list_around(text, every, last)
     for begin in range(first, best + 1):
         if _fits(text, every, begin, end, MOST_WORDS, MOST_LIST_WORDS):
             return begin, end
