@@ -17,15 +17,14 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import uuid4
 
-from bot.card_tokens import MODEL, CardSigner
+from bot.card_tokens import MODEL, BadAction, CardSigner, no_such_action
 from bot.cards.elements import Card
 from bot.cards.model import build_notice_card, model_card, say_kept, standing_card
 from bot.channel import Undeliverable
 from bot.channels.asides.one_person import Connect, find_way
 from bot.channels.card_sync import CardSync, post_card, run_all
-from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
+from bot.channels.incoming import CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.channels.review_handler import Reviewers
 from bot.dialogs.models import ERRAND, GONE, Deciding, Press
@@ -151,7 +150,6 @@ class ModelCardSync:
             await post_card(self._desk, blank, way, card, _SAID)
 
 
-MAX_NAME = 80
 WORDS = frozenset({"model", "models"})
 STORE_AWAY = mark(
     "My store is away, so nothing can be decided about models now. Please try again in a few minutes."
@@ -195,8 +193,7 @@ class ModelHandler:
         if refusal := await self._reviewers.refusal(incoming.directory_id):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal)
-        if not self._seals.fits(action.seal, MODEL, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+        self._seals.check(action.seal, MODEL, action.answer_id, incoming.conversation)
         press = _press(incoming, action, person)
         try:
             await self._deciding.decide(press)
@@ -220,12 +217,12 @@ def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
     """Read what a button says. Raises BadAction."""
     choice = _CHOICES.get(action.verb)
     if choice is None or action.round < 0:
-        raise BadAction(say("This card has no such action."))
+        raise no_such_action()
     return Press(
         candidate=action.answer_id,
         known=action.round,
         choice=choice,
         reviewer=person,
-        reviewer_name=incoming.user["name"][:MAX_NAME] or "A reviewer",
-        source=incoming.question_id if incoming.id else uuid4().hex,
+        reviewer_name=incoming.name_of_sender or "A reviewer",
+        source=incoming.press_id,
     )

@@ -25,7 +25,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -42,7 +42,6 @@ from bot.channel import Undeliverable
 from bot.channels.asides.page_previews import PagePreviews
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
-from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
@@ -182,7 +181,7 @@ class SlackInbox:
         self._pseudonym = pseudonym
         self._examples = examples
         self._unhurried = Unhurried(parts.connector)
-        self._actions = SlackActions(self._receive, parts.reviews, parts.connector)
+        self._actions = SlackActions(front, self._unhurried, parts.reviews, parts.connector)
         self._page_form = PageForm(front, parts.connector, parts.previews)
         self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)
         self._events: BoundedDict[str, asyncio.Task[None]] = BoundedDict(REMEMBERED)
@@ -348,8 +347,10 @@ class SlackInbox:
         self, body: Json, by: Arrived, act: Callable[[Json, Arrived], Coroutine[Any, Any, Json | None]]
     ) -> Json | None:
         """Do what a press or a form says, in the language of who pressed."""
-        set_language(await self._parts.locales.find(by.where, an_id(to_object(body.get("user")).get("id"))))
-        return await act(body, by)
+        user = an_id(to_object(body.get("user")).get("id"))
+        spoken = replace(by, locale=await self._parts.locales.find(by.where, user))
+        set_language(spoken.locale)
+        return await act(body, spoken)
 
     # What it says
 
@@ -371,14 +372,13 @@ class SlackInbox:
                 if made is not None:
                     await self._receive(made)
 
-    async def _receive(self, activity: Json) -> InvokeReply | None:
+    async def _receive(self, activity: Json) -> None:
         _, user = parse_person_id(activity["from"]["id"])
         locale = await self._parts.locales.find(parse_place(activity["conversation"]).where, user)
         try:
-            return await self._front.receive(activity | {"locale": locale}, self._unhurried)
+            await self._front.receive(activity | {"locale": locale}, self._unhurried)
         except MalformedError:
             log.info("an activity that nobody could answer")
-            return None
 
     def _open_home(self, event: Mapping[str, Any], by: Arrived) -> None:
         user = an_id(event.get("user"))

@@ -82,11 +82,15 @@ _OURS = frozenset({"", "file_share", "me_message", "thread_broadcast"})
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Whom an event is for, and its id: the same one twice is one. `bot_user` is our own user there."""
+    """Whom an event is for, and its id: the same one twice is one. `bot_user` is our own user there.
+
+    `locale` is that of who acted ("de-DE"), "" where it is not known (yet).
+    """
 
     where: Workspace
     event_id: str
     bot_user: str
+    locale: str = ""
 
 
 def parse_envelope(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
@@ -129,6 +133,7 @@ def activity(by: Arrived, place: Place, user: tuple[str, str], *, personal: bool
         "recipient": {"id": by.bot_user, "name": ""},
         "conversation": to_conversation(place, personal=personal),
         "timestamp": parse_timestamp(id_),
+        "locale": by.locale,
     }
 
 
