@@ -216,7 +216,7 @@ class Interval:
     high: float
 
 
-def bootstrap_difference(before: Quotient, after: Quotient, draws: int = DRAWS) -> Interval | None:
+def bootstrap_difference(before: Quotient, after: Quotient) -> Interval | None:
     """Return the interval of a difference; None where nothing is counted on one of the sides."""
     if before.value is None or after.value is None:
         return None
@@ -226,11 +226,11 @@ def bootstrap_difference(before: Quotient, after: Quotient, draws: int = DRAWS) 
         old, new = (_quotients(counted[drawn].sum(axis=1), of[drawn].sum(axis=1)) for counted, of in sides)
         return new - old
 
-    return _interval(np.concatenate([compute_difference(drawn) for drawn in _draws(len(before.of), draws)]))
+    return _interval(np.concatenate([compute_difference(drawn) for drawn in _draws(len(before.of))]))
 
 
 def bootstrap_percentile_difference(
-    before: Sequence[float], after: Sequence[float], share: int, draws: int = DRAWS
+    before: Sequence[float], after: Sequence[float], share: int
 ) -> Interval | None:
     """Return the interval of the difference of a percentile (0 to 100), such as p95 of the seconds."""
     if not before:
@@ -238,7 +238,7 @@ def bootstrap_percentile_difference(
     old, new = np.array(before, float), np.array(after, float)
     found = [
         np.percentile(new[drawn], share, axis=1) - np.percentile(old[drawn], share, axis=1)
-        for drawn in _draws(len(before), draws)
+        for drawn in _draws(len(before))
     ]
     return _interval(np.concatenate(found))
 
@@ -252,12 +252,12 @@ def compute_mcnemar(before: Sequence[bool], after: Sequence[bool]) -> tuple[int,
     return gained, lost, min(1.0, 2 * tail / 2**differing)
 
 
-def _draws(count: int, draws: int) -> list[NDArray[np.int64]]:
+def _draws(count: int) -> list[NDArray[np.int64]]:
     drawn = np.random.default_rng(SEED)
-    rows = max(1, min(draws, _AT_ONCE // count))
+    rows = max(1, min(DRAWS, _AT_ONCE // count))
     return [
-        drawn.integers(0, count, (min(rows, draws - begin), count), dtype=np.int64)
-        for begin in range(0, draws, rows)
+        drawn.integers(0, count, (min(rows, DRAWS - begin), count), dtype=np.int64)
+        for begin in range(0, DRAWS, rows)
     ]
 
 
@@ -401,7 +401,7 @@ def group_accuracy(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[Group
     ]
 
 
-def find_worst(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST) -> list[WorstAnswer]:
+def find_worst(probes: Sequence[Probe], pairs: Sequence[Pair]) -> list[WorstAnswer]:
     """Return questions that only the live version answers rightly, successful attacks first."""
     lost = [
         (probe, pair)
@@ -417,5 +417,5 @@ def find_worst(probes: Sequence[Probe], pairs: Sequence[Pair], most: int = WORST
             str(probe.part),
             probe.id,
         )
-        for probe, (old, new) in lost[:most]
+        for probe, (old, new) in lost[:WORST]
     ]

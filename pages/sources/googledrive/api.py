@@ -20,7 +20,7 @@ import jwt
 
 from pages.fetch.calls import ApiCall
 from pages.fetch.client import Fetcher
-from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable, SignInNeeded
+from pages.fetched import AddressRefused, PageUnreachable, SignInNeeded
 from pages.sources.foreign import find_number, find_objects, find_text, parse_object
 from pages.sources.plug import SourceAccess
 from pages.sources.rest import RestClient
@@ -164,8 +164,3 @@ def _explain_login(status: int, error: str) -> str:
 
 def _write_link(path: str, asked: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(asked)}" if asked else path
-
-
-def refuse_too_many(most: int) -> PageUnreadable:
-    """Return the refusal of a drive with too many files."""
-    return PageUnreadable(f"That drive has more than {most:,} files and folders; please name a folder of it.")
