@@ -27,8 +27,9 @@ from core.readers import current_audience
 from core.records import Hit, Page, Passage, Section
 from core.translation import get_language_tag
 from pages.fetch import ssrf
-from pages.fetch.client import Fetcher, refuse_as_private
+from pages.fetch.client import Fetcher
 from pages.fetch.page_reader import is_read_by, name_recipe, read_page, refuse_route, speaks_several
+from pages.fetch.response import refuse_as_private
 from pages.fetched import (
     AddressRefused,
     Fetched,

@@ -1,6 +1,6 @@
 """Reviewers decide about model versions: promote, hold, roll back.
 
-    a Comparison waits ─> decide ─> kept ─> done (model/registry/versions.py) ─> its cards everywhere show it
+    a Comparison waits ─> decide ─> kept ─> done (model/registry/rollout.py) ─> its cards everywhere show it
 
 A decision is kept before it is done. A process killed in between leaves an errand behind, so that it is done
 later. Of two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
@@ -24,15 +24,8 @@ from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreError
-from model.registry.versions import (
-    RolloutState,
-    VersionError,
-    VersionStatus,
-    find_version,
-    promote,
-    read_rollout,
-    roll_back,
-)
+from model.registry.rollout import promote, roll_back
+from model.registry.versions import RolloutState, VersionError, VersionStatus, find_version, read_rollout
 
 log = logging.getLogger(__name__)
 

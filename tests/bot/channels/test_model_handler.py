@@ -22,7 +22,8 @@ from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import UNPOSTED, Choice, ModelDecision, ModelNotice
-from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
+from model.registry.rollout import promote, roll_back, start_canary
+from model.registry.versions import VersionStatus, read_rollout
 from tests.builders.comparisons import NOW, a_comparison
 from tests.builders.pseudo import find_plain_words, speak_pseudo
 from tests.builders.reviewing import (
