@@ -52,8 +52,8 @@ from pages.sources import (
     count_pages,
     read_source,
 )
-from pages.sources.authors import find_author
 from pages.sources.ledger import drop_ledger
+from pages.sources.registry import find_author
 from pages.sources.words import show_source
 
 log = logging.getLogger(__name__)

@@ -312,7 +312,7 @@ class ReviewHandler:
         await self._desk.put_place(place)
         waiting = await self._actions.queue.list_waiting(place.reviewer)
         for review in waiting[:QUEUE_LENGTH]:
-            await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
+            await self._desk.add_outbox_entry(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
         self._reviewing.wake()
 

@@ -172,7 +172,7 @@ class SlackInbox:
     async def close(self) -> None:
         """Wait for what is under way, but not for ever."""
         await drain_tasks(self._work)
-        await drain_tasks(self._unhurried.errands)
+        await drain_tasks(self._unhurried.tasks)
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""

@@ -87,7 +87,7 @@ class Scene:
         return Proposal(PATCH if gap.correction else "", "")
 
     async def sync(self) -> None:
-        await self.world.parts.card_sync.do_errands()
+        await self.world.parts.card_sync.process_outbox()
         await self.world.parts.card_sync.take_back_left()
 
     def cards(self, chat: Json = BOBS_CHAT) -> list[Call]:
