@@ -25,6 +25,7 @@ from typing import Any
 from model.inference.gpu import has_device, load_cuda_libraries
 from model.inference.tokenizer import ChatText
 from model.inference.worker import make_config
+from model.registry.sample_page import PASSAGES
 
 # pyright: basic, reportAttributeAccessIssue=false
 # ruff: noqa: PLC0415
@@ -33,20 +34,6 @@ from model.inference.worker import make_config
 GIBBERISH = 0.5
 _ROOM = 0.7
 """Of the free memory, what the reference may take."""
-PASSAGES = (
-    ("Leave", "New parents get sixteen weeks of paid leave. It can be taken in two parts within a year."),
-    (
-        "Travel",
-        "Book trains in second class. Flights under four hours are economy; longer ones need approval.",
-    ),
-    ("Expenses", "Keep receipts for everything above 25 euros and send them in by the fifth of the month."),
-    ("Passwords", "A password has at least fourteen characters. The help desk never asks for it."),
-    ("Visitors", "Visitors sign in at the desk, wear a badge, and are met by whoever invited them."),
-    ("Home office", "You may work from home on three days a week, if your team agrees on the days."),
-    ("Illness", "Call your manager before nine. From the fourth day on a doctor's note is needed."),
-    ("Bicycles", "The company pays half of a bicycle up to 800 euros, once in three years."),
-)
-"""A small page on which a new graph is tried: titles, and what stands under them."""
 QUESTIONS = ("What does the page say?", "Who is this for?", "How much or how long?", "What must I do first?",
              "Is there a limit?")  # fmt: skip
 

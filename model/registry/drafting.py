@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.records import Passage
 from model.answering.profile import describe_processor, time_answer
-from model.registry.agreement import PASSAGES
+from model.registry.sample_page import PASSAGES
 from model.text.prompt import build_messages, build_reading_messages
 
 if TYPE_CHECKING:
