@@ -5,7 +5,7 @@
                          setting
 
 A record names its workspace inside the encryption, so that one cannot be put in another's place. With one
-workspace and the setting `slack_bot_token` nothing is stored at all.
+workspace and the setting `slack_bot_token` nothing is stored at all. `Grants` tells Bolt who we are where.
 """
 
 from __future__ import annotations
