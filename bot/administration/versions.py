@@ -31,7 +31,7 @@ from model.registry.versions import (
 )
 
 Json = dict[str, Any]
-NOT_NOW = "{name} is {status} by now, which does not allow that. Nothing was changed."
+NOT_NOW = "{name} is now {status}, which does not allow that. Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)

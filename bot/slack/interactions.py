@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 MAX_NAME = 80
 MAX_ACTIONS = 5
 NO_SUCH = mark("This card has no such action.")
-NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
+NOT_KEPT = mark("I could not save this. Please try again in a minute.")
 NO_FORM = mark("Slack did not open the form. Please press the button again.")
 Receive = Callable[[Json], Awaitable[InvokeReply | None]]
 """Gives an activity to the activity handler."""

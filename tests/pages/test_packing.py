@@ -49,7 +49,7 @@ def test_a_body_comes_out_as_it_was_meant(declared: str, body: bytes) -> None:
     ("declared", "body", "words"),
     [
         ("zstd", TEXT, "did not ask for"),
-        ("gzip", gzip.compress(TEXT)[:60], "end is missing"),
+        ("gzip", gzip.compress(TEXT)[:60], "without its end"),
         ("gzip", b"\x1f\x8b" + b"\xff" * 100, "broken"),
         ("deflate", zlib.compress(TEXT)[:20], "broken"),
         ("br", BR[:20], "broken"),

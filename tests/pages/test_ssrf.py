@@ -551,11 +551,11 @@ _NESTED = b"\x1f\x8b" + b"\xff" * 100
         (says("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Encoding: gzip", _BOMB), "larger than 1 MB"),
         (
             says("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Encoding: gzip", _NESTED),
-            "packing is broken",
+            "is damaged",
         ),
         (
             says("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Encoding: gzip", _BOMB[:50]),
-            "end is missing",
+            "without its end",
         ),
         (
             says("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Encoding: gzip", zlib.compress(b"x")),
