@@ -176,7 +176,7 @@ async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(aft
         )
     await afternoon.back()
     told = await shown_in(afternoon.world, REVIEWERS_CHANNEL["id"] + ";messageid=m1", "did not take effect")
-    assert "Kim has already rejected it" in told.activity["text"]
+    assert "Kim has already decided" in told.activity["text"]
     review = await afternoon.world.parts.desk.review(card["answer_id"])
     assert review is not None
     assert [verdict.reviewer for verdict in review.verdicts] == ["p-kim"]
