@@ -57,7 +57,9 @@ class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
     """How the bot is registered at Slack, and who reviews there: `bot.slack.config.SlackConfig`."""
 
     signing_secret: SecretStr = Field(
-        SecretStr(""), description="Signing secret of the Slack app. Empty: no Slack."
+        SecretStr(""),
+        description="Signing secret of the Slack app, from Basic Information at api.slack.com/apps."
+        " Empty: no Slack.",
     )
     teams: Words = Field(
         default=[],

@@ -72,7 +72,7 @@ def _identity(change: Change) -> None:
 
 
 def _role_assignment(change: Change) -> None:
-    """The same role under two names; moving it to somebody else; somebody whom the directory does not know yet."""
+    """The same role under two names; moving it to somebody else; somebody unknown to the directory."""
     _keep_assignment(change, "principalId", "roleDefinitionId", code="RoleAssignmentUpdateNotPermitted")
     if change.properties.get("principalType") != "ServicePrincipal":
         change.refuse(
