@@ -66,15 +66,13 @@ class AnsweringSettings(Group):
         le=12,
         description="Passages that are found for one question; a model reads as many of them as it can.",
     )
-    matched: int = Field(
-        5,
+    reranked: int = Field(
+        10,
         ge=0,
-        le=12,
-        description=(
-            "How many of the nearest passages are compared with a question word by word, "
-            "at about 50 ms of processor time each; 0: none."
-        ),
-        alias="matched_passages",
+        le=20,
+        description="How many of the nearest passages a reranker reads with the question, their best sentences "
+        "only, at about 25 ms of processor time each; 0: none.",
+        alias="reranked_passages",
     )
     span_sentences: int = Field(
         1,
@@ -96,7 +94,7 @@ class AnsweringSettings(Group):
         alias="state_confidence",
     )
     decline_below: float = Field(
-        0.3,
+        0.2,
         ge=0,
         le=1,
         description="Confidence below which the bot does not quote either, but declines.",
