@@ -70,8 +70,8 @@ class AnsweringSettings(Group):
         10,
         ge=0,
         le=20,
-        description="How many of the nearest passages a reranker reads with the question, their best sentences "
-        "only, at about 25 ms of processor time each; 0: none.",
+        description="How many of the nearest passages a reranker reads with the question, their best "
+        "sentences only, at about 25 ms of processor time each; 0: none.",
         alias="reranked_passages",
     )
     span_sentences: int = Field(
