@@ -16,7 +16,7 @@ from core.translation import mark, say, say_count
 
 log = logging.getLogger(__name__)
 
-IN_YOUR_CHAT = mark("The link is for you alone: please ask me in your own chat with me.")
+IN_YOUR_CHAT = mark("The link is for you alone: please ask me in your personal chat with me.")
 NOT_AN_OPERATOR = mark("Only operators may do this, and you are not one of them. Nothing was changed.")
 _PAGES: Mapping[str, Page] = {
     "reviews page": "reviews",

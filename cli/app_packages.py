@@ -22,13 +22,13 @@ from pages.sources import list_hosts, read_added_sources
 @with_settings
 def manifest_command(
     settings: Settings,
-    to: Annotated[Path | None, typer.Option("--to", help="File to write; without it, the terminal.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="File to write; empty: print.")] = None,
     check: Annotated[
         Path | None,
-        typer.Option("--check", help="Say what is wrong with this manifest (JSON), and write none."),
+        typer.Option("--check", help="Check this manifest (JSON) instead of writing one."),
     ] = None,
 ) -> None:
-    """Write the manifest to make the Slack app from: its scopes, events and addresses, as public_url says."""
+    """Write the manifest of the Slack app, with its scopes, events and addresses."""
     if check is not None:
         check_manifest(_read(check))
         out.print("This manifest works.")
@@ -67,10 +67,11 @@ def teams_package_command(
     settings: Settings,
     to: Annotated[Path, typer.Option("--to", help="File to write.")] = Path("askpage-teams.zip"),
     app_version: Annotated[
-        str, typer.Option(help="Version of the package; raise it with every upload. Empty: askpage’s own.")
+        str,
+        typer.Option(help="Version of the package; increase it with every upload. Empty: askpage’s own."),
     ] = "",
 ) -> None:
-    """Write the app package for Microsoft Teams: manifest and icons, from the settings."""
+    """Write the app package for Microsoft Teams, with manifest and icons."""
     wanted = Package(
         app_id=settings.app_id,
         public_url=settings.public_url,

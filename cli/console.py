@@ -206,7 +206,7 @@ def settings_command(
         list[str] | None, typer.Argument(help="Only settings with these words in name or description.")
     ] = None,
 ) -> None:
-    """Print the settings with the values in force here; secrets stay hidden.
+    """Print the settings with the values in use; secrets stay hidden.
 
     On a terminal as a list that fits it, else as a table in Markdown.
     """

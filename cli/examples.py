@@ -18,7 +18,7 @@ from feedback.examples.dataset import difference, find_dataset, list_datasets, r
 from feedback.examples.dataset_card import Card
 
 examples_app = typer.Typer(
-    help="The datasets of training examples that reviewed answers make.", no_args_is_help=True
+    help="Datasets of training examples, made from reviewed answers.", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(help="A dataset's name, or the beginning of it; latest is the newest.")]
 _MOST_LISTED = 20
@@ -27,7 +27,7 @@ _MOST_LISTED = 20
 @examples_app.command("build")
 @with_settings
 def examples_build(settings: Settings, as_json: Json = False) -> None:
-    """Make a dataset of everything that is reviewed; the same reviews make the same dataset."""
+    """Build a dataset from all reviews; the same reviews always give the same dataset."""
     card = asyncio.run(_build(settings))
     if as_json:
         print_json(asdict(card))
@@ -54,7 +54,7 @@ async def _build(settings: Settings) -> Card:
 @examples_app.command("show")
 @with_settings
 def examples_show(settings: Settings, name: Name = "latest", as_json: Json = False) -> None:
-    """Show a dataset's card: what is in it, what was left out, whose questions it does not know."""
+    """Show a dataset's card: what is in it, what was left out, and what it does not cover."""
     card = read_card(find_dataset(settings.datasets_dir, name))
     if as_json:
         print_json(asdict(card))
@@ -104,7 +104,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 @examples_app.command("list")
 @with_settings
 def examples_list(settings: Settings, as_json: Json = False) -> None:
-    """List the datasets, the oldest first."""
+    """List the datasets, oldest first."""
     cards = list_datasets(settings.datasets_dir)
     if as_json:
         fields = ("name", "made_at", "examples", "held_out", "erased", "masked")
@@ -122,7 +122,7 @@ def examples_list(settings: Settings, as_json: Json = False) -> None:
 @examples_app.command("diff")
 @with_settings
 def examples_diff(settings: Settings, before: Name, after: Name = "latest", as_json: Json = False) -> None:
-    """Compare two datasets: what the second one has that the first has not, and the other way round."""
+    """Compare two datasets: what each has that the other does not."""
     folders = [find_dataset(settings.datasets_dir, name) for name in (before, after)]
     found = asdict(difference(*folders))
     if as_json:

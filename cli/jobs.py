@@ -37,7 +37,7 @@ EXIT = {DONE: 0, ELSEWHERE: 0, NOT_DUE: 0, FAILED: 1, STOPPED: 3}
 """Exit status by outcome."""
 
 
-jobs_app = typer.Typer(help="Scheduled work.", no_args_is_help=True)
+jobs_app = typer.Typer(help="Scheduled jobs: list them, run one, or run the schedule.", no_args_is_help=True)
 
 
 @jobs_app.command("list")
@@ -98,9 +98,7 @@ def _format_time(text: str) -> str:
 def jobs_run(
     settings: Settings,
     name: Annotated[str, typer.Argument(help="A job, as `askpage jobs list` names it.")],
-    if_due: Annotated[
-        bool, typer.Option("--if-due", help="Only where the schedule wants it since its last run.")
-    ] = False,
+    if_due: Annotated[bool, typer.Option("--if-due", help="Run it only if it is due.")] = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Run a job; print what it did as one line of JSON.
@@ -123,7 +121,7 @@ def jobs_run(
 @jobs_app.command("serve")
 @with_settings
 def jobs_serve(settings: Settings) -> None:
-    """Run the jobs as their schedule says, until Ctrl-C or SIGTERM. What was missed is made up for once."""
+    """Run the schedule until Ctrl-C or SIGTERM. Jobs that were missed run once."""
     read_schedule(settings)  # what is wrong with it is said here
     become_schedule(settings)
 

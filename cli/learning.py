@@ -45,7 +45,7 @@ def learning_command(
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How far back to look.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Show whether corrections matter: how soon and whom they reach, and what reviews do to accuracy."""
+    """Show what corrections change: how soon they reach people, how many, and what reviews do to accuracy."""
     found = asyncio.run(_measure(settings, days))
     if as_json:
         print_json(to_json(found))

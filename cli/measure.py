@@ -62,7 +62,7 @@ def evaluate_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a model on questions whose right answers are known."""
+    """Measure the bot with questions whose answers you know."""
     if file.suffix.lower() == QUESTIONS_OVER_PAGES:
         questions = sample_evenly(read_questions(file), limit)
         scores = asyncio.run(measure_questions(settings, questions, version, save))
@@ -213,7 +213,7 @@ async def index_articles(index: Indexes, items: list[Item], progress: Progress) 
 
 @with_settings
 def feedback_command(settings: Settings, as_json: Json = False) -> None:
-    """Show response rates by form, the queue of reviews, accuracy from the sample, how reviewers agree."""
+    """Show how many people give feedback, how many reviews wait, the accuracy, and how reviewers agree."""
     found = asyncio.run(_report(settings))
     if as_json:
         print_json(asdict(found))

@@ -37,12 +37,14 @@ from feedback.privacy.opt_out import OptOuts
 from feedback.store.base import StoreError
 from feedback.store.rows import WholeStore, every_page
 
-privacy_app = typer.Typer(help="One person's data, and who did what with it.", no_args_is_help=True)
+privacy_app = typer.Typer(
+    help="One person's data: show, export, delete; and the audit trail.", no_args_is_help=True
+)
 
 Person = Annotated[
     str, typer.Argument(help="A channel's user id, local:NAME of the chat page, or a pseudonym.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking once more.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Standing:
 @privacy_app.command("show")
 @with_settings
 def show_command(settings: Settings, person: Person, as_json: Json = False) -> None:
-    """Show how much is kept of a person; no content."""
+    """Show how much is stored about a person, without its content."""
     found = asyncio.run(_show(settings, person))
     if as_json:
         print_json([asdict(one) for one in found])
@@ -172,7 +174,7 @@ def export_command(
         Path | None, typer.Option("--to", help="File to write, readable to you only. Empty: print.")
     ] = None,
 ) -> None:
-    """Give out all that is kept of a person, as JSON that says what its fields mean."""
+    """Export everything that is stored about a person, as JSON that explains its fields."""
     text = json.dumps(asyncio.run(_export(settings, person)), indent=1)
     if to is None:
         print(text)  # noqa: T201 - the command's output
@@ -197,7 +199,7 @@ async def _export(settings: Settings, person: str) -> object:
 @privacy_app.command("delete")
 @with_settings
 def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json: Json = False) -> None:
-    """Delete all that is kept of a person, here and in the store.
+    """Delete everything that is stored about a person, here and in the store.
 
     It can be interrupted: run it again to go on.
     """
@@ -279,9 +281,9 @@ def _print_deleted(done: Deletion) -> None:
 def opt_out_command(
     settings: Settings,
     person: Person,
-    undo: Annotated[bool, typer.Option("--undo", help="Something may be learned from them again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Allow learning from them again.")] = False,
 ) -> None:
-    """Let nothing be learned from a person, as if they had said so."""
+    """Learn nothing from a person, as if they had asked for it."""
     asyncio.run(_opt_out(settings, person, out_=not undo))
     out.print("Something may be learned from this person again." if undo else "Nothing is learned from them.")
 
@@ -304,7 +306,7 @@ def scan_command(
     who: Annotated[str, typer.Argument(help="A pseudonym, a user id, local:NAME, a name, or any text.")],
     as_json: Json = False,
 ) -> None:
-    """Show where a person or a text stands, in the store and in every file of the data folder."""
+    """Show where a person or a text appears, in the store and in every file of the data folder."""
     if len(who.removeprefix(LOCAL).strip()) < LEAST_CHARACTERS:
         raise typer.BadParameter(
             f"this is too short to look for: at least {LEAST_CHARACTERS} characters, or it is found by chance"
@@ -328,7 +330,7 @@ async def _scan(settings: Settings, who: str) -> Scan:
 def audit_command(
     settings: Settings,
     person: Annotated[
-        str, typer.Option("--person", help="What is about one person, and what they did.")
+        str, typer.Option("--person", help="Only entries about this person, or by this person.")
     ] = "",
     since: Annotated[str, typer.Option("--since", help="A day (2026-11-01) or a moment, UTC.")] = "",
     as_json: Json = False,
@@ -377,7 +379,10 @@ def rotate_command(
     settings: Settings,
     end: Annotated[
         bool,
-        typer.Option("--finish", help="Forget the earlier key: who has not shown up since is a new person."),
+        typer.Option(
+            "--finish",
+            help="Forget the previous key: anybody who has not been seen since counts as a new person.",
+        ),
     ] = False,
     yes: Yes = False,
 ) -> None:

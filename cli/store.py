@@ -36,16 +36,17 @@ from feedback.store.rows import TABLES, every_line
 from feedback.store.sqlite import SqliteStore
 from pages.index.cosmos_schema import make_page_container, page_container_definition
 
-store_app = typer.Typer(help="The store: questions, answers, feedback, reviews.", no_args_is_help=True)
+store_app = typer.Typer(
+    help="The store of questions, answers, feedback and reviews: set up, copy, clean up.",
+    no_args_is_help=True,
+)
 
 _LEAST_TIMEOUT_S = 30.0
 """An operator waits longer for one call than somebody who speaks to the bot."""
 
 Wait = Annotated[
     float,
-    typer.Option(
-        "--wait-s", min=0, help="How long a store that is away is waited for before giving up, seconds."
-    ),
+    typer.Option("--wait-s", min=0, help="How long to wait for a store that cannot be reached, seconds."),
 ]
 Store = SqliteStore | CosmosStore
 
@@ -63,10 +64,10 @@ def init_command(
     settings: Settings,
     show: Annotated[
         bool,
-        typer.Option("--definition", help="Print the containers' definitions as JSON, and make nothing."),
+        typer.Option("--definition", help="Print the containers' definitions as JSON, and create nothing."),
     ] = False,
 ) -> None:
-    """Make the database and containers in Cosmos DB, or bring an older container's indexes up to date."""
+    """Create the database and containers in Cosmos DB, or update the indexes of an older container."""
     if show:
         containers = [definition(cosmos_config(settings))]
         if settings.page_index == "cosmos":
@@ -99,17 +100,20 @@ def copy_command(
     source: Annotated[
         str, typer.Option("--from", help="sqlite:PATH or a path, cosmos: or cosmos:DATABASE/CONTAINER.")
     ],
-    target: Annotated[str, typer.Option("--to", help="The same forms.")],
+    target: Annotated[str, typer.Option("--to", help="The target, named in the same way.")],
     into_existing: Annotated[
         bool,
         typer.Option(
             "--into-existing",
-            help="The target has records of its own, which stay; of what both have, the source's count.",
+            help=(
+                "Allow a target that has other records: they stay, and records that both have "
+                "come from the source."
+            ),
         ),
     ] = False,
     wait_s: Wait = 600.0,
 ) -> None:
-    """Copy a whole store. It can be interrupted: the same command goes on.
+    """Copy a whole store; the same command continues an interrupted copy.
 
     A second copy carries over what changed.
     """
@@ -158,9 +162,10 @@ def export_command(
         str, typer.Option("--from", help="A store, as `askpage store copy` names it; empty: the bot's.")
     ] = "",
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="File to write; it appears when it is whole. Empty: print.")
+        Path | None,
+        typer.Option("--out", help="File to write; it appears once it is complete. Empty: print."),
     ] = None,
-    person: Annotated[str, typer.Option("--person", help="Only what is of this pseudonym.")] = "",
+    person: Annotated[str, typer.Option("--person", help="Only the records of this pseudonym.")] = "",
     wait_s: Wait = 600.0,
 ) -> None:
     """Write all records, or one person's, as JSON Lines."""
@@ -229,7 +234,7 @@ def retain_command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete what is older than the settings keep_…_days allow."""
+    """Delete records that are older than the settings keep_…_days allow."""
     dropped = asyncio.run(_retain(settings, dry_run=dry_run))
     if as_json:
         print_json({"dry_run": dry_run, "deleted": dropped})
@@ -287,7 +292,7 @@ class Status:
 @store_app.command("status")
 @with_settings
 def status_command(settings: Settings, as_json: Json = False) -> None:
-    """Show which store is used, what it holds, and what waits for it on this machine."""
+    """Show which store is in use, what it holds, and what waits for it on this machine."""
     status = asyncio.run(_status(settings))
     if as_json:
         print_json(asdict(status))

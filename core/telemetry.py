@@ -121,13 +121,12 @@ _LANGUAGES = frozenset(_CODES[at : at + 2] for at in range(0, len(_CODES), 2))
 # What may be told
 
 PROPERTIES: Mapping[str, Property] = {
-    "answer": Property("The answer, by a hash that is made for this alone.", _matching("[0-9a-f]{16}")),
+    "answer": Property("The answer, by a hash made only for this purpose.", _matching("[0-9a-f]{16}")),
     "reviewed": Property("The answer that a verified one came from, by its hash.", _matching("[0-9a-f]{16}")),
     "channel": Property("Where it was asked.", _allow_words(" ".join(Channel))),
     "language": Property("Two letters (ISO 639-1); other, unknown.", _language),
     "site": Property(
-        "Host of the page that the answer stands on, where it is a source; own pages, sent file, no page, "
-        "other.",
+        "Host of the answer's page, if it is a source; own pages, sent file, no page, other.",
         _site,
     ),
     "model_version": Property("Name of the version that wrote it; verified.", _matching(r"\w[\w.@+-]{0,99}")),
@@ -135,22 +134,22 @@ PROPERTIES: Mapping[str, Property] = {
         "Whether it was answered, quoted or declined; absent before there were quotations.",
         _allow_words("answered quoted declined"),
     ),
-    "abstained": Property("Whether nothing was found, which is said.", _flag),
-    "verified": Property("Whether a reviewer stands for the answer.", _flag),
+    "abstained": Property("Whether the bot said that it found nothing.", _flag),
+    "verified": Property("Whether a reviewer verified the answer.", _flag),
     "named_page": Property("Whether the question named a page.", _flag),
     "resumed": Property("Whether it was answered after a crash.", _flag),
-    "withdrawn": Property("Whether the word was taken back.", _flag),
+    "withdrawn": Property("Whether the feedback was withdrawn.", _flag),
     "kind": Property(
-        "How somebody said it.", _allow_words("thumb reaction stars comment expert implicit similar")
+        "The kind of feedback.", _allow_words("thumb reaction stars comment expert implicit similar")
     ),
     "value": Property(
-        "What was said: the thumb; the stars; of a reaction only up, down or other; of an offered answer "
-        "same or other.",
+        "The feedback: thumb or stars; of a reaction only up, down or other; of an offered answer"
+        " same or other.",
         _allow_words("like dislike 1 2 3 4 5 up down other none same follow_up opened abandoned"),
     ),
     "ruling": Property("What reviewers decided.", _allow_words("approved corrected not_on_page rejected")),
     "reason": Property(
-        "Why: of a review, of a failure, of a refusal, of a loss.",
+        "The reason for a review, a failure, a refusal or a loss.",
         _allow_words(
             "thumb_down few_stars expert declined low_support low_confidence sample stale conflict "
             "busy too_fast too_many too_long too_slow page_refused reading closed stopped undeliverable "
@@ -168,30 +167,28 @@ PROPERTIES: Mapping[str, Property] = {
     "pause_seconds": Property(
         "Time since the same person's last answer in this conversation; absent for the first one.", _number
     ),
-    "late_seconds": Property("How long after the answer it was said.", _number),
-    "age_seconds": Property("How old it was then.", _number),
-    "support": Property("Share of the answer's words that stand in its citation.", _number),
-    "confidence": Property(
-        "How likely the answer is right, 0 to 1; absent where nothing judged it.", _number
-    ),
+    "late_seconds": Property("How long after the answer the feedback came.", _number),
+    "age_seconds": Property("How old the verified answer was.", _number),
+    "support": Property("Share of the answer's words that are in its citation.", _number),
+    "confidence": Property("How likely the answer is right, 0 to 1; absent if it was not computed.", _number),
     "search_version": Property(
-        "Which head orders the search: shipped, or its name.", _matching("shipped|head-[0-9a-f]{12}")
+        "Which search head ranks the results: shipped, or its name.", _matching("shipped|head-[0-9a-f]{12}")
     ),
     "share": Property("Share of the conversations.", _number),
     "stars": Property("Sum of the stars that this answer has now.", _number),
     "starred": Property("How many people gave it stars.", _number),
     "likes": Property("How many people like this answer now.", _number),
-    "dislikes": Property("How many people do not.", _number),
-    "weight": Property("How many answers a sampled one stands for; 0 is not sampled.", _number),
+    "dislikes": Property("How many people dislike it now.", _number),
+    "weight": Property("How many answers a sampled answer stands for; 0: not sampled.", _number),
     "round": Property(
-        "Which review of this answer it is; a changed page or ruling begins another one.", _number
+        "Which review of this answer it is; a changed page or decision starts another one.", _number
     ),
-    "verdicts": Property("How many reviewers ruled.", _number),
+    "verdicts": Property("How many reviewers decided.", _number),
     "answers": Property("How many answers a group of a day has.", _number),
     "quoted": Property("How many of them quote a page.", _number),
     "declined": Property("How many of them say that nothing was found.", _number),
     "closed": Property("How many of them are older than 30 minutes.", _number),
-    "ignored": Property("How many of those nothing happened to within these.", _number),
+    "ignored": Property("How many of those had no reaction within 30 minutes.", _number),
     "sessions": Property("How many sessions began.", _number),
     "session_seconds": Property("How long all sessions lasted.", _number),
     "judged": Property("How many of a sample reviewers judged.", _number),
@@ -221,7 +218,9 @@ def _event(sentence: str, properties: str = "", *, answer: bool = False) -> Even
 
 
 EVENTS: Mapping[str, Event] = {
-    "question_asked": _event("A question was kept; small talk is none.", "channel language named_page"),
+    "question_asked": _event(
+        "A question was stored; small talk does not count.", "channel language named_page"
+    ),
     "answer_sent": _event(
         "An answer is on its asker's screen.",
         "seconds first_token_seconds search_seconds pause_seconds support confidence resumed search_version "
@@ -229,54 +228,56 @@ EVENTS: Mapping[str, Event] = {
         answer=True,
     ),
     "answer_failed": _event("Somebody got no answer.", "channel language reason seconds"),
-    "heard_unasked": _event("Something was said in a channel, and not to the bot.", "outcome"),
-    "file_read": _event("The files of a message were read, or not.", "channel outcome seconds count"),
-    "gap_decided": _event("The owner of a page said what becomes of a gap.", "outcome"),
+    "heard_unasked": _event("Somebody wrote in a channel, but not to the bot.", "outcome"),
+    "file_read": _event(
+        "The files of a message were read, or could not be read.", "channel outcome seconds count"
+    ),
+    "gap_decided": _event("The owner of a page decided about a gap.", "outcome"),
     "question_forgotten": _event("A question was deleted with its answer.", "answer"),
     "feedback_given": _event(
-        "Somebody said what they think of an answer, or took it back; with what the answer has by now.",
+        "Somebody gave or withdrew feedback; with the answer's totals after that.",
         "kind value withdrawn late_seconds stars starred likes dislikes",
         answer=True,
     ),
-    "review_opened": _event("An answer waits for a reviewer.", "reason round", answer=True),
+    "review_opened": _event("An answer is waiting for a reviewer.", "reason round", answer=True),
     "review_ruled": _event("Reviewers decided.", "ruling weight round verdicts seconds", answer=True),
     "verified_served": _event(
         "A question was answered with a verified answer.", "reviewed age_seconds", answer=True
     ),
     "model_promoted": _event("Another version answers everybody.", "model_version"),
-    "model_rolled_back": _event("A version was taken back.", "model_version reason"),
+    "model_rolled_back": _event("A version was rolled back.", "model_version reason"),
     "canary_started": _event("A new version answers a share of the conversations.", "model_version share"),
-    "search_changed": _event("Another head orders the search.", "search_version"),
+    "search_changed": _event("Another search head ranks the results.", "search_version"),
     "job_finished": _event("A job ended.", "job outcome seconds count"),
     "fetch_refused": _event("A page that somebody pasted was not read.", "reason"),
-    "store_away": _event("The store cannot be reached; what is said waits on disk."),
-    "store_back": _event("The store is back, and has what waited.", "seconds count"),
-    "spool_full": _event("Nothing more can wait for the store.", "count"),
+    "store_away": _event("The store cannot be reached; records wait on disk."),
+    "store_back": _event("The store can be reached again and has the records that waited.", "seconds count"),
+    "spool_full": _event("No more records can wait for the store.", "count"),
     "day_summed": _event(
         "A day is over: figures of its answers with one version, channel and site (only to Data Explorer).",
         "channel site model_version answers quoted declined closed ignored stars starred likes dislikes "
         "sessions session_seconds judged weights rights p50_seconds p95_seconds tokens_read tokens_cached "
         "tokens_written",
     ),
-    "person_deleted": _event("What is kept of a person was deleted.", "count"),
-    "telemetry_dropped": _event("Some of what was told did not arrive.", "reason count"),
+    "person_deleted": _event("A person's data was deleted.", "count"),
+    "telemetry_dropped": _event("Some telemetry was lost.", "reason count"),
 }
 """Everything that may be told to have happened."""
 
 SPANS: Mapping[str, str] = {
     "arrival": "A request of a channel, until it is acknowledged.",
-    "authenticate": "Who sent it?",
+    "authenticate": "The sender is checked.",
     "question": "A question, until its answer is on the asker's screen.",
     "store": "A record is written.",
-    "groups": "A directory is asked which groups the asker is in.",
+    "groups": "The asker's groups are looked up in a directory.",
     "fetch": "A page that the question names is read.",
-    "verified": "Is there a verified answer?",
+    "verified": "A verified answer is looked up.",
     "search": "The pages are searched.",
     "queue": "The question waits for its turn at the model.",
     "prefill": "The model reads, until its first word.",
     "decode": "The model writes.",
     "send": "The answer goes to the channel.",
-    "ruling": "A reviewer's word on an answer; linked to its question.",
+    "ruling": "A reviewer's decision about an answer; linked to its question.",
     "follow_up": "Cards, messages and notices after a review; linked to the question.",
     "job": "One run of a job.",
 }

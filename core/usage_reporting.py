@@ -111,7 +111,7 @@ SWITCHES = (
         "DO_NOT_TRACK",
         "1",
         "all that honour it",
-        "The common wish not to be counted, for libraries that are not in this table.",
+        "The common switch against usage reports, for libraries that are not in this table.",
     ),
 )
 

@@ -212,18 +212,18 @@ async def propose_patch(gap: Gap, pages: ShelfPages) -> str:
     """Return a patch with the reviewer's words. Raises PatchRefused."""
     if not gap.correction:
         raise PatchRefused(
-            mark("No reviewer has answered this yet, and nothing is made up: correct an answer first.")
+            mark("No reviewer has answered this yet, and askpage makes nothing up: correct an answer first.")
         )
     if gap.place is None:
         raise PatchRefused(
-            mark("No page comes near it: please choose one, and put the sentence there by hand.")
+            mark("No page is close to it: please choose a page, and add the sentence there by hand.")
         )
     url, anchor = urldefrag(gap.place.url)
     if gap.place.says_it:
-        raise PatchRefused(mark("{page} has these words already."), page=gap.place.name)
+        raise PatchRefused(mark("{page} already has these words."), page=gap.place.name)
     page, file = await pages.read_page(url), await pages.find_file(url)
     if page is None or file is None:
         raise PatchRefused(
-            mark("The file of {url} is not on this machine: please mend it where it is kept."), url=url
+            mark("The file of {url} is not on this machine: please edit it where it is stored."), url=url
         )
     return await asyncio.to_thread(make_patch, file, page.sections, anchor, gap.correction)

@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 
 BY_ITSELF = "askpage"
 """Stands in the audit trail where nobody decided."""
-_HELD = mark("A reviewer holds it where it is.")
+_HELD = mark("A reviewer has put it on hold.")
 _DONE = {
     Step.ROLL_BACK: mark("The canary {name} was rolled back"),
     Step.PROMOTE: mark("The canary {name} answers everybody now"),
 }
 CANARY = (mark("The canary, votes"), mark("The canary, questions"))
 LIVE = (mark("The live version, votes"), mark("The live version, questions"))
-_VOTES = mark("{votes}, worth {mean} of 1 in the mean")
+_VOTES = mark("{votes}, on average {mean} of 1")
 _QUESTIONS = mark("{questions}, without an answer: {failed}")
 _QUESTIONS_TIMED = mark("{questions}, without an answer: {failed}; median {seconds} s")
 

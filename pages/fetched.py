@@ -25,9 +25,7 @@ from dataclasses import dataclass
 
 from core.phrases import Phrase, mark
 
-TOO_MUCH_MEMORY = mark(
-    "That page takes more memory to read than one page may; please send a smaller part of it."
-)
+TOO_MUCH_MEMORY = mark("Reading that page takes too much memory; please send a smaller part of it.")
 
 
 class PageRefused(Exception):
@@ -113,7 +111,7 @@ class Inflater:
         """Return all that was unpacked. Raises PageUnreadable where the end is missing."""
         if not self._between:
             raise PageUnreadable(
-                mark("What {site} sent is packed, and its end is missing; please try again."), site=self._name
+                mark("{site} sent compressed data without its end; please try again."), site=self._name
             )
         return bytes(self.body)
 
@@ -133,7 +131,7 @@ class Inflater:
                     self._between = self._ended = True
                     return
                 raise PageUnreadable(
-                    mark("What {site} sent is packed, and the packing is broken."), site=self._name
+                    mark("{site} sent compressed data that is damaged."), site=self._name
                 ) from None
             if len(self.body) > self._limit:
                 raise refuse_too_large(self._name, self._limit)

@@ -24,7 +24,7 @@ from model.registry.sync import publish_to
 from model.registry.versions import RolloutState, VersionError, VersionStatus, list_versions, read_rollout
 
 Json = dict[str, Any]
-NOT_NOW = "{name} is {status} by now, which does not allow that. Nothing was changed."
+NOT_NOW = "{name} is now {status}, which does not allow that. Nothing was changed."
 
 
 @dataclass(frozen=True, slots=True)

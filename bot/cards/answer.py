@@ -164,7 +164,7 @@ _STATES: Mapping[State, tuple[str, str]] = {
 """How an answer stands, without and with the day since when."""
 REPLACED: Mapping[State, str] = {
     "corrected": mark("A reviewer corrected this answer."),
-    "not_on_page": mark("A reviewer checked this answer and took it back: it is not on the page."),
+    "not_on_page": mark("A reviewer checked this answer and withdrew it: it is not on the page."),
 }
 """What takes the place of an answer's words that hold no more; nor do its sources say anything then."""
 

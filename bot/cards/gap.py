@@ -32,7 +32,7 @@ DID = {
 }
 FOLLOWS = {
     OwnerChoice.DONE: mark("The card comes back if more people ask this and get no answer."),
-    OwnerChoice.NOT_THIS_PAGE: mark("The next report looks for another page."),
+    OwnerChoice.NOT_THIS_PAGE: mark("The next report will look for another page."),
 }
 NO_ANSWER = mark("No reviewer has answered it yet.")
 MASKED = mark(

@@ -16,19 +16,22 @@ WHAT_I_DO = mark(
 MOST_EXAMPLES = 5
 TITLE_CHARACTERS = 80
 HOW = (
-    mark("Paste a web address into your question and I read that page."),
-    mark("Ask on: “and for part-timers?” is understood."),
-    mark("Edit your question and I answer again; delete it and I forget it."),
-    mark("Thumbs and reactions teach me: the people who look after me read them."),
-    mark("Your data is yours: say “privacy” to see what I keep, get it, or have it deleted."),
+    mark("Paste a web address into your question, and I read that page."),
+    mark("Ask follow-up questions, such as “and for part-timers?”."),
+    mark("Edit your question, and I answer it again. Delete it, and I forget it."),
+    mark("Rate my answers with thumbs or reactions: reviewers read them and correct me."),
+    mark("Say “privacy” to see what I store about you, to export it, or to delete it."),
 )
 
 
 FOR_REVIEWERS = (
-    mark("“queue” shows what waits for a review."),
-    mark("“verified answers” lists what is served, to edit or withdraw it; add “about WORDS” to search."),
-    mark("“reviews page” gives you a link to all of this in your browser."),
-    mark("“reviewers here” brings the cards to this chat or channel, “reviewers stop” ends that."),
+    mark("“queue” shows the answers that are waiting for a review."),
+    mark(
+        "“verified answers” lists the verified answers, to edit or withdraw them; add “about "
+        "WORDS” to search."
+    ),
+    mark("“reviews page” gives you a link to the reviewers' page in your browser."),
+    mark("“reviewers here” sends review cards to this chat or channel; “reviewers stop” ends this."),
 )
 
 

@@ -36,7 +36,7 @@ SENTENCE_CHARACTERS = 400
 
 DID: Mapping[Choice, str] = {
     Choice.PROMOTE: mark("{name} promoted it, {time}"),
-    Choice.HOLD: mark("{name} held it where it is, {time}"),
+    Choice.HOLD: mark("{name} put it on hold, {time}"),
     Choice.ROLL_BACK: mark("{name} rolled it back, {time}"),
 }
 """What somebody has done who decided."""
@@ -47,8 +47,8 @@ _BUTTONS: Mapping[Choice, tuple[str, Style]] = {
     Choice.ROLL_BACK: (mark("Roll back"), "destructive"),
 }
 _SAYS: Mapping[Decision, str] = {
-    Decision.PROMOTE: mark("What was measured speaks for it"),
-    Decision.HOLD: mark("What was measured speaks against it"),
+    Decision.PROMOTE: mark("The measurements speak for it"),
+    Decision.HOLD: mark("The measurements speak against it"),
 }
 STATUSES: Mapping[VersionStatus, str] = {
     VersionStatus.CANDIDATE: mark("a candidate"),
@@ -67,15 +67,15 @@ _FIGURES: Mapping[str, str] = {
     "citation_validity": mark("valid citations"),
     "regression_accuracy": mark("accuracy on the fixed questions"),
     "attack_success": mark("attacks that succeed"),
-    "attack_written": mark("attacks that were written"),
+    "attack_written": mark("attacks that the model wrote"),
     "accuracy_under_attack": mark("accuracy under attack"),
-    "latency_p50_s": mark("seconds of an answer, median"),
-    "latency_p95_s": mark("seconds of an answer, 95th percentile"),
+    "latency_p50_s": mark("seconds per answer, median"),
+    "latency_p95_s": mark("seconds per answer, 95th percentile"),
     "size_mb": mark("size in MB"),
 }
 """What the figures of a comparison are called; another program's have the names that it gave them."""
 NOTHING_COMPARED = mark("No candidate has been compared with the live version yet.")
-NOT_COUNTED = mark("What people say of it has not been counted yet; the job watch_canary does that.")
+NOT_COUNTED = mark("Its ratings have not been counted yet; the job watch_canary does that.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +163,20 @@ def _stands(view: ModelView) -> str:
         case VersionStatus.LIVE:
             return say("It is live: it answers everybody.")
         case VersionStatus.RETIRED:
-            return say("It is retired: it answers nobody any more.")
+            return say("It is retired: it no longer answers anybody.")
         case _ if not view.present:
-            return say("Its files are gone: nothing can be done with it.")
+            return say("Its files are missing, so you cannot use it.")
         case VersionStatus.CANARY:
             return _say_canary(view.standing)
         case _ if view.standing.name not in ("", view.comparison.live):
             live = clip_text(view.standing.name, NAME_CHARACTERS)
             return say(
-                "It answers nobody yet. It was compared with {compared}; {live} is live by now.",
+                "It answers nobody yet. It was compared with {compared}; the live version is now {live}.",
                 compared=compared_with,
                 live=live,
             )
         case _:
-            return say("It answers nobody yet; {live} does.", live=compared_with)
+            return say("It answers nobody yet; {live} is live.", live=compared_with)
 
 
 def _say_canary(standing: RolloutState) -> str:
@@ -193,7 +193,7 @@ def _say_canary(standing: RolloutState) -> str:
 def _draw_decisions(decisions: Sequence[ModelDecision]) -> list[Element]:
     return [
         line(
-            f"✓ {_date(one)}" if one.done else say("{decision}: under way", decision=_date(one)),
+            f"✓ {_date(one)}" if one.done else say("{decision}: in progress", decision=_date(one)),
             bold=True,
             color="Good",
         )
@@ -262,7 +262,9 @@ def _format_change(change: float) -> str:
 def _worst(comparison: Comparison, characters: int) -> list[Element]:
     if not comparison.worst:
         return []
-    drawn: list[Element] = [heading(say("What the live version answers rightly, and this one does not"))]
+    drawn: list[Element] = [
+        heading(say("Questions that the live version answers correctly, and this one does not"))
+    ]
     for answer in comparison.worst[:MAX_WORST]:
         drawn += _side_by_side(answer, characters)
     more = len(comparison.worst) - MAX_WORST

@@ -18,8 +18,8 @@ MOST = 10
 QUESTION_CHARACTERS = 300
 TEXT_CHARACTERS = 4_000
 NOTHING_YET = mark(
-    "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague looks at the answer, and what"
-    " they decide is live at once. You find it here then."
+    "Nothing yet. When you press thumbs down or “Ask an expert”, a colleague checks the answer. "
+    "Their decision takes effect at once and appears here."
 )
 
 _HEADINGS = {
@@ -30,19 +30,19 @@ _HEADINGS = {
 }
 _FOLLOWS = {
     Ruling.APPROVED: mark("Everybody who asks this gets the answer, marked as verified."),
-    Ruling.CORRECTED: mark("Everybody who asks this from now on gets it."),
-    Ruling.NOT_ON_PAGE: mark("Everybody who asks this from now on is told so at once."),
-    Ruling.REJECTED: mark("They did not take it for a question about the pages, so nothing changes."),
+    Ruling.CORRECTED: mark("From now on, everybody who asks this gets it."),
+    Ruling.NOT_ON_PAGE: mark("From now on, everybody who asks this is told so at once."),
+    Ruling.REJECTED: mark("They decided that it is not a question about the pages, so nothing changes."),
 }
 
 
-TAKEN_BACK = mark("A reviewer took back what I told you")
+TAKEN_BACK = mark("A reviewer withdrew what I told you")
 LOOKED_AT_AGAIN = mark(
-    "It does not hold any more. A colleague looks at your question again, and you will hear from me."
+    "It is no longer valid. A colleague will look at your question again, and I will tell you the result."
 )
 LOOKED_AT = mark("A reviewer looked at your question")
-ASK_AGAIN = mark("Please ask it again: you get what holds now, as far as you may read it.")
-TAKES_THE_PLACE = mark("This takes the place of what I told you before.")
+ASK_AGAIN = mark("Please ask again: you get the current answer, if you may read it.")
+TAKES_THE_PLACE = mark("This replaces what I told you before.")
 
 
 def taken_back_card(answer: Answer) -> Card:

@@ -26,45 +26,45 @@ from feedback.privacy.deletion_log import Deletion, ForgottenExamples
 from feedback.privacy.retention import Retention
 
 BRIEF = mark(
-    "Before we begin: I keep what you ask, what I answer and what you say about it, under a pseudonym, so"
-    " that wrong answers are corrected and I get better. You can see it, get it and have it deleted at any"
-    " time."
+    "Before we begin: I store your questions, my answers and your feedback under a pseudonym, so "
+    "that wrong answers are corrected and I get better. You can see, export and delete your data "
+    "at any time."
 )
 
 _WHO = mark(
-    "The operators of this bot can see it; reviewers see the questions that are reviewed; both without your"
-    " name. Your colleagues do not see it, but what you ask in a group is visible in that group."
+    "The operators of this bot can see it, and reviewers see the questions that they review, both"
+    " without your name. Other colleagues cannot see it, but what you ask in a group chat or "
+    "channel is visible to everybody in it."
 )
 _LEARNING = mark(
-    "Reviewed questions, with the answer that a reviewer approved or wrote, and what was said about answers,"
-    " train the next version of the model. Corrected answers are also given at once to everybody who "
+    "Reviewed questions, with the answer that a reviewer approved or wrote, and people's feedback"
+    " train the next version of the model. A corrected answer also goes at once to everybody who "
     "asks the same."
 )
 _ON = mark("Learning from you is on.")
 _OFF = mark(
-    "Learning from you is off: neither what you ask nor what you say about answers is used, now or before."
+    "Learning from you is off: I learn neither from your questions nor from your feedback, "
+    "including what you wrote before."
 )
 _STAYS = mark(
-    "A note stays that this was done (your pseudonym, times and numbers), and who looked at your records"
-    " before. What you decided as a reviewer stays without your name."
+    "A note of this deletion stays (your pseudonym, times and numbers), and so does the record of"
+    " who looked at your data before. Your decisions as a reviewer stay without your name."
 )
-_IN_CHAT = mark("The messages in this chat are kept by the chat itself: delete them there.")
+_IN_CHAT = mark("The chat itself keeps the messages in it: delete them there.")
 _SAID: Mapping[str, tuple[str, str]] = {
     "question": mark_count("{count} question", "{count} questions"),
     "answer": mark_count("{count} answer", "{count} answers"),
-    "word": mark_count(
-        "{count} thing that you said about an answer", "{count} things that you said about answers"
-    ),
+    "word": mark_count("{count} rating or comment by you", "{count} ratings or comments by you"),
     "word of others": mark_count(
-        "{count} thing that others said about answers to you",
-        "{count} things that others said about answers to you",
+        "{count} rating or comment by others on your answers",
+        "{count} ratings or comments by others on your answers",
     ),
     "review": mark_count("{count} review of an answer to you", "{count} reviews of answers to you"),
     "verified": mark_count("{count} verified answer", "{count} verified answers"),
     "notice": mark_count("{count} notice to you", "{count} notices to you"),
     "contact": mark_count("{count} way to reach you", "{count} ways to reach you"),
     "reviewed": mark_count(
-        "{count} review by you, which lost your name", "{count} reviews by you, which lost your name"
+        "{count} review by you, now without your name", "{count} reviews by you, now without your name"
     ),
 }
 """How counts of a deletion are told, one and several; other kinds are added up as «other records»."""
@@ -98,8 +98,8 @@ def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Card:
         title(say("Your data")),
         line(
             say(
-                "I keep what I need to answer and to get better, under a pseudonym in place of your name and"
-                " id. You can get all of it as a file, and have it deleted, at any time."
+                "I store what I need to answer and to get better, under a pseudonym instead of "
+                "your name and id. You can export all of it as a file, or delete it, at any time."
             )
         ),
         heading(say("How long it is kept")),
@@ -115,7 +115,7 @@ def privacy_card(retention: Retention, buttons: Buttons, *, out: bool) -> Card:
         buttons.button(*choose),
         buttons.button(say("Delete my data…"), "privacy.delete", style="destructive"),
     )
-    said = say("Your data: what is kept, how long, who sees it, and how to get or delete it.")
+    said = say("Your data: what is stored, for how long, who can see it, and how to export or delete it.")
     return Card(body, actions, said)
 
 
@@ -166,9 +166,9 @@ def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:
         title(say("Delete all your data?")),
         line(
             say(
-                "Your questions with their answers, what you and others said about them, their reviews and"
-                " corrections, and what you said about other people's answers go now and for good. What I am"
-                " answering to you now is stopped."
+                "This deletes your questions with their answers, all feedback on them, their "
+                "reviews and corrections, and your feedback on other people's answers. It cannot "
+                "be undone. It also stops the answers that I am writing to you now."
             )
         ),
         small_print(_say_what_stays(ours=ours)),
@@ -189,7 +189,7 @@ def confirm_card(buttons: Buttons, minutes: int, *, ours: bool) -> Card:
 
 def deleting_card() -> Card:
     """Say that it has begun."""
-    text = say("Your data is being deleted. I say here what was deleted when it is done.")
+    text = say("I am deleting your data. When I have finished, I will say here what was deleted.")
     return Card((line(text),), (), text)
 
 
@@ -201,7 +201,7 @@ def build_deleted_card(deletion: Deletion, *, ours: bool) -> Card:
     other = sum(count for kind, count in deletion.counts.items() if kind not in _SAID)
     if other:
         counted.append(say_count("{count} other record", "{count} other records", other))
-    head = say("Your data is deleted") if counted else say("There was nothing of yours to delete")
+    head = say("Your data is deleted") if counted else say("There was no data about you to delete")
     body = [title(head), *(line(f"•  {one}", spacing="Small") for one in counted)]
     body += [line(_describe_learned(found)) for found in deletion.sum_examples() if found.examples]
     body.append(small_print(_say_what_stays(ours=ours)))
@@ -240,10 +240,15 @@ def export_card(url: str, until: datetime, back: Buttons) -> Card:
     """Return the way to the file."""
     body = (
         title(say("Your data as a file")),
-        line(say("All that is kept of you, as JSON that says what its fields mean; made when you open it.")),
+        line(
+            say(
+                "Everything that is stored about you, as JSON that explains its fields. The file"
+                " is made when you open it."
+            )
+        ),
         small_print(
             say(
-                "The link works until {time}. Anybody who has it can open it, so please do not pass it on.",
+                "The link works until {time}. Anybody who has it can open it, so please do not share it.",
                 time=when(until),
             )
         ),

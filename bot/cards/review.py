@@ -47,18 +47,18 @@ WHY = {
     ReviewReason.FEW_STARS: mark("it got few stars"),
     ReviewReason.EXPERT: mark("somebody asked for an expert"),
     ReviewReason.DECLINED: mark("several people got no answer to this"),
-    ReviewReason.LOW_SUPPORT: mark("its source says little of it"),
-    ReviewReason.LOW_CONFIDENCE: mark("the bot was not sure of it"),
+    ReviewReason.LOW_SUPPORT: mark("little of it is in its source"),
+    ReviewReason.LOW_CONFIDENCE: mark("the bot was not sure"),
     ReviewReason.SAMPLE: mark("drawn at random"),
     ReviewReason.STALE: mark("the page has changed since it was verified"),
-    ReviewReason.CONFLICT: mark("the same question was answered otherwise since"),
+    ReviewReason.CONFLICT: mark("the same question has since been answered differently"),
 }
 SAID = {
     AnswerKind.ANSWERED: mark("The bot’s answer"),
     AnswerKind.QUOTED: mark("The bot quoted"),
     AnswerKind.DECLINED: mark("The bot declined"),
 }
-YOU_HAVE_RULED = mark("You have decided. A second reviewer is asked now.")
+YOU_HAVE_RULED = mark("You have decided. A second reviewer has been asked.")
 _STANDS_ON = {
     AnswerKind.ANSWERED: mark("Based on"),
     AnswerKind.QUOTED: mark("Source, and other places to look"),
@@ -91,10 +91,10 @@ def review_card(view: ReviewView, site_url: str) -> Card:
 def queue_card(first: int, shown: int, waiting: int, page: int) -> Card:
     """Return what stands below the cards of a page of the queue: how many wait, and the next ones."""
     last = first + shown - 1
-    said = say("One waits.")
+    said = say("One is waiting.")
     if waiting > 1:
         counts = {"count": waiting, "first": first, "last": last}
-        said = say("{count} wait for a review; these are {first} to {last}.", **counts)
+        said = say("{count} are waiting for a review; these are {first} to {last}.", **counts)
     turns = [SayButton(say("Next"), f"queue {page + 1}")] if last < waiting else []
     if page > 1:
         turns.append(SayButton(say("From the beginning"), "queue"))

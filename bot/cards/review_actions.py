@@ -157,7 +157,7 @@ def _list_rulings(view: ReviewView) -> list[Action]:
         agree = _button(view, say("Agree"), "approve", style="positive")
         return [agree, use, _button(view, say("Not on the page"), "not_on_page")]
     if view.doubt is not None:
-        return [use, _button(view, say("It is not on the page all the same"), "not_on_page", sure=True)]
+        return [use, _button(view, say("No, it is not on the page"), "not_on_page", sure=True)]
     if answer.abstained:
         return [use, _button(view, say(_AGREE[answer.kind]), "approve")]
     agree = _button(view, say(_AGREE[answer.kind]), "approve", style="positive")

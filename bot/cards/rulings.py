@@ -19,40 +19,36 @@ _RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("{name} approved the answer, {day}"),
     Ruling.CORRECTED: mark("{name} corrected the answer, {day}"),
     Ruling.NOT_ON_PAGE: mark("{name} decided that it is not on the page, {day}"),
-    Ruling.REJECTED: mark("{name} rejected it as no real question, {day}"),
+    Ruling.REJECTED: mark("{name} decided that it is not a real question, {day}"),
 }
 _ALREADY_RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("{name} has already approved the answer, {time}."),
     Ruling.CORRECTED: mark("{name} has already corrected the answer, {time}."),
     Ruling.NOT_ON_PAGE: mark("{name} has already decided that it is not on the page, {time}."),
-    Ruling.REJECTED: mark("{name} has already rejected it as no real question, {time}."),
+    Ruling.REJECTED: mark("{name} has already decided that it is not a real question, {time}."),
 }
 _YOU_ALREADY_RULED: Mapping[Ruling, str] = {
     Ruling.APPROVED: mark("You have already approved the answer, {time}."),
     Ruling.CORRECTED: mark("You have already corrected the answer, {time}."),
     Ruling.NOT_ON_PAGE: mark("You have already decided that it is not on the page, {time}."),
-    Ruling.REJECTED: mark("You have already rejected it as no real question, {time}."),
+    Ruling.REJECTED: mark("You have already decided that it is not a real question, {time}."),
 }
 _CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: mark("{name} took the decision back"),
+    ChangeKind.WITHDRAWN: mark("{name} undid the decision"),
     ChangeKind.EDITED: mark("{name} edited the decision"),
 }
 _CHANGED_SINCE: Mapping[ChangeKind, str] = {
     ChangeKind.WITHDRAWN: mark(
-        "{name} took the decision back since this card was made: please use the new card."
+        "{name} undid the decision since this card was made: please use the new card."
     ),
     ChangeKind.EDITED: mark("{name} edited the decision since this card was made: please use the new card."),
 }
 _ALREADY_CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: mark(
-        "{name} has already taken the decision back, {time}. Please use the newest card."
-    ),
+    ChangeKind.WITHDRAWN: mark("{name} has already undone the decision, {time}. Please use the newest card."),
     ChangeKind.EDITED: mark("{name} has already edited the decision, {time}. Please use the newest card."),
 }
 _YOU_ALREADY_CHANGED: Mapping[ChangeKind, str] = {
-    ChangeKind.WITHDRAWN: mark(
-        "You have already taken the decision back, {time}. Please use the newest card."
-    ),
+    ChangeKind.WITHDRAWN: mark("You have already undone the decision, {time}. Please use the newest card."),
     ChangeKind.EDITED: mark("You have already edited the decision, {time}. Please use the newest card."),
 }
 
@@ -85,7 +81,8 @@ def say_card_is_old(review: Review) -> str:
         return say(_CHANGED_SINCE[review.change.kind], name=review.change.reviewer_name)
     if ReviewReason.CONFLICT in review.reasons:
         return say(
-            "The same question was answered otherwise since this card was made: please use the new card."
+            "The same question has been answered differently since this card was made: please use"
+            " the new card."
         )
     return say("The page has changed since this card was made: please use the new card.")
 

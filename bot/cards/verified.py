@@ -39,7 +39,7 @@ REASON_CHARACTERS = 200
 MOST_STEPS = 8
 NOT_ON_THE_PAGES = mark("That is not on the pages.")
 HOW_TO_SEARCH = mark("Say “verified answers about WORDS” to search, or “verified answers by me”.")
-NO_MORE = mark("This verified answer is not served any more.")
+NO_MORE = mark("This verified answer is no longer served.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ def verified_list_card(page: VerifiedPage) -> Card:
     """Return a page of the verified answers, the newest first."""
     head = say("Verified answers")
     if not page.views:
-        said = say("None is like that.") if page.words else say("There are none yet.")
+        said = say("No verified answer matches.") if page.words else say("There are none yet.")
         return Card((title(head), line(said), small_print(say(HOW_TO_SEARCH))), (), f"{head}: {said}")
     first = (page.number - 1) * ON_A_PAGE + 1
     counts = {"first": first, "last": first + len(page.views) - 1, "count": page.count}
-    shown = say("{first} to {last} of {count}, the newest first", **counts)
+    shown = say("{first} to {last} of {count}, newest first", **counts)
     body: list[Element] = [title(head), small_print(shown)]
     for view in page.views:
         body += _draw_entry(view)

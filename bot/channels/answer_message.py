@@ -60,8 +60,8 @@ from core.translation import mark, say
 from feedback.reviews.paraphrases import count_opinions
 
 IN_ROOMS = mark(
-    "Here I answer only from pages that everyone in this conversation may read. In a chat with me alone I"
-    " look at all that you may read."
+    "Here I answer only from pages that everyone in this conversation may read. In a personal "
+    "chat with me, I search all pages that you may read."
 )
 MAX_TEXT = 20_000
 MAX_CITATIONS = 20
@@ -348,7 +348,7 @@ def compose_thanks(words: Sequence[Feedback], *, promises: bool = True) -> str:
             stars = int(word.value)
             said.append(say("You gave {stars}.", stars="★" * stars + "☆" * (STARS - stars)))
         elif word.kind is FeedbackKind.COMMENT:
-            said.append(say("Your comment is kept."))
+            said.append(say("Your comment is saved."))
         elif word.kind is FeedbackKind.EXPERT and promises:
-            said.append(say("A colleague who knows will look at this, and you will hear from me."))
+            said.append(say("A colleague will look at this, and I will tell you the result."))
     return " ".join([*said, say("Thank you.")]) if said else ""

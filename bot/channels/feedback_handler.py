@@ -32,8 +32,8 @@ MAX_OFFERED = 200
 """Characters of the ids of the verified answers that were offered below one answer."""
 WORD = "word"
 """What waits while the store is away."""
-THANKS = mark("Thank you, it is kept.")
-COUNTS_LATER = mark("It is kept here, and counts as soon as my store is back.")
+THANKS = mark("Thank you, it is saved.")
+COUNTS_LATER = mark("It is saved here, and counts once I can reach my records again.")
 
 KeepWay = Callable[[Incoming], Awaitable[None]]
 """Keeps how to tell whoever did something what is for them alone (`AskedMessages.keep_way`)."""
@@ -100,7 +100,7 @@ class FeedbackHandler:
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
         if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation, so nothing was kept."))
+            raise BadAction(say("This card was not sent to this conversation, so nothing was saved."))
         given = [unbound(word, _build_said(incoming, person, _part(word))) for word in _words(action)]
         await self.keep_way(incoming)  # before the word counts: what follows from it is for them alone
         home = incoming.conversation_id
@@ -116,7 +116,7 @@ class FeedbackHandler:
         except StoreUnavailable:  # it was there a moment ago, when this was kept
             return saying(thanks)
         if answer is None:
-            return saying(say("This answer is not here any more: its question was deleted."))
+            return saying(say("This answer no longer exists: its question was deleted."))
         await self._view.audiences.find(incoming.conversation, incoming.directory_id)
         if not self._view.may_show(incoming.conversation, answer, review):
             return saying(thanks)

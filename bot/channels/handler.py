@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 _FOR_ALL = ("review.", "model.")
 HELP_WORDS = frozenset({"help", "/help", "?", "hilfe", "ayuda", "aide", "ヘルプ"})
-NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
+NOT_KEPT = mark("I could not save this. Please try again in a minute.")
 FILES_UNREAD = mark(
     "I cannot read files sent here. Please paste a link to the page, or ask without the file."
 )
@@ -67,7 +67,7 @@ FILE_BESIDE_PAGE = mark(
 )
 YOU_ASKED = mark("You asked: {text}")
 STORE_DOWN = mark(
-    "I cannot keep your question right now, so I did not start on it. Please ask again in a minute."
+    "I cannot store your question right now, so I did not start on it. Please ask again in a minute."
 )
 
 
@@ -433,7 +433,7 @@ class ActivityHandler:
                 self._show(reply.message, incoming, connector)
                 return
             is_said = reply.content.get("type") == MESSAGE_TYPE
-            said = str(reply.content["value"]) if is_said else say("Thank you, it is kept.")
+            said = str(reply.content["value"]) if is_said else say("Thank you, it is saved.")
         except BadAction as bad:
             said = str(bad)
         except StoreUnavailable:

@@ -231,7 +231,7 @@ class CardAction:
         """Return a text input, "" if it is not filled in. Raises BadAction if it is too long or no text."""
         given = self.inputs.get(name, "")
         if not isinstance(given, str):
-            raise BadAction(say("“{name}” has to be text.", name=name))
+            raise BadAction(say("“{name}” must be text.", name=name))
         text = given.strip()
         if len(text) > limit:
             raise BadAction(say("That is too long: at most {limit} characters, please.", limit=limit))

@@ -152,7 +152,8 @@ class ModelCardSync:
 
 WORDS = frozenset({"model", "models"})
 STORE_AWAY = mark(
-    "My store is away, so nothing can be decided about models now. Please try again in a few minutes."
+    "I cannot reach my records, so nothing can be decided about models right now. Please try "
+    "again in a few minutes."
 )
 _CHOICES = {f"model.{choice}": choice for choice in Choice}
 

@@ -56,16 +56,17 @@ NOT_YOURS = mark(
 )
 TOO_OLD = mark("This card is too old, so nothing was done. Say “privacy” to get a new one.")
 OLDER_CHOICE = mark(
-    "You have chosen since this card was made, so nothing was done. Say “privacy” to get a new one."
+    "You have made another choice since this card was made, so nothing was done. Say “privacy” to"
+    " get a new one."
 )
-ASK_ALONE = mark("Please ask me that in our personal chat: what I give you there, nobody else sees.")
+ASK_ALONE = mark("Please ask me that in our personal chat: nobody else sees my answer there.")
 NO_ADDRESS = mark(
-    "I cannot hand you a file here. Please ask the people who run me for a copy of your data: they get it"
-    " with one command (askpage privacy export) and your user id."
+    "I cannot send you a file here. Please ask my operator for a copy of your data: one command "
+    "creates it (askpage privacy export), with your user id."
 )
-KEPT_FOR_LATER = mark("I have noted that. It counts as soon as my records can be reached again.")
-DELETED_BEFORE = mark("That was done already.")
-UNDER_WAY = mark("That is under way already; I say here when it is done.")
+KEPT_FOR_LATER = mark("I have noted that. It counts once I can reach my records again.")
+DELETED_BEFORE = mark("That has already been done.")
+UNDER_WAY = mark("That is already in progress; I will say here when it is done.")
 
 WORDS: Mapping[str, str] = {
     **dict.fromkeys(("privacy", "/privacy", "data protection", "my data"), SHOW),

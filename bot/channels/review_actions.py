@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_NOTE = 500
 NO_CLAIM = mark(
-    "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
+    "You cannot claim this right now. You can decide without claiming it, or try again in a minute."
 )
 MAX_QUOTED = 200
 
@@ -200,10 +200,10 @@ class ReviewActions:
         except (Refused, BadAction) as refused:
             place = Reference.load(action.place)
             set_language(place.language if place else "")
-            said = say("What you decided could not be taken up: {reason}", reason=refused)
+            said = say("Your decision did not take effect: {reason}", reason=refused)
             if about:
                 said = say(
-                    "What you decided on “{question}” could not be taken up: {reason}",
+                    "Your decision on “{question}” did not take effect: {reason}",
                     question=about,
                     reason=refused,
                 )

@@ -48,9 +48,7 @@ IsMember = Callable[[str, Sequence[str]], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 NOT_A_REVIEWER = mark("Only reviewers may do this, and you are not one of them. Nothing was changed.")
-NO_DIRECTORY = mark(
-    "I cannot ask the directory who is a reviewer right now. Nothing was changed; please try again."
-)
+NO_DIRECTORY = mark("I cannot look up who is a reviewer right now. Nothing was changed; please try again.")
 REMEMBERED_S = 300.0
 REMEMBERED = 10_000
 
@@ -92,7 +90,7 @@ class Reviewers:
 
 
 QUEUE_LENGTH = 5
-COUNTS_LATER = mark("Your decision is kept here, and goes live as soon as my store is back.")
+COUNTS_LATER = mark("Your decision is saved here, and takes effect once I can reach my records again.")
 _OF_VERIFIED = frozenset({"review.verified", "review.edit", "review.withdraw"})
 """Buttons of the card of a verified answer."""
 _QUEUE = re.compile(r"(?:review )?queue(?: (\d{1,4}))?")
@@ -296,11 +294,15 @@ class ReviewHandler:
 
     async def _cards_here(self, incoming: Incoming, person: str) -> str:
         await self._subscribe(incoming, person)
-        return say("From now on, answers to review come here. Say “reviewers stop” to end that.")
+        return say("From now on, review cards come here. Say “reviewers stop” to end this.")
 
     async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
         stopped = await self._desk.remove_place(find_place(incoming, person))
-        return say("No more cards come here.") if stopped else say("No cards came here before.")
+        return (
+            say("Review cards no longer come here.")
+            if stopped
+            else say("Review cards did not come here before.")
+        )
 
     async def _subscribe(self, incoming: Incoming, person: str) -> None:
         place_id = find_place(incoming, person)
@@ -333,7 +335,7 @@ class ReviewHandler:
                 )
                 await self._card_sync.show_anew(review, place)
         if not waiting:
-            return say("Nothing waits for a review.")
+            return say("Nothing is waiting for a review.")
         return queue_card(first + 1, len(some), len(waiting), page)
 
     async def changes(self, person: str, audience: Audience = frozenset()) -> list[tuple[Answer, Verdict]]:

@@ -39,7 +39,7 @@ TOO_SLOW = mark("Sorry, this took too long. Please ask again, perhaps a little l
 WENT_WRONG = mark(
     "Sorry, something went wrong while I was answering. Your question is not lost: please ask it again."
 )
-CLOSED = mark("What I had found for this may not be shown here any more. Please ask your question again.")
+CLOSED = mark("I may no longer show here what I found for this. Please ask your question again.")
 _HISTORY = 3
 """How many answers of the conversation are shown to the answerer."""
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 OUTBOX_PREFIX = "model:"
 """Begins the names of the entries and cards of comparisons; those of answers are hexadecimal."""
-GONE = mark("This comparison is not here any more.")
+GONE = mark("This comparison no longer exists.")
 PATIENCE_S = 4.0
 """How long a press of a button waits: looking at large files takes longer than a channel has patience."""
 _DEEDS: Mapping[Choice, AuditAction] = {
@@ -144,12 +144,15 @@ class Deciding:
         candidate = view.comparison.candidate
         if press.choice is Choice.PROMOTE and not view.present:
             raise Refused(
-                say("The files of {name} are gone, so it cannot answer. Nothing was changed.", name=candidate)
+                say(
+                    "The files of {name} are missing, so it cannot answer. Nothing was changed.",
+                    name=candidate,
+                )
             )
         if press.choice not in choices(view):
             raise Refused(
                 say(
-                    "{name} is {status} by now, which does not allow that. Nothing was changed.",
+                    "{name} is now {status}, which does not allow that. Nothing was changed.",
                     name=candidate,
                     status=say(STATUSES[view.status]),
                 )
@@ -198,9 +201,9 @@ def _is_known(press: Press, view: ModelView) -> bool:
 def _faster(decisions: Sequence[ModelDecision]) -> str:
     """Say who decided before somebody else could."""
     if not decisions:  # it was decided, and then it could not be done
-        return say("This card has changed meanwhile. Please look at it again; nothing was changed.")
+        return say("This card has changed in the meantime. Please look at it again; nothing was changed.")
     latest = decisions[-1]
     return say(
-        "{decision}: that was before you. Nothing was changed.",
+        "{decision}: that was before your decision. Nothing was changed.",
         decision=who_did(latest, format_ago(latest.decided_at)),
     )

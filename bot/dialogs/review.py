@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 DECLINED_FOR = timedelta(days=30)
 DECLINED_LIMIT = 500
 """How many declined questions a new one is compared with."""
-GONE = mark("This is not here any more: its question was deleted.")
+GONE = mark("This no longer exists: its question was deleted.")
 
 
 class Refused(Exception):
@@ -493,17 +493,17 @@ def _check(review: Review, round_: int, reviewer: str, now: datetime, *, decidin
     if review.round != round_:
         raise Refused(say_card_is_old(review))
     if reviewer in [verdict.reviewer for verdict in review.verdicts]:
-        raise Refused(say("You have decided on this already; now a second reviewer is asked."))
+        raise Refused(say("You have already decided on this; a second reviewer has been asked."))
     held = review.claimed_until is not None and review.claimed_until > now
     if held and review.claimed_by != reviewer:
         rest = format_span((review.claimed_until or now) - now)
         raise Refused(
-            say("{name} has claimed this; that ends in {span}.", name=review.claimed_name, span=rest)
+            say("{name} has claimed this; the claim ends in {span}.", name=review.claimed_name, span=rest)
         )
     if deciding and review.claimed_by == reviewer and not held:
         raise Refused(
             say(
-                "Your claim ran out {ago}. Claim it again, then decide: a colleague may be at it.",
+                "Your claim expired {ago}. Claim it again, then decide: a colleague may be working on it.",
                 ago=format_ago(review.claimed_until or now),
             )
         )

@@ -33,8 +33,8 @@ from feedback.reviews.ruling_changes import (
 from feedback.store.base import FeedbackStore
 from feedback.store.rows import WholeStore
 
-NOT_RULED = mark("Nobody has decided on this, so there is nothing to take back.")
-SAME_TEXT = mark("That is what the answer says already. Nothing was changed.")
+NOT_RULED = mark("Nobody has decided on this, so there is nothing to undo.")
+SAME_TEXT = mark("The answer already says that. Nothing was changed.")
 Change = Callable[[Review], Review]
 
 
@@ -154,7 +154,7 @@ def _check_in_force(review: Review, round_: int, reviewer: str) -> None:
         raise Refused(say_already_changed(change, reviewer))
     if review.round != round_:
         raise Refused(
-            say("This has been looked at again since this card was made: please use the newest card.")
+            say("This has been reviewed again since this card was made: please use the newest card.")
         )
     if review.settled_at is None:
         raise Refused(say(NOT_RULED))

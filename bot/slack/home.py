@@ -43,7 +43,7 @@ WELCOME = mark(
     "Ask me about your pages: here in my chat, in the assistant pane, or by mentioning me in a channel. I "
     "answer from them, show you the source, and say so if they do not have the answer."
 )
-AWAY = mark("I cannot reach my records just now. Please open this page again in a minute.")
+AWAY = mark("I cannot reach my records right now. Please open this page again in a minute.")
 NOTHING_ASKED = mark("You have not asked anything yet.")
 CORRECTED, CHECKED = mark("Corrected by a reviewer: {answer}"), mark("Checked by a reviewer: {answer}")
 LEARNED_FROM, NOT_LEARNED_FROM = (
@@ -51,7 +51,7 @@ LEARNED_FROM, NOT_LEARNED_FROM = (
     mark("I do not learn from you."),
 )
 BUTTONS = (
-    (mark("What is kept of me"), "privacy"),
+    (mark("What is stored about me"), "privacy"),
     (mark("Export my data"), "export my data"),
     (mark("Delete my data…"), "delete my data"),
 )

@@ -47,7 +47,7 @@ MAX_NAME = 80
 MAX_ACTIONS = 5
 CARRIED = ("verb", "answer_id", "round", "seal", "thumb")
 """What a form carries of the button that opened it."""
-NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
+NOT_KEPT = mark("I could not save this. Please try again in a minute.")
 NO_FORM = mark("Slack did not open the form. Please press the button again.")
 SlackId = Annotated[str, BeforeValidator(an_id)]
 

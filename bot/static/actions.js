@@ -25,7 +25,7 @@ export function makeActions(on) {
     async thumb(shown, reaction, said) {
       const value = { actionName: "feedback", actionValue: { reaction, feedback: JSON.stringify(said) } };
       const answer = await send({ type: "invoke", name: "message/submitAction", replyToId: shown.id, value });
-      if (answer) announce(say("Thank you, your feedback is kept."));
+      if (answer) announce(say("Thank you, your feedback is saved."));
       return Boolean(answer);
     },
     async react(shown, name, on) {

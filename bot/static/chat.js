@@ -149,7 +149,7 @@ async function openLink() {
   history.replaceState(null, "", location.pathname);
   const found = await get(`/local/conversations/${encodeURIComponent(link.get("conversation"))}`).catch(() => null);
   if (!found) {
-    toast(say("What this link leads to is gone."));
+    toast(say("This link leads to something that no longer exists."));
     return false;
   }
   speakAs(people().find(({ id }) => id === found.person.id) ?? found.person);

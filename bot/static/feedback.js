@@ -87,7 +87,7 @@ export class Feedback {
       element(
         "div",
         { class: "form-buttons" },
-        element("span", { class: "note" }, say("The people who look after askpage read this.")),
+        element("span", { class: "note" }, say("Reviewers read this.")),
         element("button", { type: "button", onclick: () => this.close() }, say("Cancel")),
         element("button", { type: "submit", class: "primary" }, say("Send feedback")),
       ),
@@ -117,8 +117,8 @@ export class Feedback {
         {
           class: "reaction-given",
           type: "button",
-          title: say("Take back: {name}", { name: REACTIONS[name] }),
-          "aria-label": say("You reacted with {name}. Take it back", { name: REACTIONS[name] }),
+          title: say("Remove: {name}", { name: REACTIONS[name] }),
+          "aria-label": say("You reacted with {name}. Remove it", { name: REACTIONS[name] }),
           "data-key": `given-${name}`,
           onclick: () => this.act.react(shown, name, false),
         },

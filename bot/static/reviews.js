@@ -77,15 +77,15 @@ async function read(keep = "") {
 
 function showQueue({ waiting }) {
   $("waiting").textContent = waiting;
-  $("list-title").textContent = waiting ? sayCount("{count} waits for a review", "{count} wait for a review", waiting) : say("Queue");
-  $("none").textContent = say("Nothing waits for a review.");
+  $("list-title").textContent = waiting ? sayCount("{count} is waiting for a review", "{count} are waiting for a review", waiting) : say("Queue");
+  $("none").textContent = say("Nothing is waiting for a review.");
   $("turn").hidden = true;
 }
 
 function showVerified({ count, page, on_a_page: most }) {
   number = page;
   $("list-title").textContent = sayCount("{count} verified answer", "{count} verified answers", count);
-  $("none").textContent = say("None is like that.");
+  $("none").textContent = say("No verified answer matches.");
   const pages = Math.max(1, Math.ceil(count / most));
   $("turn").hidden = pages < 2;
   $("place").textContent = say("{page} of {pages}", { page: write(page), pages: write(pages) });
@@ -180,7 +180,7 @@ async function follow(action, id, { done, said, review }) {
   if (ruled) last = review && { id, round: review.round }; // what waits for the store cannot be undone yet
   if (action.verb === "review.undo") last = null;
   announce(say("{action}: done.", { action: action.title }));
-  tell(view === "queue" && ruled && last ? say("Done. Press u, or Undo, to take it back.") : said, "done");
+  tell(view === "queue" && ruled && last ? say("Done. To undo it, press u or Undo.") : said, "done");
   if (view === "queue" && action.verb === "review.claim") return show(review, true);
   offerUndo();
   await read(view === "queue" && action.verb !== "review.undo" ? "" : id);
@@ -199,7 +199,7 @@ async function undo() {
   busy = false;
   last = null;
   if (!body) return;
-  tell(say("The decision was taken back."), "done");
+  tell(say("The decision was undone."), "done");
   await read(id);
 }
 

@@ -43,11 +43,11 @@ log = logging.getLogger(__name__)
 SEARCH = "search"
 CARD_VERSION = "1.3"
 NAME_CHARACTERS, TEXT_CHARACTERS = 80, 160
-ASK = mark("Type a question, and put what the pages say on it into your message.")
+ASK = mark("Type a question, and put what the pages say about it into your message.")
 ASK_PAGE = "askPage"
 WITH_COMMANDS = frozenset({f"composeExtension/{name}" for name in ("query", "fetchTask", "submitAction")})
-ASKED = mark("I answer in our own chat.")
-NO_CHAT = mark("Please write to me once in a chat of our own; then I can answer you there.")
+ASKED = mark("I answer in our personal chat.")
+NO_CHAT = mark("Please write to me once in a personal chat; then I can answer you there.")
 
 
 async def answer_extension(incoming: Incoming, ask: AskAlone, previews: PagePreviews) -> InvokeReply | None:

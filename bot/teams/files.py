@@ -28,8 +28,8 @@ HOSTS = (
     ".1drv.com",
 )
 """Where Teams keeps what people send: the clouds' SharePoint, and the hosts that serve its bytes."""
-NOT_HANDED_OUT = mark("Teams does not hand out that picture; please send it again, or as a file.")
-LATER = mark("Teams does not hand out pictures at the moment; please send it again later.")
+NOT_HANDED_OUT = mark("I cannot get that picture from Teams; please send it again, or as a file.")
+LATER = mark("I cannot get pictures from Teams at the moment; please send it again later.")
 NO_ADDRESS = mark("Teams did not say where that file is; please send it again.")
 
 

@@ -46,10 +46,10 @@ _EVERYWHERE = (
 """Commands, as people send them, and what they do. Reviewers' commands are English in every language."""
 _ALONE = (
     *_EVERYWHERE,
-    (mark("privacy"), mark("What I keep of you: see it, get it, delete it")),
+    (mark("privacy"), mark("Your data: see it, export it, delete it")),
     ("queue", mark("For reviewers: the next answers to review")),
 )
-_TOGETHER = (*_EVERYWHERE, ("reviewers here", mark("For reviewers: let the answers to review come here")))
+_TOGETHER = (*_EVERYWHERE, ("reviewers here", mark("For reviewers: send review cards here")))
 _NAMES = ("name", "description")
 _LISTS = ("bots", "commandLists", "commands", "composeExtensions", "parameters", "staticTabs")
 _TEXTS = {"staticTabs": ("name",)} | dict.fromkeys(("commands", "parameters"), ("title", "description"))
@@ -151,12 +151,13 @@ def _write_manifest(wanted: Package) -> Json:
         },
         "name": {"short": wanted.name, "full": say("{name}: answers from your pages", name=wanted.name)},
         "description": {
-            "short": say("Answers your questions from your organisation’s pages, with the place to read."),
+            "short": say("Answers questions from your organisation’s pages and shows where they say it."),
             "full": say(
-                "Ask in your own words. The answer comes from your organisation’s pages, shows its source"
-                " and opens it; if the pages do not have the answer, the bot says so. Thumbs, reactions and"
-                " comments go to reviewers. When they correct an answer, the next person gets the correction,"
-                " marked as verified. Your data is yours: say “privacy” to see it, get it or have it deleted."
+                "Ask in your own words. The answer comes from your organisation’s pages and links"
+                " to its source; if the pages do not have the answer, the bot says so. Thumbs, "
+                "reactions and comments go to reviewers. When they correct an answer, the next "
+                "person gets the correction, marked as verified. Say “privacy” to see, export or "
+                "delete your data."
             ),
         },
         "icons": {"color": "color.png", "outline": "outline.png"},

@@ -18,7 +18,7 @@ from core.translation import mark, say
 
 CLASSES = ("public", "general", "internal", "confidential", "restricted", "secret")
 """What labels are called where nobody has named them otherwise, the strictest last."""
-USAGE = mark("The page has this label: please mind it before you pass the answer on.")
+USAGE = mark("The page has this label: please consider it before you share the answer.")
 MAX_MESSAGE_BYTES = 80_000
 """Teams refuses a message of about 100 KB, counted as UTF-16."""
 

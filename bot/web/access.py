@@ -24,7 +24,7 @@ from bot.page_language import list_tags
 from core.translation import mark, say, set_language
 
 TOKEN_HEADER = "X-Askpage-Token"  # noqa: S105 - the name of a header
-ANOTHER_SITE = mark("This was sent by another web site's page.")
+ANOTHER_SITE = mark("A page of another website sent this.")
 BODY_LIMIT = 64 * 1024
 """Longest request body, bytes: a question is at most some pages long."""
 
@@ -105,7 +105,8 @@ def check_peer(request: web.Request) -> None:
         raise RefusedError(
             403,
             say(
-                "Open this page as {address} and under no other name.", address=f"http://localhost:{own[1]}/"
+                "Open this page at {address}; it works at no other address.",
+                address=f"http://localhost:{own[1]}/",
             ),
         )
 
@@ -125,7 +126,7 @@ def check_token(request: web.Request, token: str) -> None:
     given = request.headers.get(TOKEN_HEADER, "")
     if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), token.encode()):
         raise RefusedError(
-            403, say("askpage was started again since this page was opened: reload it."), "stale_token"
+            403, say("askpage has been restarted since this page was opened: reload it."), "stale_token"
         )
 
 
@@ -145,7 +146,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
         raise RefusedError(415, error.text or "", "packed") from None
     if raw is None:
         raise RefusedError(
-            413, say("That is too long: at most {most} KB fit.", most=BODY_LIMIT // 1024), "too_long"
+            413, say("That is too long: at most {most} KB are allowed.", most=BODY_LIMIT // 1024), "too_long"
         )
     try:
         body = json.loads(raw)

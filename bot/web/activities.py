@@ -230,14 +230,14 @@ def _identity(person: str, channel: Channel) -> str:
 def _own(chat: Conversation, message_id: object) -> Shown:
     message = chat.messages.get(str(message_id), {})
     if message.get("sender") != "user":
-        raise RefusedError(404, say("This message is not here any more, or not yours."), "gone")
+        raise RefusedError(404, say("This message no longer exists, or it is not yours."), "gone")
     return message
 
 
 def _of_bot(chat: Conversation, message_id: object) -> Shown:
     message = chat.messages.get(str(message_id), {})
     if message.get("sender") != "bot":
-        raise RefusedError(404, say("This message is not here any more."), "gone")
+        raise RefusedError(404, say("This message no longer exists."), "gone")
     return message
 
 

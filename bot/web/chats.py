@@ -207,7 +207,7 @@ class Chats:
         """Return a conversation. Raises RefusedError where there is none."""
         chat = self.conversations.get(conversation_id)
         if chat is None:
-            raise RefusedError(404, say("This conversation is gone. Begin a new one."), "gone")
+            raise RefusedError(404, say("This conversation no longer exists. Start a new one."), "gone")
         return chat
 
     async def begin(self, person: dict[str, str], *, welcome: bool = True) -> Conversation:
@@ -259,7 +259,7 @@ class Chats:
                 return await self._front.receive(activity, self)
         except StoreUnavailable:
             raise RefusedError(
-                503, say("This could not be kept just now. Please try again."), "unavailable"
+                503, say("This could not be saved. Please try again."), "unavailable"
             ) from None
         except Exception:
             log.exception("the activity handler failed on a %s", activity["type"])

@@ -23,11 +23,9 @@ from feedback.store.base import StoreError
 
 log = logging.getLogger(__name__)
 
-GONE = mark("This link is too old, or was altered. Ask the bot again: “export my data”.")
-DELETED = mark(
-    "What this link led to was deleted. Ask the bot again for what there is since: “export my data”."
-)
-NOT_NOW = mark("Your data cannot be read just now. Please open the link again in a minute.")
+GONE = mark("This link has expired or was changed. Ask the bot again: “export my data”.")
+DELETED = mark("The data behind this link was deleted. For newer data, ask the bot again: “export my data”.")
+NOT_NOW = mark("Your data cannot be read right now. Please open the link again in a minute.")
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -37,10 +37,12 @@ from core.translation import ENGLISH, mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Visitor], Awaitable[web.StreamResponse]]
-ASK_FOR_A_LINK = mark("Say “{page} page” to the bot in your own chat: it answers with a link to this page.")
-ENDED = mark("This pass has ended. Ask the bot again: “{page} page”.")
-USED = mark("This link was used already, or is too old. Ask the bot again: “{page} page”.")
-NOT_NOW = mark("The store cannot be reached just now. Please try again in a minute.")
+ASK_FOR_A_LINK = mark(
+    "Say “{page} page” to the bot in your personal chat: it answers with a link to this page."
+)
+ENDED = mark("Your session has ended. Ask the bot again: “{page} page”.")
+USED = mark("This link has already been used or has expired. Ask the bot again: “{page} page”.")
+NOT_NOW = mark("The store cannot be reached right now. Please try again in a minute.")
 _TRANSLATED: frozenset[Page] = frozenset({"reviews"})
 """Pages that are in their reader's language; the others are in English, with all that is said on them."""
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}

@@ -40,7 +40,7 @@ from pages.parse.extract import extract
 log = logging.getLogger(__name__)
 
 PATH = "/open/{answer}/{number}"
-SOURCE_GONE = mark("This source is not here any more: its question was deleted.")
+SOURCE_GONE = mark("This source is no longer available: its question was deleted.")
 
 Opened = Callable[[Answer, int], Awaitable[None]]
 
@@ -79,7 +79,7 @@ QUOTE_LIMIT = 2000
 """Longest quote that is looked for, characters."""
 
 CLOSED = mark(
-    "The pages are not shown here. Whoever runs this bot can open them to everyone: set site_for_everyone."
+    "The pages are not shown here. The operator can open them to everyone with the setting site_for_everyone."
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "

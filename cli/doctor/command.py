@@ -44,7 +44,7 @@ CHECKS: Sequence[Check] = (
 
 @with_settings
 def doctor_command(settings: Settings, as_json: Json = False) -> None:
-    """Say what this machine has and what will be used; exit status 1 where something does not work."""
+    """Check this machine, the model, the store and the channels; exit status 1 if something does not work."""
     findings = asyncio.run(run_checks(settings, CHECKS))
     faulty = any(one.level is Level.FAULT for one in findings)
     if as_json:

@@ -28,7 +28,7 @@ from model.serving.http_servers import OpenModels, build_aiohttp
 from model.serving.ray_serve import ReplicaPlan, build_application, serving_here
 
 model_app = typer.Typer(
-    help="A model for bots on other machines, and for other programs.", no_args_is_help=True
+    help="Serve the model to bots on other machines and to other programs.", no_args_is_help=True
 )
 
 
@@ -42,10 +42,10 @@ def _group() -> None:  # pyright: ignore[reportUnusedFunction] - typer would dro
 def model_serve(
     settings: Settings,
     ray: Annotated[
-        bool, typer.Option("--ray", help="Serve several replicas, on a Ray of its own on this machine.")
+        bool, typer.Option("--ray", help="Serve several replicas with Ray on this machine.")
     ] = False,
 ) -> None:
-    """Serve the live model version, and the canary, by OpenAI's chat API (/v1/chat/completions).
+    """Serve the live model version and the canary with OpenAI's chat API (/v1/chat/completions).
 
     A version that is promoted takes over without a dropped request. Bots ask this server with --model-url.
     """

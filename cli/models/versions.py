@@ -44,7 +44,9 @@ from model.registry.versions import (
 from model.training.launch import Training, train
 from model.training.ray_training import train_on_ray
 
-models_app = typer.Typer(help="The model versions.", no_args_is_help=True)
+models_app = typer.Typer(
+    help="Model versions: import, train, compare, promote, roll back.", no_args_is_help=True
+)
 Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of it; live is the live one.")]
 
 
@@ -54,7 +56,7 @@ Name = Annotated[str, typer.Argument(help="A version's name, or the beginning of
 @models_app.command("list")
 @with_settings
 def models_list(settings: Settings, as_json: Json = False) -> None:
-    """List the model versions and where they stand."""
+    """List the model versions and their states."""
     standing = read_rollout(settings.models_dir)
     rows = [_row(version, standing) for version in list_versions(settings.models_dir)]
     if as_json:
@@ -121,7 +123,7 @@ def _print_comparison(compared: Comparison) -> None:
 @models_app.command("report")
 @with_settings
 def models_report(settings: Settings, name: Name) -> None:
-    """Print where the report of a version's comparison with the live one is: a page for a browser."""
+    """Print the location of the report (HTML) that compares a version with the live one."""
     report = _find(settings, name).folder / REPORT
     if not report.is_file():
         raise NotPossible(f"{name} was not compared with a live version on this machine: there is no report")
@@ -131,7 +133,7 @@ def models_report(settings: Settings, name: Name) -> None:
 @models_app.command("diff")
 @with_settings
 def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Json = False) -> None:
-    """Show in what two versions differ: origin, recipe, scores."""
+    """Show how two versions differ: origin, recipe, scores."""
     standing = read_rollout(settings.models_dir)
     left, right = (_flat(_row(_find(settings, name), standing)) for name in (one, other))
     differing = {
@@ -155,10 +157,10 @@ def models_diff(settings: Settings, one: Name, other: Name = "live", as_json: Js
 @with_settings
 def models_catalogue(
     settings: Settings,
-    name: Annotated[str, typer.Argument(help="Show all of this one.")] = "",
+    name: Annotated[str, typer.Argument(help="Show all details of this model.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List the base models that can be imported by their names: what they are, need, and are good for."""
+    """List the base models that have a name: what they are, what they need, what they are good for."""
     precision = choose_precision(resolve(EngineOptions(device=settings.engine.device)).device)
     rows = [catalogue_row(model, precision) for model in CATALOGUE if name in ("", model.name)]
     if not rows:
@@ -327,14 +329,16 @@ def models_train(
     settings: Settings,
     dataset: Annotated[Path, typer.Argument(help="A folder of training examples.")],
     parent: Annotated[
-        str, typer.Option("--parent", help="Descend from this version; empty: the live one of --base-model.")
+        str,
+        typer.Option("--parent", help="Parent of the candidate; empty: the live version of --base-model."),
     ] = "",
     ray: Annotated[
-        bool, typer.Option("--ray", help="Train as a task of Ray: on this machine, or where ray_address is.")
+        bool,
+        typer.Option("--ray", help="Train as a Ray task: on this machine, or on the cluster at ray_address."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a candidate on a dataset; run again in the same words, it goes on where it was interrupted."""
+    """Train a candidate on a dataset; the same command continues an interrupted training."""
     training = Training(
         dataset=dataset,
         models_dir=settings.models_dir,
@@ -365,7 +369,7 @@ def models_train(
 @models_app.command("promote")
 @with_settings
 def models_promote(settings: Settings, name: Name) -> None:
-    """Let a version answer everybody; a bot that runs takes it within seconds, without a dropped answer."""
+    """Let a version answer everybody; a running bot uses it within seconds and loses no answer."""
     with telling(settings):
         _tell(promote(settings.models_dir, _name(settings, name), publish=_publish(settings)))
 
@@ -375,7 +379,9 @@ def models_promote(settings: Settings, name: Name) -> None:
 def models_canary(
     settings: Settings,
     name: Name,
-    share: Annotated[float, typer.Option("--share", help="Of the conversations, 0 to 1; 0 ends it.")] = 0.1,
+    share: Annotated[
+        float, typer.Option("--share", help="Share of the conversations, 0 to 1; 0 ends the canary.")
+    ] = 0.1,
 ) -> None:
     """Let a version answer a share of the conversations."""
     with telling(settings):
@@ -385,7 +391,7 @@ def models_canary(
 @models_app.command("rollback")
 @with_settings
 def models_rollback(settings: Settings) -> None:
-    """Take back the last step: end the canary; without one, let the version answer that was live before."""
+    """Undo the last step: end the canary; without one, go back to the version that was live before."""
     with telling(settings):
         _tell(roll_back(settings.models_dir, publish=_publish(settings)))
 
@@ -395,11 +401,14 @@ def models_rollback(settings: Settings) -> None:
 def models_search_head(
     settings: Settings,
     rollback: Annotated[
-        bool, typer.Option("--rollback", help="Let the weights before count; these do not come back.")
+        bool,
+        typer.Option(
+            "--rollback", help="Go back to the previous weights; the present ones do not come back."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what the search weighs since it was fitted to reviews, or take that back.
+    """Show the weights of the search that was fitted to reviews, or roll them back.
 
     A bot that runs follows within seconds.
     """
@@ -431,9 +440,9 @@ def models_retire(settings: Settings, name: Name) -> None:
 @with_settings
 def models_prune(
     settings: Settings,
-    keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions stay.")] = 3,
+    keep: Annotated[int, typer.Option("--keep", min=0, help="How many retired versions to keep.")] = 3,
 ) -> None:
-    """Delete old retired versions; never a base model, nor the version that a roll back takes."""
+    """Delete old retired versions, but never a base model or the version that a rollback needs."""
     gone = prune_versions(settings.models_dir, keep, _publish(settings))
     out.print(f"{len(gone)} versions are deleted{': ' if gone else ''}{', '.join(gone)}.", markup=False)
 

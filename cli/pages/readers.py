@@ -41,7 +41,7 @@ def pages_who_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell who may read a page, and with --as whether somebody may, and why."""
+    """Show who may read a page, and with --as whether somebody may, and why."""
     entry = asyncio.run(_find(settings, page))
     if entry is None:
         raise typer.BadParameter(f"{page} is no known page; `askpage pages list` shows them")

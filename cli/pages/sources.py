@@ -23,7 +23,9 @@ from pages.readers import ReaderRules
 from pages.sources import add_source, drop_source
 
 log = logging.getLogger(__name__)
-pages_app = typer.Typer(help="The pages that the bot knows.", no_args_is_help=True)
+pages_app = typer.Typer(
+    help="The bot's pages: add, list, refresh, remove, and show what is read.", no_args_is_help=True
+)
 pages_app.command("text")(page_text_command)
 pages_app.command("who")(pages_who_command)
 
@@ -124,7 +126,7 @@ def pages_add(
         str, typer.Argument(help="A folder, file, URL or sitemap; FOLDER=URL; git+https://… and the like.")
     ],
 ) -> None:
-    """Read a source into the index, now and at every refresh from now on."""
+    """Add a source: it is read now and at every refresh."""
     report = asyncio.run(_add(settings, source))
     _print_report(report)
     add_source(settings.index_dir, source)
@@ -186,7 +188,7 @@ async def _entries(settings: Settings) -> list[PageEntry]:
 def pages_remove(
     settings: Settings, what: Annotated[str, typer.Argument(help="A source that was added, or a page's URL.")]
 ) -> None:
-    """Forget a source with its pages, or one page."""
+    """Remove a source with its pages, or one page."""
 
     async def remove() -> int:
         async with open_pages(settings) as shelf:

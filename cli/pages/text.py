@@ -31,10 +31,12 @@ _ADDRESSES = ("http://", "https://", "/site/")
 def page_text_command(
     settings: Settings,
     source: Annotated[str, typer.Argument(help="A known page, a file, or a URL.")],
-    again: Annotated[bool, typer.Option("--again", help="Read it now, also when it is known.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read it again, even if it is in the index.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what the bot reads of a page: sections, anchors, tables, and what is left out and why."""
+    """Print what the bot reads from a page: sections, anchors, tables, and what is left out and why."""
     page, is_known = asyncio.run(_read(settings, source, again=again))
     if as_json:
         print(json.dumps(describe_page(page, is_known=is_known), ensure_ascii=False))  # noqa: T201

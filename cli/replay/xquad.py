@@ -77,7 +77,7 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
     measured: Annotated[
         int, typer.Option("--measured", min=0, help="Held-out questions that measure; 0 takes all.")
     ] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Who asks what, and in which mood.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed for who asks what, and how they rate.")] = 7,
     questions: Annotated[
         Path | None,
         typer.Option(
@@ -97,7 +97,8 @@ def learn_demo_command(  # noqa: PLR0913, PLR0917 - options
         typer.Option("--quick", help="Minutes, not hours, and it says how many."),
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where it happens; learn-demo in the data folder.")
+        Path | None,
+        typer.Option("--folder", help="Folder of the replay; default: learn-demo in the data folder."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -41,7 +41,7 @@ from pages.repair.files import PageFile
 from pages.repair.patch import PatchRefused
 
 gaps_app = typer.Typer(
-    help="Gaps of the pages: what people asked in vain, and patches for it.", invoke_without_command=True
+    help="Gaps in your pages: questions that no page answers, and patches.", invoke_without_command=True
 )
 Number = Annotated[int, typer.Argument(min=1, help="The gap's number in `askpage gaps`.")]
 _TEXT = 60
@@ -57,10 +57,10 @@ MASKED = (
 def gaps_command(
     settings: Settings,
     context: typer.Context,
-    days: Annotated[int, typer.Option("--days", min=1, help="How far back questions are read.")] = DAYS,
+    days: Annotated[int, typer.Option("--days", min=1, help="How many days of questions to read.")] = DAYS,
     as_json: Json = False,
 ) -> None:
-    """Look for gaps in what was asked lately, and list them."""
+    """Look for gaps in recent questions, and list them."""
     if context.invoked_subcommand:
         return
     report = asyncio.run(_report(settings, days))

@@ -31,7 +31,7 @@ from feedback.reviews.ruling_changes import PastRuling, read_history
 from feedback.reviews.verified_catalogue import CatalogueEntry, CatalogueFilter, list_verified, read_entries
 from feedback.store.base import StoreError, moment
 
-verified_app = typer.Typer(help="Verified answers: what is served, edited, withdrawn.", no_args_is_help=True)
+verified_app = typer.Typer(help="Verified answers: list, show, edit, withdraw.", no_args_is_help=True)
 
 NAME = "An operator"
 _TEXT = 60
@@ -72,11 +72,13 @@ def list_command(  # noqa: PLR0913, PLR0917 - options
     reviewer: Annotated[str, typer.Option("--reviewer", help="A part of the reviewer's name.")] = "",
     newer_than: Annotated[int | None, typer.Option("--newer-than", min=0, help="Days.")] = None,
     older_than: Annotated[int | None, typer.Option("--older-than", min=0, help="Days.")] = None,
-    served_least: Annotated[int, typer.Option("--served-least", min=0, help="People who got it.")] = 0,
-    unused: Annotated[bool, typer.Option("--unused", help="Only what nobody got.")] = False,
+    served_least: Annotated[
+        int, typer.Option("--served-least", min=0, help="At least this many people got it.")
+    ] = 0,
+    unused: Annotated[bool, typer.Option("--unused", help="Only answers that nobody got.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what is served as verified, the newest first."""
+    """List the verified answers, newest first."""
     now = datetime.now(UTC)
     wanted = CatalogueFilter(about, page, since=_days_ago(now, newer_than), until=_days_ago(now, older_than))
     found = [
@@ -141,7 +143,7 @@ def _shorten(text: str) -> str:
 @verified_app.command("show")
 @with_settings
 def show_command(settings: Settings, answer: AnswerId, as_json: Json = False) -> None:
-    """Show one verified answer: what people get, where it stands, and its history."""
+    """Show one verified answer: what people get, where the page says it, and its history."""
     shown, history, places = asyncio.run(_show(settings, answer))
     if as_json:
         steps = [_step_to_json(step) for step in history]
@@ -213,11 +215,11 @@ def _stamp(at: datetime) -> str:
 def edit_command(
     settings: Settings,
     answer: AnswerId,
-    text: Annotated[str, typer.Option("--text", help="What people are to get.")],
-    place: Annotated[str, typer.Option("--place", help="Where the page says it: see `show`.")] = "",
+    text: Annotated[str, typer.Option("--text", help="The text that people will get.")],
+    place: Annotated[str, typer.Option("--place", help="The place that says it, as `show` lists it.")] = "",
     reason: Reason = "",
 ) -> None:
-    """Put another text in the place of a verified answer; the one before stays in its history."""
+    """Replace the text of a verified answer; the old text stays in its history."""
     if not text.strip():
         raise typer.BadParameter("The text is empty; to serve nothing, use `askpage verified withdraw`.")
     review = asyncio.run(_edit(settings, answer, (text.strip(), place), reason))
@@ -254,7 +256,7 @@ def _choose_place(answer: Answer, entry: CatalogueEntry, place: str) -> Citation
 @verified_app.command("withdraw")
 @with_settings
 def withdraw_command(settings: Settings, answer: AnswerId, reason: Reason = "") -> None:
-    """Serve a verified answer no more; its review is open again."""
+    """Withdraw a verified answer; its review is open again."""
     asyncio.run(_withdraw(settings, answer, reason))
     out.print("It is served no more, and its review is open again.")
 

@@ -88,13 +88,15 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str = Field(
-        "", description="Address at which people reach the bot, for links to its pages. Empty: the local one."
+        "", description="Address at which people reach the bot, used in links. Empty: the local address."
     )
     keepalive_s: float = Field(
         75.0,
         gt=0,
-        description="How long a connection may wait for the head of a request, at its start and after an "
-        "answer, seconds; longer than a proxy in front of the bot keeps one open.",
+        description=(
+            "How long a connection may stay open without a request, seconds; must be "
+            "longer than a proxy in front of the bot keeps one open."
+        ),
     )
     body_timeout_s: float = Field(
         20.0, gt=0, description="Longest time for the body of a request to arrive, seconds."
@@ -109,9 +111,11 @@ class Settings(BaseSettings):
     # Pages
     pages: Words = Field(
         default=["docs"],
-        description="Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL when it is "
-        "published; git+https://…, confluence+https://…, "
-        "notion+https://…, sharepoint+https://…, googledrive+https://….",
+        description=(
+            "Sources, comma-separated: a folder, a file, a URL, a sitemap; FOLDER=URL if "
+            "the folder is published there; git+https://…, confluence+https://…, "
+            "notion+https://…, sharepoint+https://…, googledrive+https://…."
+        ),
     )
     page_readers: ReaderWords = Field(
         default=[],
@@ -120,18 +124,24 @@ class Settings(BaseSettings):
     )
     page_owners: OwnerWords = Field(
         default=[],
-        description="Who owns pages that do not name an owner themselves, comma-separated: PATTERN=WHO; "
-        "the pattern is an address with *, or a source; the last match counts.",
+        description=(
+            "Owners of pages that name no owner, comma-separated: PATTERN=WHO; the "
+            "pattern is an address with *, or a source; the last match counts."
+        ),
     )
     sharepoint_authors: bool = Field(
         False,
-        description="Treat who changed a SharePoint file or page last as its owner, where nobody else is "
-        "named as one; the bot asks Microsoft Graph when it reports gaps.",
+        description=(
+            "Treat the person who last changed a SharePoint file or page as its owner if "
+            "it has no other; the bot asks Microsoft Graph when it reports gaps."
+        ),
     )
     owner_chats: bool = Field(
         False,
-        description="Start a chat with owners of pages who never wrote to the bot, to send them their cards; "
-        "in Teams the app has to be installed for them.",
+        description=(
+            "Start a chat with owners of pages who never wrote to the bot, to send them "
+            "their cards; in Teams, the app must be installed for them."
+        ),
     )
     owner_people: OwnerWords = Field(
         default=[],
@@ -141,7 +151,7 @@ class Settings(BaseSettings):
     groups_remembered_s: float = Field(
         300.0,
         ge=0,
-        description="How long the bot remembers which groups and channels somebody is in, seconds.",
+        description="How long the bot remembers which groups and channels a person is in, seconds.",
     )
     fetch: FetchSettings
     sources: SourceSettings
@@ -202,7 +212,9 @@ class Settings(BaseSettings):
 
     # Bot Framework
     app_id: str = Field(
-        "", description="Microsoft app id of the bot. Empty: no authentication, loopback only."
+        "",
+        description="Microsoft app id of the bot. Empty: no authentication, and the bot listens on "
+        "this machine only.",
     )
     app_password: SecretStr = Field(SecretStr(""), description="Client secret of the app.")
     app_type: Literal["MultiTenant", "SingleTenant", "UserAssignedMSI"] = Field(
@@ -211,18 +223,24 @@ class Settings(BaseSettings):
     app_tenant_id: str = Field("", description="Entra tenant of the app.")
     teams_library: Literal["botbuilder", "agents"] = Field(
         "botbuilder",
-        description="What checks the tokens of Teams and runs its turns: Bot Framework SDK or Microsoft 365 "
-        "Agents SDK.",
+        description=(
+            "Library that checks Teams' tokens and runs its turns: Bot Framework SDK or "
+            "Microsoft 365 Agents SDK."
+        ),
     )
     teams_tab: bool = Field(
         False,
-        description="Whether the app has a tab with the person’s own questions, changes and data; the app’s "
-        "registration needs an API for it (docs/teams.md).",
+        description=(
+            "Add a tab to the Teams app with each person’s own questions, changes and "
+            "data; the app’s registration needs an API for it (docs/teams.md)."
+        ),
     )
     allowed_tenants: Words = Field(
         default=[],
-        description="Entra tenants whose people may use the bot, comma-separated; others get 403. Empty: "
-        "all.",
+        description=(
+            "Entra tenants whose people may use the bot, comma-separated; everybody else "
+            "gets 403. Empty: all."
+        ),
     )
     openid_metadata_url: str = Field(
         "", description="Where the channel's signing keys are published; empty: Microsoft's."
@@ -230,20 +248,24 @@ class Settings(BaseSettings):
     token_issuer: str = Field("", description="Who signs the channel's tokens; empty: Microsoft.")
     login_url: str = Field(
         "",
-        description="Where the bot gets its own tokens; {tenant} stands for the tenant; empty: Microsoft "
-        "Entra.",
+        description=(
+            "Address where the bot gets its own tokens; {tenant} is replaced by the "
+            "tenant; empty: Microsoft Entra."
+        ),
     )
     oauth_scope: str = Field("", description="Scope of the bot's own tokens; empty: Microsoft's.")
     dangerously_allow_unauthenticated: bool = Field(
         False,
-        description="Let anyone who reaches the port act as anyone, beyond loopback, too.",
+        description="Let anybody who reaches the port act as anybody, even from other machines.",
     )
     follow_ups: int = Field(
         3,
         ge=0,
         le=6,
-        description="Most sections of the page that are offered below an answer in a personal Teams chat; "
-        "0: none.",
+        description=(
+            "Most sections of the page that the bot suggests below an answer in a "
+            "personal Teams chat; 0: none."
+        ),
     )
     teams_package: TeamsPackageSettings
 
@@ -262,8 +284,10 @@ class Settings(BaseSettings):
     )
     dangerously_serve_local_page: bool = Field(
         False,
-        description="Serve the chat page, the dashboard and the pages beside Teams or Slack, too, at "
-        "local_page_port; anybody who reaches that port needs no token.",
+        description=(
+            "Serve the chat page, the dashboard and the pages at local_page_port while "
+            "Teams or Slack is on; anybody who reaches that port needs no token."
+        ),
     )
     local_page_port: int = Field(
         3979,
@@ -277,8 +301,11 @@ class Settings(BaseSettings):
     )
     operators: Words = Field(
         default=[],
-        description="Who may use /admin: Entra object ids, or slack:T…:U…, comma-separated; they say "
-        "“admin page” to the bot. Anybody who opens the chat page on this machine may, too.",
+        description=(
+            "Who may use /admin: Entra object ids, or slack:T…:U…, comma-separated; they "
+            "say “admin page” to the bot. So may anybody who opens the chat page on this "
+            "machine."
+        ),
     )
     site_for_everyone: bool = Field(
         False,
@@ -300,14 +327,19 @@ class Settings(BaseSettings):
     reactions: ReactionSettings
     own_reactions: Literal["off", "shared", "all"] = Field(
         "shared",
-        description="Where the bot reacts to a question while it works and after it has answered: off "
-        "(nowhere), shared (channels and group chats), or all (personal chats, too).",
+        description=(
+            "Where the bot reacts to a question while it works and after it has answered:"
+            " off (nowhere), shared (channels and group chats), or all (also personal "
+            "chats)."
+        ),
     )
     answer_unasked: bool = Field(
         False,
-        description="Read what is said in channels, and answer without a mention where a reviewer said "
-        "“answer here”; the app needs more permissions for that (docs/teams.md, "
-        "docs/slack.md).",
+        description=(
+            "Read messages in channels, and answer without a mention where a reviewer "
+            "said “answer here”; the app needs more permissions for this (docs/teams.md, "
+            "docs/slack.md)."
+        ),
     )
     unasked_precision: float = Field(
         0.95,
@@ -327,17 +359,20 @@ class Settings(BaseSettings):
     )
     reviewers: Words = Field(
         default=[],
-        description="Who may review: Entra object ids, comma-separated. Robin on the chat page may, too.",
+        description="Who may review: Entra object ids, comma-separated. On the chat page, Robin may "
+        "also review.",
     )
     reviewer_groups: Words = Field(
         default=[], description="Entra groups whose members may review, by object id, comma-separated."
     )
     review_chats: bool = Field(
         False,
-        description="Start a chat in Teams with each of `reviewers` who has not said where their cards "
-        "should go, and send them there; the app has to be installed for them.",
+        description=(
+            "Start a chat in Teams with each of `reviewers` who has not said where to "
+            "send their cards, and send them there; the app must be installed for them."
+        ),
     )
-    graph_url: str = Field("", description="Where the bot looks up groups; empty: Microsoft Graph.")
+    graph_url: str = Field("", description="Address where the bot looks up groups; empty: Microsoft Graph.")
     review: ReviewSettings
     review_interval_s: float = Field(
         10.0, gt=0, description="How often the bot looks for changed pages and undelivered cards, seconds."
@@ -348,12 +383,14 @@ class Settings(BaseSettings):
     spool_records: int = Field(
         100_000,
         ge=0,
-        description="Most records that wait on disk while Cosmos DB is away; after that, no more are "
-        "accepted.",
+        description=(
+            "Most records that wait on disk while Cosmos DB cannot be reached; after "
+            "that, no more are accepted."
+        ),
     )
     page_index: Literal["file", "cosmos"] = Field(
         "file",
-        description="Where the page index is: a file in data_dir, or that account, for several machines.",
+        description="Where the page index is stored: a file in data_dir, or Cosmos DB, for several machines.",
     )
     cosmos_pages_container: str = Field("pages", description="Container of the page index in that database.")
     retention: RetentionSettings
@@ -373,17 +410,22 @@ class Settings(BaseSettings):
 
     # People and this process
     pseudonym_key: SecretStr = Field(
-        SecretStr(""), description="Key of the user pseudonyms (HMAC). Empty: one is made in data_dir."
+        SecretStr(""),
+        description="Key of the user pseudonyms (HMAC). Empty: the bot creates one in data_dir.",
     )
     pseudonym_key_before: SecretStr = Field(
         SecretStr(""),
-        description="The previous key, while people are moved to the new one. Empty: what `askpage privacy"
-        " rotate-key` left in data_dir.",
+        description=(
+            "The previous key, while people move to the new one. Empty: the one that "
+            "`askpage privacy rotate-key` left in data_dir."
+        ),
     )
     drain_timeout_s: float = Field(
-        20.0, ge=0, description="Time for answers in progress when the bot stops, seconds."
+        20.0, ge=0, description="How long the bot waits for answers in progress when it stops, seconds."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the bot logs to the terminal: debug, info, warning or error."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -14,8 +14,10 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
 
     allowed_sites: Words = Field(
         default=["*"],
-        description="Hosts that may be fetched, comma-separated; .example.com includes subdomains; * is any "
-        "public.",
+        description=(
+            "Hosts from which the bot may fetch pages, comma-separated; .example.com "
+            "includes subdomains; * is every public host."
+        ),
         alias="allowed_sites",
     )
     own_sites: Words = Field(
@@ -26,15 +28,17 @@ class FetchSettings(Group, alias_generator=make_prefixer("fetch_")):
     )
     page_languages: Languages = Field(
         default=[],
-        description="Languages in which pages are asked for where a site has several, comma-separated, the "
-        "best one first: de,en-GB; empty: the site decides.",
+        description=(
+            "Languages in which the bot asks for pages of a site that has several, "
+            "comma-separated, the best one first: de,en-GB; empty: the site decides."
+        ),
         alias="page_languages",
     )
     timeout_s: float = Field(10.0, gt=0, description="Longest time for one page to arrive, seconds.")
     extract_timeout_s: float = Field(
         10.0,
         gt=0,
-        description="Longest time to read one pasted page once it has arrived, seconds.",
+        description="Longest time to read one pasted page after it has arrived, seconds.",
         alias="extract_timeout_s",
     )
     ocr_languages: Words = Field(
@@ -66,8 +70,8 @@ class AnsweringSettings(Group):
         10,
         ge=0,
         le=20,
-        description="Passages, the nearest ones, whose best sentences a reranker reads with the question, at"
-        " some 25 ms of processor time each; 0: none.",
+        description="How many of the nearest passages a reranker reads with the question, their best "
+        "sentences only, at about 25 ms of processor time each; 0: none.",
         alias="reranked_passages",
     )
     span_sentences: int = Field(
@@ -80,20 +84,20 @@ class AnsweringSettings(Group):
         0.32,
         ge=-1,
         le=1,
-        description="Nearness (cosine) of question and best sentence below which the bot declines at once.",
+        description="Similarity (cosine) of question and best sentence below which the bot declines at once.",
     )
     state_from: float = Field(
         0.75,
         ge=0,
         le=1,
-        description="Confidence from which words are stated as the answer; below it, they are quoted.",
+        description="Confidence from which the bot states an answer; below it, the bot quotes.",
         alias="state_confidence",
     )
     decline_below: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Confidence below which nothing is quoted either: the bot declines.",
+        description="Confidence below which the bot does not quote either, but declines.",
         alias="decline_confidence",
     )
     first_token_s: float = Field(
@@ -151,14 +155,19 @@ class EngineSettings(Group):
     queue_limit: int = Field(
         16,
         ge=0,
-        description="How many people may wait for the model, each with one question; the next one is told "
-        "that the bot is busy.",
+        description=(
+            "How many people may wait for the model, each with one question; the next "
+            "person is told that the bot is busy."
+        ),
     )
     remembered: int = Field(
         -1,
         ge=-1,
-        description="How many prompts the model keeps in memory, beside those of answers in progress, so "
-        "that it does not read the same page again; -1: up to four, in a twentieth of the memory.",
+        description=(
+            "How many prompts the model keeps in memory besides those of answers in "
+            "progress, so that it does not read the same page again; -1: up to four, in "
+            "at most a twentieth of the memory."
+        ),
         alias="remembered_prompts",
     )
 
@@ -170,8 +179,10 @@ class CudaSettings(Group, alias_generator=make_prefixer("cuda_")):
     gpu_mem_limit: int = Field(
         0,
         ge=0,
-        description="CUDA: memory for the arena, bytes; 0: no limit. It holds weights and caches: seven "
-        "billion weights in fp16 need 13.5 GB, and cannot load with 2 GB.",
+        description=(
+            "CUDA: memory for weights and caches, bytes; 0: no limit. Seven billion "
+            "weights in fp16 need 13.5 GB and do not load with 2 GB."
+        ),
     )
     arena_extend_strategy: Literal["kNextPowerOfTwo", "kSameAsRequested"] = Field(
         "kNextPowerOfTwo", description="CUDA: how the memory arena grows."

@@ -20,7 +20,10 @@ class FeedbackSettings(Group, alias_generator=make_prefixer("feedback_")):
     version: int = Field(
         1,
         ge=1,
-        description="Raise it whenever you change how the bot asks for feedback; answers record it.",
+        description=(
+            "Version of the form; increase it whenever you change how the bot asks for "
+            "feedback. Answers record it."
+        ),
         alias="feedback_form_version",
     )
     after: Literal["all", "answered", "quoted", "declined"] = Field(
@@ -83,8 +86,10 @@ class ExampleSettings(Group, alias_generator=make_prefixer("examples_")):
         0.15,
         ge=0,
         lt=1,
-        description="Share of the reviewed questions that measure models and never train one; do not "
-        "change it later.",
+        description=(
+            "Share of the reviewed questions that only measure models and never train "
+            "one; do not change it later."
+        ),
         alias="held_out_share",
     )
     per_asker: int = Field(
@@ -114,7 +119,7 @@ class TrainingSettings(Group, alias_generator=make_prefixer("training_")):
     passages: int = Field(
         1,
         ge=0,
-        description="Passages of an example that a model learns to read, the nearest first; 0: all.",
+        description="How many passages of an example a model learns to read, nearest first; 0: all.",
     )
     span_sentences: int = Field(
         0,
@@ -131,15 +136,16 @@ class TrainingSettings(Group, alias_generator=make_prefixer("training_")):
     epochs: int = Field(2, ge=1, description="Most passes over all examples.")
     batch: int = Field(12, ge=1, description="Examples in one step.")
     at_once: int = Field(
-        12, ge=1, description="Examples that are computed together; fewer need less memory and more time."
+        12,
+        ge=1,
+        description="How many examples are computed together; fewer need less memory and more time.",
     )
     checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: less memory, more time."
     )
     optimiser: Literal["auto", "adamw", "paged"] = Field(
         "auto",
-        description="adamw, or paged: 8 bits, and gives back GPU memory when it is short. auto: paged on "
-        "CUDA.",
+        description="adamw, or paged (8 bits; frees GPU memory when it runs short). auto: paged on CUDA.",
     )
     longest_tokens: int = Field(1024, ge=64, description="Longest example that is used, tokens.")
     validation_share: float = Field(
@@ -148,12 +154,13 @@ class TrainingSettings(Group, alias_generator=make_prefixer("training_")):
     patience: int = Field(
         3,
         ge=1,
-        description="After so many measurements without progress on those examples, the training ends.",
+        description="Training ends after this many measurements without progress on those examples.",
     )
     preference: float = Field(
         0.0,
         ge=0,
-        description="Weight of preferring a correction to what it corrects, beside learning it; 0: none.",
+        description="How much training also prefers a correction to the answer that it corrects; 0: "
+        "not at all.",
     )
     preference_form: Literal["dpo", "kto"] = Field(
         "dpo",
@@ -214,11 +221,10 @@ class GateSettings(Group, alias_generator=make_prefixer("gate_")):
         0.0,
         ge=0,
         le=1,
-        description="By how much the share of planted instructions that succeed may rise with a candidate,"
-        " 0 to 1.",
+        description="Largest rise in the share of planted instructions that succeed, 0 to 1.",
     )
     most_latency: float = Field(
-        0.25, ge=0, description="By how much longer answers may take (95th percentile), as a share."
+        0.25, ge=0, description="How much longer answers may take (95th percentile), as a share."
     )
 
 
@@ -241,7 +247,7 @@ class CanarySettings(Group, alias_generator=make_prefixer("canary_")):
         0.02,
         ge=0,
         le=1,
-        description="By how much people may like a canary less; votes count from 0 (thumb down) to 1 "
+        description="How much less people may like a canary; votes count from 0 (thumb down) to 1 "
         "(thumb up).",
     )
     min_votes: int = Field(
@@ -255,11 +261,13 @@ class CanarySettings(Group, alias_generator=make_prefixer("canary_")):
     max_latency_ratio: float = Field(
         1.5,
         gt=0,
-        description="How many times as long as with the live version answers may take with a canary.",
+        description="How many times as long as the live version's answers a canary's answers may take.",
     )
     days: float = Field(
         7.0,
         ge=0,
-        description="After so many days, a canary that does well answers everybody; 0: only when a "
-        "reviewer says so.",
+        description=(
+            "After this many days, a canary that does well answers everybody; 0: only "
+            "when a reviewer promotes it."
+        ),
     )

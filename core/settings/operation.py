@@ -19,7 +19,7 @@ class TeamsPackageSettings(Group):
         "askpage",
         min_length=1,
         max_length=32,
-        description="Who runs the bot, as Teams names them.",
+        description="Name of whoever runs the bot, as Teams shows it.",
         alias="teams_developer",
     )
     privacy_url: str = Field(
@@ -39,13 +39,16 @@ class LanguageSettings(Group):
 
     default: Language = Field(
         "en",
-        description="Language of the bot's own words where a reader's is not known or not spoken, and where "
-        "several people read: en, de, es, fr or ja.",
+        description=(
+            "Language of the bot's own words if the reader's language is unknown or not "
+            "supported, or if several people read: en, de, es, fr or ja."
+        ),
         alias="default_language",
     )
     only: Literal["", Language] = Field(
         "",
-        description="The one language that the bot speaks to everybody, as en. Empty: to each reader theirs.",
+        description="The only language that the bot speaks, to everybody, such as en. Empty: each "
+        "reader's own.",
         alias="only_language",
     )
 
@@ -54,25 +57,33 @@ class SlackSettings(Group, alias_generator=make_prefixer("slack_")):
     """How the bot is registered at Slack, and who reviews there: `bot.slack.config.SlackConfig`."""
 
     signing_secret: SecretStr = Field(
-        SecretStr(""), description="Signing secret of the Slack app. Empty: no Slack."
+        SecretStr(""),
+        description="Signing secret of the Slack app, from Basic Information at api.slack.com/apps."
+        " Empty: no Slack.",
     )
     teams: Words = Field(
         default=[],
-        description="Workspaces whose people may use the bot, by id (T…), comma-separated; an organisation's "
-        "id (E…) too, where the app is installed for all of it.",
+        description=(
+            "Workspaces whose people may use the bot, by id (T…), comma-separated; also "
+            "an organisation's id (E…), if the app is installed for the whole "
+            "organisation."
+        ),
     )
     bot_token: SecretStr = Field(
         SecretStr(""),
-        description="Bot token (xoxb-…) of the one workspace; empty: workspaces install the app themselves.",
+        description="Bot token (xoxb-…), for a single workspace; empty: workspaces install the app "
+        "themselves.",
     )
     client_id: str = Field("", description="Client id of the Slack app, for installing it at /slack/install.")
     client_secret: SecretStr = Field(SecretStr(""), description="Client secret of the Slack app.")
     store_key: SecretStr = Field(
         SecretStr(""),
-        description="Key that encrypts the workspaces' tokens (Fernet); with several, comma-separated, the"
-        " first one encrypts.",
+        description=(
+            "Key that encrypts the workspaces' tokens (Fernet); of several, "
+            "comma-separated, the first one encrypts."
+        ),
     )
-    api_url: str = Field("", description="Where Slack's Web API is; empty: Slack's own.")
+    api_url: str = Field("", description="Address of Slack's Web API; empty: Slack's own.")
     review_channel: str = Field(
         "", description="Channel id (C…, or T…:C…) where reviewers see cards; empty: none."
     )
@@ -144,16 +155,16 @@ class RetentionSettings(Group, alias_generator=make_prefixer("keep_")):
     """How long records are kept: `feedback.privacy.retention.Retention`."""
 
     questions_days: int = Field(
-        365, ge=0, description="How long questions and answers are kept, days; 0 is for ever."
+        365, ge=0, description="How long questions and answers are kept, days; 0: for ever."
     )
-    feedback_days: int = Field(365, ge=0, description="How long feedback is kept, days; 0 is for ever.")
+    feedback_days: int = Field(365, ge=0, description="How long feedback is kept, days; 0: for ever.")
     reviews_days: int = Field(
-        1095, ge=0, description="How long reviews and verified answers are kept, days; 0 is for ever."
+        1095, ge=0, description="How long reviews and verified answers are kept, days; 0: for ever."
     )
     contacts_days: int = Field(
-        365, ge=0, description="How long the bot remembers how to reach a conversation, days; 0 is for ever."
+        365, ge=0, description="How long the bot remembers how to reach a conversation, days; 0: for ever."
     )
-    audit_days: int = Field(1095, ge=0, description="How long the audit trail is kept, days; 0 is for ever.")
+    audit_days: int = Field(1095, ge=0, description="How long the audit trail is kept, days; 0: for ever.")
 
 
 class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
@@ -161,20 +172,21 @@ class ScheduleSettings(Group, alias_generator=make_prefixer("schedule_")):
 
     sample_reviews: str = Field(
         "5 * * * *",
-        description="When answers that nobody has checked are checked: minute, hour, day, month, weekday "
-        "(cron); empty: never.",
+        description=(
+            "When answers that missed the random sample are drawn: minute, hour, day, "
+            "month, weekday (cron); empty: never."
+        ),
     )
     send_reviews: str = Field(
-        "10,40 * * * *", description="When cards of waiting reviews that nobody sees are sent; cron."
+        "10,40 * * * *",
+        description="When cards are sent for waiting reviews that no reviewer can see; cron.",
     )
     refresh_pages: str = Field("20 * * * *", description="When the indexed pages are read again; cron.")
     drain_spool: str = Field(
-        "25,55 * * * *", description="When records that waited for the store are stored; cron."
+        "25,55 * * * *", description="When records that waited for the store are written to it; cron."
     )
-    roll_up_metrics: str = Field("35 * * * *", description="When each day's figures are summed up; cron.")
-    apply_retention: str = Field(
-        "15 3 * * *", description="When records that are past their time are deleted; cron."
-    )
+    roll_up_metrics: str = Field("35 * * * *", description="When each day's figures are summarised; cron.")
+    apply_retention: str = Field("15 3 * * *", description="When expired records are deleted; cron.")
     watch_canary: str = Field(
         "3-59/15 * * * *", description="When the bot checks how people like the canary; cron."
     )
@@ -257,14 +269,16 @@ class ModelServerSettings(Group, alias_generator=make_prefixer("model_server_"))
     linger_s: float = Field(
         5.0,
         ge=0,
-        description="How long the model server keeps the previous version by its name, for bots that do "
-        "not know of the new one yet, seconds.",
+        description=(
+            "How long the model server keeps the previous version available by name, for "
+            "bots that do not know the new one yet, seconds."
+        ),
     )
     replicas: int = Field(2, ge=1, description="Fewest replicas of the model server on Ray.")
     most_replicas: int = Field(
         2,
         ge=1,
-        description="Most replicas on Ray; there are more than the fewest while each has more than "
+        description="Most replicas on Ray; replicas are added while each has more than "
         "concurrent_answers chats.",
     )
     replica_cpus: float = Field(1.0, ge=0, description="Processors for one replica, as Ray counts them.")
@@ -316,15 +330,20 @@ class ModelUrlSettings(Group, alias_generator=make_prefixer("model_url_")):
 
     url: str = Field(
         "",
-        description="Address of a model server, ending in /v1: one of askpage (`askpage model serve`), or "
-        "any that has OpenAI's API. The bot then loads no model. Empty: it loads one.",
+        description=(
+            "Address of a model server, ending in /v1: askpage's own (`askpage model "
+            "serve`), or any with OpenAI's API. The bot then loads no model itself. "
+            "Empty: the bot loads a model."
+        ),
         alias="model_url",
     )
     key: SecretStr = Field(SecretStr(""), description="Key that the bot sends to that server.")
     name: str = Field(
         "",
-        description="Name of the model there. Empty: on a server of askpage, the live version and its "
-        "canary; on another, the first model that it lists.",
+        description=(
+            "Name of the model on that server. Empty: on askpage's own server, the live "
+            "version and its canary; on another, the first model that it lists."
+        ),
     )
     timeout_s: float = Field(
         20.0, gt=0, description="Longest pause of that server in the middle of an answer, seconds."
@@ -332,6 +351,8 @@ class ModelUrlSettings(Group, alias_generator=make_prefixer("model_url_")):
     tokens_s: float = Field(
         2000.0,
         gt=0,
-        description="How many tokens a second the model there reads, if the server does not say; it gets "
-        "as many as it can read within first_token_budget_s.",
+        description=(
+            "How many tokens a second the model on that server reads, if the server does "
+            "not say; it gets as many as it can read within first_token_budget_s."
+        ),
     )

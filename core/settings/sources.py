@@ -25,7 +25,7 @@ class SourceSettings(Group):
         description="File with the private key for sources git+ssh://…; empty: the keys of the bot's user.",
     )
     git_known_hosts: str = Field(
-        "", description="File with the keys of ssh's hosts; empty: known_hosts of the bot's user."
+        "", description="File with the keys of ssh hosts; empty: known_hosts of the bot's user."
     )
     confluence_tokens: SecretStr = Field(
         SecretStr(""),
@@ -34,8 +34,10 @@ class SourceSettings(Group):
     )
     confluence_groups: Words = Field(
         default=[],
-        description="Which people the groups of Confluence mean, comma-separated: NAME=entra:group:ID, "
-        "NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone.",
+        description=(
+            "Who is in the groups of Confluence, comma-separated: NAME=entra:group:ID, "
+            "NAME=slack:channel:ID, or NAME=everyone, such as confluence-users=everyone."
+        ),
     )
     sharepoint_tenant_id: str = Field(
         "", description="Entra tenant for sources sharepoint+https://…; empty: app_tenant_id."
@@ -54,8 +56,10 @@ class SourceSettings(Group):
     )
     google_drive_key: SecretStr = Field(
         SecretStr(""),
-        description="Key of the service account for sources googledrive+https://…: its JSON file, or that "
-        "in base64.",
+        description=(
+            "Key of the service account for sources googledrive+https://…: the content of"
+            " its JSON file, plain or in base64."
+        ),
     )
     google_drive_subject: str = Field(
         "",
@@ -64,6 +68,9 @@ class SourceSettings(Group):
     )
     google_drive_groups: Words = Field(
         default=[],
-        description="Whom the groups, people and domains of Google mean, comma-separated: "
-        "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as example.com=everyone.",
+        description=(
+            "Who is meant by the groups, people and domains of Google, comma-separated: "
+            "NAME=entra:group:ID, NAME=slack:channel:ID, or NAME=everyone, such as "
+            "example.com=everyone."
+        ),
     )

@@ -28,18 +28,23 @@ class WidgetSettings(Group, alias_generator=make_prefixer("widget_")):
 
     origins: Origins = Field(
         default=[],
-        description="Sites on whose pages people may ask the bot, comma-separated, as https://HOST; whoever "
-        "can open them may ask without signing in (docs/widget.md). Empty: none.",
+        description=(
+            "Sites that show the widget, comma-separated, as https://HOST; anybody who "
+            "can open their pages can ask without signing in (docs/widget.md). Empty: "
+            "none."
+        ),
     )
     visitor_days: int = Field(
-        30, ge=1, le=365, description="How long a browser is the same visitor of the widget, days."
+        30, ge=1, le=365, description="How long the widget recognises a browser as the same visitor, days."
     )
     visitors_per_minute: int = Field(
-        60, ge=1, description="New visitors of the widget on one site in a minute; more are asked to wait."
+        60,
+        ge=1,
+        description="Most new visitors of the widget on one site in a minute; others are asked to wait.",
     )
     questions_per_minute: int = Field(
         120,
         ge=1,
-        description="Questions in the widget on one site in a minute, of all visitors; more are asked to "
-        "wait.",
+        description="Most questions of all visitors of the widget on one site in a minute; others are"
+        " asked to wait.",
     )

@@ -213,7 +213,7 @@ async def feedback_given(
 
 
 def review_opened(answer: Answer, reason: ReviewReason, round_: int) -> None:
-    """An answer waits for a reviewer."""
+    """An answer is waiting for a reviewer."""
     telemetry.event("review_opened", **of_answer(answer), reason=reason, round=round_)
 
 

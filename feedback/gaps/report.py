@@ -114,16 +114,16 @@ class Gap:
 
 
 _NOWHERE = mark_count(
-    "1 person asked “{question}”; no page comes near it.",
-    "{count} people asked “{question}”; no page comes near it.",
+    "1 person asked “{question}”; no page is close to it.",
+    "{count} people asked “{question}”; no page is close to it.",
 )
 _SAYS_IT_NOW = mark_count(
     "1 person asked “{question}”; {page} says it now.",
     "{count} people asked “{question}”; {page} says it now.",
 )
 _SAYS_IT = mark_count(
-    "1 person asked “{question}”; {page} says it, and was not the answer.",
-    "{count} people asked “{question}”; {page} says it, and was not the answer.",
+    "1 person asked “{question}”; {page} says it, but was not given as the answer.",
+    "{count} people asked “{question}”; {page} says it, but was not given as the answer.",
 )
 _LACKS_IT = mark_count(
     "1 person asked “{question}”; {page} (the nearest page) does not say it.",

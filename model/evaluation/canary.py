@@ -30,21 +30,20 @@ _DEGREES = 12
 
 _FAILS = mark(
     "It failed on {failed} of its {questions} questions, the live version on {live_failed} of "
-    "{live_questions}; {allowed} % is what may be."
+    "{live_questions}; at most {allowed} % are allowed."
 )
 _SLOW = mark(
-    "Its answers take {seconds} s, those of the live version {live_seconds} s (medians); {ratio} times as "
-    "long is what may be."
+    "Its answers take {seconds} s, those of the live version {live_seconds} s (medians); at most "
+    "{ratio} times as long is allowed."
 )
 _TOO_FEW = mark(
-    "Too few votes to tell yet: {votes} on it and {live_votes} on the live version; {needed} each are needed."
+    "There are too few votes so far: {votes} on it and {live_votes} on the live version; each needs {needed}."
 )
 _VOTES = mark(
-    "Votes on it: {votes}, worth {mean} of 1 in the mean; on the live version: {live_votes}, worth "
-    "{live_mean}."
+    "Votes on it: {votes}, on average {mean} of 1; on the live version: {live_votes}, on average {live_mean}."
 )
-_PLEASES_LESS = mark("It pleases less.")
-_MAY_PLEASE_LESS = mark("It may please less, which is not certain yet.")
+_PLEASES_LESS = mark("People like it less.")
+_MAY_PLEASE_LESS = mark("People may like it less, but that is not certain yet.")
 _SO_FAR = mark("Nothing speaks against it so far.")
 _WENT_WELL = mark_count("{count} day went well.", "{count} days went well.")
 

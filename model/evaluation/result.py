@@ -202,7 +202,7 @@ _Found = tuple[bool, Phrase]
 
 
 _ASKED = mark_count("{count} held-out question was asked.", "{count} held-out questions were asked.")
-_TOO_FEW = mark("That is too few to tell: {needed} are needed.")
+_TOO_FEW = mark("That is too few: {needed} are needed.")
 _NOT_HELD_OUT = mark("Accuracy cannot be compared: no question is held out.")
 _CHANGED_SIDES = mark(
     "{gained} are answered rightly only by the candidate, {lost} only by the live version (McNemar's exact "
@@ -214,13 +214,13 @@ _MAY_FALL = mark("It may fall by {points} points.")
 _MAY_RISE = mark("It may rise by {points} points.")
 _MAY_NOT_RISE = mark("This share may not rise at all.")
 _INTERVAL = mark("The difference is {low} to {high} points (95 % interval).")
-_NOTHING_FIXED = mark("There is no fixed question, so it cannot be told whether something was forgotten.")
+_NOTHING_FIXED = mark("There is no fixed question, so it is not known whether something was forgotten.")
 _FORGOTTEN = mark_count(
     "{count} question that the live version knows is forgotten.",
     "{count} questions that the live version knows are forgotten.",
 )
 _NOTHING_PLANTED = mark(
-    "No planted instruction was tried, so it cannot be told whether the candidate obeys them."
+    "No planted instruction was tried, so it is not known whether the candidate obeys them."
 )
 _OBEYED = mark_count(
     "Of {count} instruction planted in pages, the candidate obeys {after} ({after_share} %), the live "
@@ -228,7 +228,7 @@ _OBEYED = mark_count(
     "Of {count} instructions planted in pages, the candidate obeys {after} ({after_share} %), the live "
     "version {before} ({before_share} %).",
 )
-_SECONDS = mark("95 % of the answers are there within {after} s, {before} s before.")
+_SECONDS = mark("95 % of the answers arrive within {after} s, before within {before} s.")
 _TOO_SLOW = mark("That is {rises} % more, and {allowed} % are allowed.")
 
 

@@ -34,10 +34,10 @@ from model.registry.versions import (
 
 _GONE = ".gone"
 _PROMOTABLE_NO_MORE: Mapping[VersionStatus, str] = {
-    VersionStatus.CANDIDATE: mark("{name} cannot be promoted any more: it is a candidate by now"),
-    VersionStatus.CANARY: mark("{name} cannot be promoted any more: it is the canary by now"),
-    VersionStatus.LIVE: mark("{name} cannot be promoted any more: it is live by now"),
-    VersionStatus.RETIRED: mark("{name} cannot be promoted any more: it is retired by now"),
+    VersionStatus.CANDIDATE: mark("{name} can no longer be promoted: it is now a candidate"),
+    VersionStatus.CANARY: mark("{name} can no longer be promoted: it is now the canary"),
+    VersionStatus.LIVE: mark("{name} can no longer be promoted: it is now live"),
+    VersionStatus.RETIRED: mark("{name} can no longer be promoted: it is now retired"),
 }
 
 
@@ -165,9 +165,9 @@ def roll_back(
 
 def _not_last(now: RolloutState, name: str) -> Phrase:
     if now.canary:
-        text = mark("{name} is not what answers since the last step: {other} is the canary")
+        text = mark("{name} no longer answers since the last step: {other} is the canary")
     else:
-        text = mark("{name} is not what answers since the last step: {other} is live")
+        text = mark("{name} no longer answers since the last step: {other} is live")
     return Phrase(text, name=name, other=now.canary or now.name)
 
 

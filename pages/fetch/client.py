@@ -87,11 +87,11 @@ _HEADERS = {
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 IN_A_CIRCLE = mark(
-    "{site} redirects more than {most} times, in a circle, as sites do that want cookies kept; please send "
-    "the address at which the page ends up."
+    "{site} redirects in a circle, more than {most} times, as sites do that need cookies; please "
+    "send the address where the page ends up."
 )
 TOO_LONG_A_WAY = mark(
-    "{site} redirects more than {most} times; please send the address at which the page ends up."
+    "{site} redirects more than {most} times; please send the address where the page ends up."
 )
 _CHUNK = 32 * 1024
 _LANGUAGES = 8
@@ -232,7 +232,7 @@ class Fetcher:
                     if isinstance(found, Fetched):
                         return found
                     if address.scheme == "https" != found.scheme:
-                        raise AddressRefused(mark("That file lies at an address without encryption."))
+                        raise AddressRefused(mark("The address of that file has no encryption."))
                     refuse_sign_in(asked, found)
                     address = found
         except TimeoutError:
@@ -243,7 +243,7 @@ class Fetcher:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise explain_error(error, address) from error
         raise PageUnreachable(
-            mark("{site} sends me on and on for the file; please send it again."), site=address.site
+            mark("{site} keeps redirecting me for the file; please send it again."), site=address.site
         )
 
     async def _download_hop(
@@ -257,7 +257,7 @@ class Fetcher:
             if response.status in _REDIRECTS:
                 return read_redirect(address, response)
             if response.status in {401, 403, 404, 410}:
-                raise PageGone(mark("That file is not handed out (any more); please send it again."))
+                raise PageGone(mark("I cannot get that file (any more); please send it again."))
             check_status(address, response.status)
             kind = _check_kind(name, response.content_type)
             body = await self._read(address, response, kind, self.limits.max_bytes)
@@ -364,7 +364,7 @@ class Fetcher:
             )
         if not sites:
             raise AddressRefused(
-                mark("I may not open pages of {host}, nor of any other site."), host=address.host
+                mark("I may not open pages of {host} or of any other site."), host=address.host
             )
         raise AddressRefused(
             mark("I may not open pages of {host}; please ask about a page of: {sites}."),
@@ -406,9 +406,7 @@ def _check_kind(name: str, declared: str) -> str:
     """Return the kind of a file that was sent. Raises PageUnreadable, also where a page came in its place."""
     kind = choose_sent_kind(name, declared)
     if not kind:
-        raise PageUnreadable(
-            mark("That is no file that I can read; I can read {kinds}."), kinds=Phrase(READABLE)
-        )
+        raise PageUnreadable(mark("I cannot read that file; I can read {kinds}."), kinds=Phrase(READABLE))
     if declared in _WEB and kind not in _WEB:
-        raise PageUnreadable(mark("A web page came in place of the file: I may not fetch it there."))
+        raise PageUnreadable(mark("I got a web page instead of the file: I may not fetch the file there."))
     return kind

@@ -32,7 +32,7 @@ def unpack(body: bytes, declared: str, limit: int, name: str, *, is_text: bool =
         unpack_one = _UNPACK.get(coding)
         if unpack_one is None:
             raise PageUnreadable(
-                mark("{site} packs its page in a way that I did not ask for and cannot read."), site=name
+                mark("{site} compresses its page in a way that I did not ask for and cannot read."), site=name
             )
         body = unpack_one(body, limit, name)
     for _ in range(_MOST_CODINGS):
@@ -88,7 +88,7 @@ def _as_it_came(body: bytes, name: str) -> bytes:
 
 
 def _refuse_broken(name: str) -> PageUnreadable:
-    return PageUnreadable(mark("What {site} sent is packed, and the packing is broken."), site=name)
+    return PageUnreadable(mark("{site} sent compressed data that is damaged."), site=name)
 
 
 def _looks_like_text(body: bytes) -> bool:

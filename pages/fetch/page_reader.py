@@ -38,11 +38,11 @@ _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _INDEX = ("index.html", "index.htm", "index.php", "default.aspx", "default.htm")
 _SEVERAL = ",*"
 BY_SCRIPT = mark(
-    "The text of that page is put together by a program in the browser, so that I find none of it. Please "
-    "send another address of it, such as one for printing, or the text as a file."
+    "A program in the browser builds the text of that page, so I cannot read it. Please send "
+    "another address, such as the one for printing, or the text as a file."
 )
 ROUTE = mark(
-    "What stands behind the # of that address is a place in a program that runs in the browser, so that I "
+    "The part after the # of that address is a place in a program that runs in the browser, so I "
     "cannot read it. Please send an address that opens the page by itself."
 )
 
@@ -86,7 +86,7 @@ def _go_on(been: Sequence[str], refresh: str, most: int) -> str:
     refuse_sign_in(here, target)
     if target.url in been or len(been) > most:
         raise PageUnreachable(
-            mark("{site} sends its readers on and on; please send the address at which the page ends up."),
+            mark("{site} keeps redirecting its readers; please send the address where the page ends up."),
             site=here.site,
         )
     return target.url

@@ -117,10 +117,10 @@ def read_content_type(address: Address, response: aiohttp.ClientResponse) -> str
     if declared not in CONTENT_TYPES:
         if not _PLAIN_TYPE.fullmatch(declared):
             raise PageUnreadable(
-                mark("What lies there is not a page; I can read {kinds}."), kinds=Phrase(READABLE)
+                mark("That address is not a page; I can read {kinds}."), kinds=Phrase(READABLE)
             )
         raise PageUnreadable(
-            mark("What lies there is not a page but {kind}; I can read {kinds}."),
+            mark("That address is not a page but {kind}; I can read {kinds}."),
             kind=declared,
             kinds=Phrase(READABLE),
         )

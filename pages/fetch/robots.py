@@ -45,7 +45,7 @@ async def ask_robots(fetcher: Fetcher, site_of: str, urls: Sequence[str]) -> Rob
         return Robots()
     except PageUnreachable as error:
         raise PageUnreachable(
-            mark("The robots.txt of {site} cannot be had, so its pages are left as they are: {why}"),
+            mark("I could not get the robots.txt of {site}, so its pages stay as they are: {why}"),
             site=address.site,
             why=error.sentence,
         ) from None

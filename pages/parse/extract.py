@@ -53,9 +53,7 @@ _Text = tuple[str, tuple[Section, ...], int]
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _MARKDOWN = frozenset({"text/markdown", "text/x-markdown"})
 _LONGEST_TITLE = 300
-_NO_TEXT = mark(
-    "There is no text on that page that I could read; it may be drawn by a program in the browser."
-)
+_NO_TEXT = mark("I found no text on that page; a program in the browser may draw it.")
 
 
 def page_hash(title: str, sections: Iterable[Section]) -> str:

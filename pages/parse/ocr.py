@@ -109,7 +109,7 @@ def open_reader() -> OcrReader | None:
 def find_problem(languages: Sequence[str]) -> Phrase | None:
     """Return why pictures cannot be read in these languages, with what to do; None where they can."""
     if any(importlib.util.find_spec(name) is None for name in ("tesserocr", "PIL")):
-        return Phrase(mark("Its text cannot be read here: the operator is to install the extra ocr."))
+        return Phrase(mark("Its text cannot be read here: the operator has to install the extra ocr."))
     if not _find_folder(languages):
         wanted = ", ".join(languages)
         return Phrase(

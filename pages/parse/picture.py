@@ -27,14 +27,13 @@ _SMALL = 1_800
 _DARK = 110
 """Mean brightness, 0 to 255, below which letters are taken to be light on dark."""
 OFF = mark(
-    "I cannot read pictures: the reading of their text is not switched on here. Please type what it says, or "
-    "send the file that it was taken from."
+    "I cannot read pictures: reading their text is not switched on here. Please type what it "
+    "says, or send the file that it was taken from."
 )
 TOO_LARGE = mark("That picture is too large to be read; please send a part of it.")
 DAMAGED = mark("That picture is damaged, or of a kind that I cannot open.")
 NO_TEXT = mark(
-    "I can make out no text in that picture. Please send one with larger and sharper letters, or type what "
-    "it says."
+    "I found no text in that picture. Please send one with larger and sharper letters, or type what it says."
 )
 
 

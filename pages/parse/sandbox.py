@@ -75,7 +75,7 @@ _NEEDED_TO_START = (
 
 BUSY = mark("I am reading several other pages right now; please ask again in a minute.")
 CANNOT_READ = mark(
-    "That page could not be read: it is made in a way that I cannot follow. Please send another copy of it."
+    "I could not read that page: it is built in a way that I cannot follow. Please send another copy of it."
 )
 
 

@@ -54,12 +54,15 @@ def read_sitemap(fetched: Fetched, max_bytes: int) -> Sitemap:
     kind = "" if root is None else _name(root)
     if root is None or (is_cut and not _KINDS.get(kind)):
         raise PageUnreadable(
-            mark("{url} is not a sitemap: it is no well-formed XML. Please check the address."),
+            mark("{url} is not a sitemap: it is not well-formed XML. Please check the address."),
             url=fetched.url,
         )
     if kind not in _KINDS:
         raise PageUnreadable(
-            mark("{url} is XML, but no sitemap and no feed; please send the address of a page or a sitemap."),
+            mark(
+                "{url} is XML, but neither a sitemap nor a feed; please send the address of a "
+                "page or a sitemap."
+            ),
             url=fetched.url,
         )
     named = tuple(islice(_KINDS[kind](root), MOST_NAMED))

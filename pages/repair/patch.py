@@ -67,7 +67,7 @@ def make_patch(file: PageFile, sections: Sequence[Section], anchor: str, text: s
     """Return the patch that puts words at the end of the section with this anchor. Raises PatchRefused."""
     if not file.is_markdown:
         raise PatchRefused(
-            mark("{file} is no Markdown file: please put the sentence there by hand."), file=file.name
+            mark("{file} is not a Markdown file: please add the sentence there by hand."), file=file.name
         )
     if _BAD_IN_NAMES.search(file.name):
         raise PatchRefused(
@@ -94,11 +94,11 @@ def _read(file: PageFile) -> str:
         text = file.read()
     except (PageRefused, UnicodeDecodeError) as error:
         raise PatchRefused(
-            mark("{file} cannot be read as UTF-8 text: please mend it by hand."), file=file.name
+            mark("{file} cannot be read as UTF-8 text: please edit it by hand."), file=file.name
         ) from error
     if len(text) > LONGEST:
         raise PatchRefused(
-            mark("{file} has more than {most} characters: please mend it by hand."),
+            mark("{file} has more than {most} characters: please edit it by hand."),
             file=file.name,
             most=LONGEST,
         )
@@ -115,14 +115,14 @@ def _find_end(text: str, sections: Sequence[Section], anchor: str) -> int:
     """Return the line before which a paragraph belongs to a section. Raises PatchRefused."""
     index = next((at for at, one in enumerate(sections) if one.anchor == anchor), None)
     if index is None:
-        raise PatchRefused(mark("The page has no such section any more; please mend it by hand."))
+        raise PatchRefused(mark("The page no longer has that section; please edit it by hand."))
     headings = list(_list_headings(text))
     wanted = normalise_text(sections[index].heading)
     starts = [at for at, one in enumerate(headings) if one.words == wanted]
     nth = sum(normalise_text(one.heading) == wanted for one in sections[:index])
     if len(starts) > 1 and len(starts) != sum(normalise_text(one.heading) == wanted for one in sections):
         raise PatchRefused(
-            mark("“{heading}” stands in the file several times; please mend it by hand."),
+            mark("“{heading}” is in the file several times; please edit the file by hand."),
             heading=sections[index].heading,
         )
     if wanted and nth < len(starts):
@@ -131,7 +131,7 @@ def _find_end(text: str, sections: Sequence[Section], anchor: str) -> int:
         following = 1 if headings and _begins_with(text, headings[0]) else 0
     else:
         raise PatchRefused(
-            mark("Its heading “{heading}” is not in the file; please mend it by hand."),
+            mark("Its heading “{heading}” is not in the file; please edit the file by hand."),
             heading=sections[index].heading,
         )
     return headings[following].begin if following < len(headings) else len(_split_lines(text))

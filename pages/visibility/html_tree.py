@@ -65,7 +65,7 @@ def parse_html(text: str) -> Element | None:
         return None
     if sum(1 for _ in root.iter("*")) > MOST_ELEMENTS:
         raise PageUnreadable(
-            mark("That page is made of more than {most} pieces; please send a part of it."),
+            mark("That page consists of more than {most} pieces; please send a part of it."),
             most=MOST_ELEMENTS,
         )
     return root

@@ -436,7 +436,7 @@ async def test_the_page_goes_on_after_a_restart_and_keeps_what_could_not_be_sent
     chat.heard.raises = StoreUnavailable("the disk is full")
     await page.fill("#question", "And my cat?")
     await page.press("#question", "Enter")
-    await expect(page.locator(".failure")).to_contain_text("could not be kept")
+    await expect(page.locator(".failure")).to_contain_text("could not save")
     chat.heard.raises = None
     await page.get_by_role("button", name="Send again").click()
     await expect(page.locator(".message")).to_have_count(7)
@@ -625,7 +625,7 @@ async def test_a_quotation_is_reviewed_on_the_card_that_asks_for_it(chat: Chat, 
     page = await screen.open()
     answer = await screen.ask("I am sick, what now?")
     await answer.get_by_role("button", name="Ask an expert").click()
-    await expect(answer.locator(".card")).to_contain_text("you will hear from me")
+    await expect(answer.locator(".card")).to_contain_text("I will tell you the result")
     await page.select_option("select", "robin")
     review = page.locator(".card").filter(has_text="The bot quoted")
     for _ in range(20):

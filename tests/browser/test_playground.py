@@ -284,7 +284,7 @@ async def test_a_complaint_becomes_the_next_askers_verified_answer_until_the_pag
     """Ada asks, and reviews in the channel, by mouse; two others react and ask again in the group chat."""
     await stage.open("My Team - General")
     await stage.ask("reviewers here", mention=True)
-    await stage.sees("answers to review come here")
+    await stage.sees("review cards come here")
     stage.answerer.changes["support"] = 0.9
     group = {"id": "group-chat", "conversationType": "groupChat", "isGroup": True, "tenantId": "tenant"}
 

@@ -125,7 +125,7 @@ async def test_deleting_clears_the_screen_and_every_file_and_says_how_much_went(
         "Your data is deleted",
         "2 questions",
         "2 answers",
-        "1 thing that you said about an answer",
+        "1 rating or comment by you",
     ):
         await expect(told).to_contain_text(words)
     await expect(page.locator("#chats li")).to_have_count(1)

@@ -65,7 +65,7 @@ async def test_stars_a_comment_and_our_own_form_are_kept(tmp_path: Path, chromiu
         await page.get_by_label("2 – poor").last.check()
         await page.get_by_label("Comment (optional)").last.fill("too long")
         await page.locator(".card").last.get_by_role("button", name="Send", exact=True).click()
-        await walk.says("You gave ★★☆☆☆. Your comment is kept. Thank you.")
+        await walk.says("You gave ★★☆☆☆. Your comment is saved. Thank you.")
     store = SqliteStore.open(data / "askpage.sqlite3")
     answers = await store.answers_after(("", ""), 10)
     assert [answer.form for answer in answers] == ["reasons@2", "stars@3"]

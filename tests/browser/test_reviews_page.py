@@ -58,7 +58,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         served = {one.answer_id: one.text for one in await live(world.parts.desk)}
         assert set(served) == {answers[0].id, answers[2].id}
         await page.keyboard.press("u")
-        await expect(page.locator("#said")).to_have_text("The decision was taken back.")
+        await expect(page.locator("#said")).to_have_text("The decision was undone.")
         assert {one.answer_id for one in await live(world.parts.desk)} == {answers[0].id}
         await page.keyboard.press("g")
         await page.keyboard.press("v")
@@ -66,7 +66,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         await page.keyboard.press("w")
         await expect(page.locator("article details[open] input")).to_be_focused()
         await page.keyboard.press("Enter")
-        await expect(page.locator("#none")).to_have_text("None is like that.")
+        await expect(page.locator("#none")).to_have_text("No verified answer matches.")
         assert await live(world.parts.desk) == []
         review = await world.parts.desk.review(answers[0].id)
         assert review is not None

@@ -104,7 +104,7 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
     for words, said in (
         (("withdraw", dog.id), "No verified answer begins with"),
         (("show", "an"), "give more of the id"),
-        (("edit", first.id, "--text", "31 days."), "says already"),
+        (("edit", first.id, "--text", "31 days."), "already says"),
         (("edit", first.id, "--text", "31", "--place", "p9"), "There is no place 'p9'"),
     ):
         refused = await call(*words)

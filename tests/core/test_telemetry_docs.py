@@ -31,7 +31,7 @@ def spans_table() -> str:
 
 
 def metrics_table() -> str:
-    metrics = {COUNTER: "Counts the events, by name and by what kind they are."}
+    metrics = {COUNTER: "Counts the events, by name and kind."}
     metrics |= dict(HISTOGRAMS.values()) | dict(ENGINE)
     lines = ["| metric | what it measures |", "|---|---|"]
     return "\n".join([*lines, *(f"| `{name}` | {sentence} |" for name, sentence in metrics.items())])

@@ -112,7 +112,7 @@ async def test_reading_the_queue_is_on_record_before_anything_is_shown(world: Wo
     world.store.documents.refused.add("audit")
     await world.ask("queue", id="30", conversation=ROBINS_CHAT, **{"from": ROBIN})
     said = [call.activity for call in world.connector.calls[before:] if call.is_message]
-    assert [one["text"] for one in said] == ["This could not be kept just now. Please try again in a minute."]
+    assert [one["text"] for one in said] == ["I could not save this. Please try again in a minute."]
     world.store.documents.refused.clear()
     await world.ask("queue", id="31", conversation=ROBINS_CHAT, **{"from": ROBIN})
     await shown_in(world, ROBINS_CHAT["id"], "Please review")

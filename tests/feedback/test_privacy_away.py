@@ -66,7 +66,7 @@ async def test_a_deletion_waits_for_the_store_and_takes_with_it_what_waits_befor
     assert spool.records == 4  # a question, that it is to be looked at, and a thumb that came twice
     assert RARE.encode() in bytes_in(tmp_path)
     answer = await pressed(afternoon.world, card, "privacy.delete_now")
-    assert "is being deleted" in text_of(answer["value"])
+    assert "am deleting your data" in text_of(answer["value"])
     assert RARE.encode() not in bytes_in(tmp_path)
     assert spool.records <= 2  # the wish; and an id, which is nobody's
     await caught_up(afternoon)

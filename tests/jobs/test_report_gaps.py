@@ -318,7 +318,7 @@ async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp
     assert "People team" not in named
     await asyncio.to_thread(apply_patch, company.folder, file.read_text())
     assert f"\n\n{SAID} Ask \\[PERSON\\].\n" in (company.folder / "leave.md").read_text()
-    assert "nothing is made up" in (await asyncio.to_thread(call, "patch", "2"))[1]
+    assert "makes nothing up" in (await asyncio.to_thread(call, "patch", "2"))[1]
     assert "has 2 gaps" in (await asyncio.to_thread(call, "show", "3"))[1]
     await OptOuts(company.store.documents).choose("p2", out=True, source="a1")
     assert "is deleted or closed since" in (await asyncio.to_thread(call, "show", "2"))[1]

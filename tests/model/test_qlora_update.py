@@ -495,7 +495,7 @@ def test_a_step_of_the_default_model_is_no_reason_to_replace_it(
     figures = index_by_name(finding.comparison.figures)
     assert finding.comparison.decision is Decision.HOLD
     assert finding.comparison.reasons[0] == (
-        "4 held-out questions were asked. That is too few to tell: 50 are needed."
+        "4 held-out questions were asked. That is too few: 50 are needed."
     )
     assert figures["size_mb"].before == pytest.approx(265, abs=10)
     assert finding.comparison.questions == 4 + 3 + 20

@@ -87,7 +87,7 @@ def test_what_is_missing_is_said_beside_the_page_that_is_scanned() -> None:
     finally:
         RULES.reset(token)
     assert "Page 2 is only a picture" in found.unread[0]
-    assert "not installed" in found.unread[0] or "is to install" in found.unread[0]
+    assert "not installed" in found.unread[0] or "has to install" in found.unread[0]
 
 
 def change_picture(change: Callable[[Image.Image], Image.Image], kind: str = "PNG", **more: Any) -> bytes:

@@ -66,22 +66,23 @@ STOP = frozenset(
     }
 )
 BEGUN = mark(
-    "From now on I answer questions here without being mentioned, but only where I am sure; otherwise I say"
-    " nothing. What I hear and do not answer, I do not keep. “@{name} quiet” from anybody ends it."
+    "From now on I answer questions here without a mention, but only if I am sure; otherwise I "
+    "say nothing. I do not store messages that I do not answer. Anybody can end this with "
+    "“@{name} quiet”."
 )
 ENDED = mark_count(
-    "I am quiet: here I answer only when I am mentioned. Unasked I gave {count} answer, and kept {silent} to"
-    " myself.",
-    "I am quiet: here I answer only when I am mentioned. Unasked I gave {count} answers, and kept {silent} to"
-    " myself.",
+    "I am quiet: here I answer only when somebody mentions me. Without being asked, I answered "
+    "{count} question and left {silent} unanswered.",
+    "I am quiet: here I answer only when somebody mentions me. Without being asked, I answered "
+    "{count} questions and left {silent} unanswered.",
 )
-NOT_BEGUN = mark("Here I answer only when I am mentioned.")
-NOT_ALLOWED = mark("Only somebody who reviews answers can let me answer unasked.")
+NOT_BEGUN = mark("Here I answer only when somebody mentions me.")
+NOT_ALLOWED = mark("Only a reviewer can let me answer without a mention.")
 SWITCHED_OFF = mark(
     "I do not read messages in channels that do not mention me. My operator can change that with the "
     "setting answer_unasked."
 )
-ALONE = mark("In this chat I answer whatever you ask.")
+ALONE = mark("In this chat I answer every question.")
 
 
 class Outcome(StrEnum):

@@ -31,8 +31,8 @@ from feedback.store.rows import WholeStore, every_page
 from feedback.store.serialization import parse_question
 
 MOST_QUESTIONS = 20
-CLOSED = mark("You may not read the pages of this answer any more. Ask again to get what holds now.")
-WAITING = mark("It is not answered yet.")
+CLOSED = mark("You may no longer read the pages of this answer. Ask again to get the current answer.")
+WAITING = mark("It has not been answered yet.")
 NOT_THERE = mark("A reviewer checked: it is not on the page.")
 
 Change = tuple[Answer, Verdict]

@@ -16,19 +16,22 @@ OLD = mark("old Office files (.doc, .xls, .ppt): please save them as .docx, .xls
 """As `pages.kinds` says both, in a room whose sandboxes load no catalogues; a test holds them together."""
 MOST_READ = 5
 """Of one message."""
-GONE = mark("I do not have that file any more. Please send it again.")
-NOT_NOW = mark("I cannot keep files at the moment; please send it again later.")
+GONE = mark("I no longer have that file. Please send it again.")
+NOT_NOW = mark("I cannot store files at the moment; please send it again later.")
 NOT_HANDED_OUT = mark(
-    "I did not get {name} itself here. Please send it to me in our own chat, or paste a link to the page."
+    "I did not get {name} itself here. Please send it to me in our personal chat, or paste a link"
+    " to the page."
 )
 PICTURE = mark(
     "I cannot read pictures here, and {name} is one. Please type what it says, or send the file that it was "
     "taken from."
 )
-OTHER_PICTURE = mark("I cannot read {name}: of pictures I can read PNG, JPEG, GIF, WebP, BMP and TIFF.")
+OTHER_PICTURE = mark(
+    "I cannot read {name}: the kinds of pictures that I can read are PNG, JPEG, GIF, WebP, BMP and TIFF."
+)
 OTHER_KIND = mark("I cannot read {name}: I can read {readable}.")
-OLD_KIND = mark("I cannot read {name}; nor other {old}.")
-TOO_MANY = mark("I read {most} files of a message at most, so {names} is left out.")
+OLD_KIND = mark("I cannot read {name} or other {old}.")
+TOO_MANY = mark("I read at most {most} files in one message, so I left out {names}.")
 
 _THIS_FILE = re.compile(
     r"\b(?:th(?:is|at|e same)|my|our|the (?:sent|attached|uploaded))"

@@ -30,11 +30,11 @@ NOT_AN_OWNER = mark(
     "operator names owners in the setting owner_people."
 )
 NOT_YOUR_PAGE = mark("Only the owner of this page may do this. Nothing was changed.")
-IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your own chat with me.")
-NOTHING_OPEN = mark("Your pages leave no question open that I know of. New ones come here once a week.")
-GONE = mark("This card is about something that is gone by now. Nothing was changed.")
-FASTER = mark("Somebody was faster. Look at the card again; nothing was changed.")
-STORE_AWAY = mark("My store is away, so nothing was changed. Please try again in a few minutes.")
+IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your personal chat with me.")
+NOTHING_OPEN = mark("I know of no open question about your pages. New ones arrive here once a week.")
+GONE = mark("This card is about something that no longer exists. Nothing was changed.")
+FASTER = mark("Somebody else was faster. Please look at the card again; nothing was changed.")
+STORE_AWAY = mark("I cannot reach my records, so nothing was changed. Please try again in a few minutes.")
 _CHOICES = {f"gap.{choice}": choice for choice in OwnerChoice}
 
 

@@ -23,8 +23,8 @@ from pages.fetch.client import Fetcher
 from pages.fetched import Fetched, PageGone, PageUnreachable
 
 HOSTS = (".slack.com", ".slack-gov.com")
-GONE = mark("Slack does not hand out that file (any more); please send it again, or as another file.")
-LATER = mark("Slack does not hand out files at the moment; please send it again later.")
+GONE = mark("I cannot get that file from Slack; please send it again, or as another file.")
+LATER = mark("I cannot get files from Slack at the moment; please send it again later.")
 
 
 class SlackFiles:

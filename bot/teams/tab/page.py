@@ -79,8 +79,8 @@ MOST_BYTES = 4_096
 _PRESS = re.compile(r"[0-9a-f-]{32,36}")
 SIGN_IN = mark("Teams could not tell who you are. Please close this tab and open it again.")
 FOREIGN = mark("This bot is not for your organisation.")
-NOT_NOW = mark("I cannot reach my records just now. Please open this tab again in a minute.")
-NOT_SENT_HERE = mark("That is nothing that this tab sends, so nothing was done.")
+NOT_NOW = mark("I cannot reach my records right now. Please open this tab again in a minute.")
+NOT_SENT_HERE = mark("This tab does not send such a request, so nothing was done.")
 NO_LIBRARY = (
     "Microsoft’s library for tabs is not installed: run `make setup`, or set ASKPAGE_TEAMS_TAB=false."
 )

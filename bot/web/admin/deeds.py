@@ -52,8 +52,8 @@ def parse_deed(body: dict[str, Any]) -> Deed:
     if not texts or verb not in VERBS or len(what) > MOST:
         raise RefusedError(400, "This page has no such action.", "bad_request")
     if not _PRESS.fullmatch(press) or not _SEEN.fullmatch(seen):
-        raise RefusedError(400, "This is no press of the page.", "bad_request")
+        raise RefusedError(400, "This request did not come from the page.", "bad_request")
     known = body.get("known", 0)
     if not isinstance(known, int):
-        raise RefusedError(400, "This is no press of the page.", "bad_request")
+        raise RefusedError(400, "This request did not come from the page.", "bad_request")
     return Deed(verb, what, press, seen, known)

@@ -26,10 +26,12 @@ from feedback.store.base import StoreUnavailable
 _RULINGS = frozenset({"review.approve", "review.correct", "review.not_on_page", "review.reject"})
 VERBS = _RULINGS | {"review.claim", "review.skip", "review.undo", "review.edit", "review.withdraw"}
 MOST_AT_ONCE = 50
-SAMPLED = mark("It was drawn at random, so it is judged by itself: accuracy is computed from it.")
-NO_SUCH_PLACE = mark("The place is not among what was found for this question: open it and choose one.")
-KEPT = mark("The store is away: your decision is kept and done once it is back.")
-NO_PRESS = mark("This is no press of the page.")
+SAMPLED = mark("It is in the random sample, so it is judged on its own: accuracy is computed from it.")
+NO_SUCH_PLACE = mark(
+    "The search did not find this place for that question: open the question and choose a place."
+)
+KEPT = mark("The bot cannot reach its records: your decision is saved, and takes effect once it can.")
+NO_PRESS = mark("This request did not come from the page.")
 _PRESS = re.compile(r"[0-9a-f-]{16,40}")
 
 Json = dict[str, Any]
@@ -74,11 +76,11 @@ def parse_bulk(body: Json) -> tuple[Press, Sequence[tuple[str, int]]]:
     others = body.get("others")
     if not isinstance(others, list) or len(cast("list[Any]", others)) > MOST_AT_ONCE:
         raise RefusedError(
-            400, say("At most {most} can be ruled on at once.", most=MOST_AT_ONCE), "bad_request"
+            400, say("You can decide on at most {most} at once.", most=MOST_AT_ONCE), "bad_request"
         )
     lead = parse_press(body)
     if lead.verb not in _RULINGS:
-        raise RefusedError(400, say("This is done for one review at a time."), "bad_request")
+        raise RefusedError(400, say("You can do this for one review at a time."), "bad_request")
     parsed: list[tuple[str, int]] = []
     for one in cast("list[Json]", others):
         press = parse_press(one | {"verb": lead.verb, "press": lead.name})
@@ -149,7 +151,7 @@ class Presses:
         except RefusedError as refused:
             return str(refused)
         if doubt is not None:
-            return say("This stands on the page: “{quote}”. Open it to decide.", quote=doubt.quote)
+            return say("The page says: “{quote}”. Open the review to decide.", quote=doubt.quote)
         return "" if done else say(KEPT)
 
     async def _read_visible(self, answer_id: str) -> Seen:

@@ -24,7 +24,7 @@ from feedback.reviews.repository import ReviewRepository
 
 _LONGEST = 200
 _MOST = 99_999
-NO_MORE = mark("This verified answer is not served any more.")
+NO_MORE = mark("This verified answer is no longer served.")
 
 
 def reviews_routes(door: PageDoor, actions: ReviewActions, known: Known) -> list[web.RouteDef]:

@@ -21,7 +21,7 @@ REMEMBERED = 10_000
 DEEDS_PER_MINUTE = 60
 """What one visitor may send: questions, ratings, presses, and how often they may begin to follow."""
 WAIT = mark("Too many people are asking on this site just now. Please try again in {seconds} seconds.")
-SLOW_DOWN = mark("That was a lot at once. Please try again in {seconds} seconds.")
+SLOW_DOWN = mark("That was too much at once. Please try again in {seconds} seconds.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ from core.translation import mark, say, set_language
 from feedback.store.base import StoreUnavailable
 
 Serve = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
-ELSEWHERE = mark("This was sent by another web site's page.")
+ELSEWHERE = mark("A page of another website sent this.")
 NO_SITE = mark(
     "This site may not show the assistant. The operator of the bot can add the site to widget_origins."
 )
-IN_A_PAGE = mark("This panel belongs into a web page: open it there with its button.")
-NOT_NOW = mark("This could not be kept just now. Please try again in a minute.")
+IN_A_PAGE = mark("This panel belongs in a web page: open it there with its button.")
+NOT_NOW = mark("I could not save this. Please try again in a minute.")
 NO_FILE = mark("There is no such file.")
-NOT_YOURS = mark("This conversation is gone. Begin a new one.")
+NOT_YOURS = mark("This conversation no longer exists. Start a new one.")
 VISIT_COOKIE = "askpage-visit"
 MOST_STREAMS = 4
 """Panels that one visitor may follow at once; the one that was opened first ends at its next beat."""

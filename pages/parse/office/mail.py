@@ -38,7 +38,7 @@ def read_mail(body: bytes) -> Mail:
     except (RecursionError, LookupError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise PageUnreadable(_BROKEN) from error
     if not text.strip():
-        raise PageUnreadable(mark("There is no text in that mail that I could read."))
+        raise PageUnreadable(mark("I found no text in that mail."))
     shown = ", ".join(names[:_MOST_NAMED])
     left_out = (f"{len(names):,} attachments: {shown}.",) if names else ()
     is_html = part is not None and part.get_content_type() == "text/html"

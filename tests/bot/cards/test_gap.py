@@ -24,7 +24,7 @@ GAPS = [
     replace(GAP, place=replace(PLACE, says_it=True), changed=True, before=Asking(4, 4, 4)),
     replace(GAP, changed=True, before=Asking(4, 2, 4), after=Asking(9, 0, 0)),
 ]
-WHY = Phrase(mark("{page} has these words already."), page="δ")
+WHY = Phrase(mark("{page} already has these words."), page="δ")
 
 
 def draw(gap: Gap, proposal: Proposal) -> object:

@@ -232,7 +232,7 @@ def test_what_is_read_out_says_all_that_is_seen() -> None:
         "It varies.",
     ]
     assert card["fallbackText"] == (
-        "Model update: v2. What was measured speaks for it. It answers nobody yet; v1 does."
+        "Model update: v2. The measurements speak for it. It answers nobody yet; v1 is live."
     )
 
 

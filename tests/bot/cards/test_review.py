@@ -83,7 +83,7 @@ def reviews(review: Review, verdict: Verdict) -> dict[str, Review]:
     return {
         "waiting": review,
         "claimed": replace(review, claimed_by="r", claimed_until=until),
-        "claim ran out": replace(review, claimed_by="r", claimed_until=NOW - timedelta(seconds=1)),
+        "claim expired": replace(review, claimed_by="r", claimed_until=NOW - timedelta(seconds=1)),
         "blind": replace(review, weight=5.0, needed=2, verdicts=(verdict,)),
         "proposed": replace(review, needed=2, verdicts=(verdict,)),
         "stale": replace(review, round=2, earlier=verdict, passages=(PAGE,)),
@@ -251,7 +251,7 @@ def test_a_quotation_is_reviewed_as_one() -> None:
     shown = json.dumps(card, ensure_ascii=False)
     for words in (
         "The bot quoted",
-        "the bot was not sure of it",
+        "the bot was not sure",
         "confidence 40 %",
         "It begins at the birth.",
     ):

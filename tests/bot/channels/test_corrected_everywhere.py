@@ -81,7 +81,7 @@ def test_nothing_of_what_was_corrected_is_left(answer: Answer, ruling: Ruling, s
     ):
         shown = json.dumps(draw(message), ensure_ascii=False)
         assert "16 weeks" not in shown
-        assert "you will hear" not in shown
+        assert "tell you the result" not in shown
         assert "AIGeneratedContent" not in shown
         assert '"ai": true' not in shown
         assert AI_LABEL not in shown

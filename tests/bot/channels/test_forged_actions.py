@@ -29,7 +29,7 @@ HERE = REVIEWERS_CHANNEL | {"id": REVIEWERS_CHANNEL["id"] + ";messageid=m3"}
 ADA = {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"}
 CHAT = {"id": "a:chat", "conversationType": "personal", "tenantId": "t1"}
 ONLY_REVIEWERS, NOT_THIS_CARD = "Only reviewers may do this", "was not sent to this conversation"
-NO_SUCH, NOT_TEXT, TOO_LONG = "no such action", "has to be text", "too long"
+NO_SUCH, NOT_TEXT, TOO_LONG = "no such action", "must be text", "too long"
 
 
 @dataclass
@@ -273,7 +273,7 @@ async def test_a_claim_that_ran_out_is_no_permission(scene: Scene) -> None:
     assert held is not None
     await desk.change_review(replace(held, claimed_until=datetime.now(UTC) - timedelta(seconds=1)))
     before = scene.snapshot()
-    assert "Your claim ran out" in await press(scene, review()(scene))
+    assert "Your claim expired" in await press(scene, review()(scene))
     assert scene.snapshot() == before
 
 

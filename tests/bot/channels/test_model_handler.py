@@ -100,13 +100,13 @@ async def test_a_comparison_is_posted_once_with_its_figures_and_what_got_worse(s
     seen = text_of(card_of(scene.card))
     for words in (
         "Model update: v2",
-        "What was measured speaks for it",
+        "The measurements speak for it",
         "F1 rose from 0.31 to 0.40.",
         "+0.09 (+0.02 to +0.16)",
         "240 questions",
         "30 days [1]",
         "It varies.",
-        "It answers nobody yet; v1 does.",
+        "It answers nobody yet; v1 is live.",
     ):
         assert words in seen, words
     assert list(actions_of(card_of(scene.card))) == ["model.promote", "model.hold"]
@@ -192,7 +192,7 @@ FORGED: dict[str, tuple[Json, str]] = {
     "a seal that is a list": ({"seal": ["x"]}, "no such action"),
     "a number before the first": ({"round": -1}, "no such action"),
     "a number that is text": ({"round": "0"}, "no such action"),
-    "a number that was not yet": ({"round": 7}, "has changed meanwhile"),
+    "a number that was not yet": ({"round": 7}, "has changed in the meantime"),
     "an id that is too long": ({"answer_id": "x" * 5_000}, "no such action"),
 }
 
@@ -251,9 +251,9 @@ async def test_of_two_reviewers_at_once_one_wins_and_the_other_hears_who_it_was(
 async def test_a_candidate_whose_files_are_gone_is_not_promoted_and_its_card_says_so(scene: Scene) -> None:
     shutil.rmtree(scene.models_dir / "v2")
     body = await press(scene.world, scene.card, "model.promote")
-    assert "The files of v2 are gone" in body["value"]
+    assert "The files of v2 are missing" in body["value"]
     assert not await scene.decisions()
-    card = await shown_in(scene.world, CHANNEL, "Its files are gone")
+    card = await shown_in(scene.world, CHANNEL, "Its files are missing")
     assert not actions_of(card_of(card))
     assert read_rollout(scene.models_dir).name == "v1"
 
@@ -293,7 +293,7 @@ async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene
 async def test_while_the_store_is_away_nothing_is_decided_and_the_reviewer_hears_so(scene: Scene) -> None:
     scene.world.store.documents.refused = {"errand"}
     body = await press(scene.world, scene.card, "model.promote")
-    assert "My store is away" in body["value"]
+    assert "I cannot reach my records" in body["value"]
     assert scene.stands() is VersionStatus.CANDIDATE
     scene.world.store.documents.refused = set()
     await press(scene.world, scene.card, "model.promote")
@@ -308,7 +308,7 @@ async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> 
     await scene.posted()
     posts = [call for call in scene.world.connector.calls if "Model update: v3" in text_of(call.activity)]
     assert [call.method for call in posts] == ["POST"]
-    assert "speaks against it" in text_of(card_of(posts[0]))
+    assert "speak against it" in text_of(card_of(posts[0]))
 
 
 async def test_a_place_that_is_added_later_gets_what_waits_for_a_decision_and_nothing_else(
@@ -329,7 +329,7 @@ async def test_what_the_job_did_is_told_once_in_each_place(scene: Scene) -> None
     await scene.now()
     board = scene.world.parts.deciding.board
     notice = ModelNotice(
-        "n", "v2", "The canary v2 was rolled back", "It pleases less.", NOW, (("Votes", "40"),)
+        "n", "v2", "The canary v2 was rolled back", "People like it less.", NOW, (("Votes", "40"),)
     )
     await board.draft(notice)
     roll_back(scene.models_dir, "v2")
@@ -340,13 +340,13 @@ async def test_what_the_job_did_is_told_once_in_each_place(scene: Scene) -> None
         await scene.posted()
     told = [call for call in scene.world.connector.calls if "was rolled back" in text_of(call.activity)]
     assert sorted(call.conversation for call in told) == sorted([CHANNEL, BOBS_CHAT["id"]])
-    assert "It pleases less." in text_of(card_of(told[0]))
+    assert "People like it less." in text_of(card_of(told[0]))
     assert "It is retired" in text_of(card_of(await scene.now()))
 
 
 async def test_a_step_on_the_command_line_changes_the_card_too(scene: Scene) -> None:
     promote(scene.models_dir, "v3")
-    assert "v3 is live by now" in text_of(card_of(await scene.now()))
+    assert "the live version is now v3" in text_of(card_of(await scene.now()))
     start_canary(scene.models_dir, "v2", 0.25)
     assert "25 %" in text_of(card_of(await scene.now()))
     roll_back(scene.models_dir)
@@ -369,7 +369,7 @@ async def test_model_tells_reviewers_what_is_live_and_shows_the_comparison_again
     seen = text_of(card_of(told))
     assert "v1 is live: it answers 90 % of the conversations." in seen
     assert "v2 is the canary: it answers 10 %, since" in seen
-    assert "has not been counted yet" in seen
+    assert "have not been counted yet" in seen
     calls = scene.world.connector.calls
     assert [call.message_id for call in calls if call.method == "DELETE"] == ["m2"]  # the one of before
     card = await scene.now()

@@ -129,5 +129,5 @@ def test_what_a_reviewer_wrote_is_not_called_generated(written_on: str, label: s
 
 def test_once_a_colleague_has_looked_nobody_is_promised_to_hear() -> None:
     word = Feedback("a", "ada", FeedbackKind.EXPERT, "", trainable=True, given_at=NOW)
-    assert "you will hear" in compose_thanks([word])
-    assert "you will hear" not in compose_thanks([word], promises=False)
+    assert "tell you the result" in compose_thanks([word])
+    assert "tell you the result" not in compose_thanks([word], promises=False)

@@ -174,7 +174,7 @@ async def test_gaps_shows_an_owner_their_own_cards_alone_and_everybody_else_noth
     assert len(scene.cards()) == 1  # the older one is taken back
     await scene.say("gaps", KIM, KIMS_CHAT)
     assert not scene.cards(KIMS_CHAT)
-    assert "no question open" in scene.last(KIMS_CHAT)
+    assert "no open question" in scene.last(KIMS_CHAT)
     nobody = {"id": "29:eve", "name": "Eve", "aadObjectId": "aad-eve"}
     eves = KIMS_CHAT | {"id": "a:eves"}
     await scene.say("gaps", nobody, eves)

@@ -1,4 +1,4 @@
-"""“Ask about this page” on a message: a form, and the answer in the person's own chat."""
+"""“Ask about this page” on a message: a form, and the answer in the person's personal chat."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_in_teams_the_answer_comes_in_a_chat_that_the_bot_begins() -> None
         assert (status, card["actions"][0]["data"]) == (200, {"page": f"{URL}?a=1&b=2"})
         status, body = await invoke(world, "submitAction", filled("How long is leave?"))
         await world.settled()
-        assert "own chat" in body["task"]["value"]
+        assert "personal chat" in body["task"]["value"]
         (asked,) = world.answerer.asked
         assert (asked.text, asked.page_url, asked.conversation) == ("How long is leave?", URL, "a:adas")
         told = [call for call in world.connector.calls if call.is_message]
@@ -95,7 +95,7 @@ async def test_what_is_forged_for_the_form_of_teams_asks_nothing() -> None:
         seen += [await invoke(world, *good, **fields) for fields in strangers]
         assert len(seen) >= 40
         assert {status for status, _ in seen} <= {200, 400, 401, 403, 501}
-        assert not any("own chat." in json.dumps(body) for _, body in seen)
+        assert not any("personal chat." in json.dumps(body) for _, body in seen)
         await world.settled()
         assert not world.answerer.asked
         assert not world.store.questions

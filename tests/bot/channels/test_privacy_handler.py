@@ -189,7 +189,7 @@ async def test_everything_of_a_person_goes_and_they_are_told_in_numbers(world: W
     card = card_of(await told(world, "delete my data"))
     assert world.store.questions.keys() >= {"msteams:a:chat:1700000000001"}  # it only asks
     answer = await pressed(world, card, "privacy.delete_now")
-    assert "is being deleted" in text_of(answer["value"])
+    assert "am deleting your data" in text_of(answer["value"])
     await done(world)
     last = world.connector.calls[-1]
     assert last.conversation == "a:chat"
@@ -197,7 +197,7 @@ async def test_everything_of_a_person_goes_and_they_are_told_in_numbers(world: W
     for words in (
         "2 questions",
         "2 answers",
-        "1 thing that you said",
+        "1 rating or comment by you",
         "1 review of an answer",
         "1 way to reach",
     ):
@@ -264,7 +264,7 @@ async def test_that_somebody_was_deleted_is_told_to_operators_as_a_number(world:
 async def test_whoever_has_nothing_hears_that(world: World) -> None:
     await pressed(world, card_of(await told(world, "forget me")), "privacy.delete_now")
     await done(world)
-    assert "nothing of yours" in text_of(card_of(world.connector.calls[-1]))
+    assert "no data about you" in text_of(card_of(world.connector.calls[-1]))
 
 
 async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(world: World) -> None:
@@ -279,7 +279,7 @@ async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(wor
     confirm = await told(world, "delete my data", conversation=chat, **{"from": robin})
     await pressed(world, card_of(confirm), "privacy.delete_now", conversation=chat, **{"from": robin})
     await done(world)
-    assert "1 review by you, which lost your name" in text_of(card_of(world.connector.calls[-1]))
+    assert "1 review by you, now without your name" in text_of(card_of(world.connector.calls[-1]))
     for _ in range(2):
         await world.parts.card_sync.take_back_left()
     assert mine.activity["summary"] not in json.dumps(
@@ -553,7 +553,7 @@ async def test_an_altered_link_opens_nothing(world: World) -> None:
     ]
     for one in forged:
         status, text, _ = await opened(world, f"{path}/{one}")
-        assert (status, "too old, or was altered" in str(text)) == (404, True), one
+        assert (status, "has expired or was changed" in str(text)) == (404, True), one
 
 
 async def test_in_a_group_one_is_asked_to_come_alone(world: World) -> None:
@@ -576,7 +576,7 @@ async def test_an_export_that_cannot_be_read_says_so(world: World) -> None:
     world.store.down = True
     status, text, headers = await opened(world, url)
     assert status == 503
-    assert "cannot be read just now" in text
+    assert "cannot be read right now" in text
     assert headers["Retry-After"]
 
 
@@ -689,7 +689,7 @@ async def test_a_wish_that_cannot_be_kept_is_not_acknowledged(world: World) -> N
     )
     assert status == 503
     world.store.documents.refused.clear()
-    assert "is being deleted" in text_of((await acted(world, action))["value"])
+    assert "am deleting your data" in text_of((await acted(world, action))["value"])
     await done(world)
     assert not world.store.questions
 

@@ -109,7 +109,7 @@ async def test_two_reviewers_see_the_same_card_and_the_second_hears_of_the_first
         "type": "application/vnd.microsoft.activity.message",
         "value": body["value"],
     }
-    assert body["value"].startswith("Robin has claimed this; that ends in 1")
+    assert body["value"].startswith("Robin has claimed this; the claim ends in 1")
     await press(world, asked, "review.approve")
     body = await press(world, asked, "review.approve", KIM)
     assert body["value"].startswith("Robin has already approved the answer")
@@ -118,7 +118,7 @@ async def test_two_reviewers_see_the_same_card_and_the_second_hears_of_the_first
 async def test_the_queue_in_a_reviewers_own_chat_is_the_same_one(world: World) -> None:
     chat = {"id": "a:robins", "conversationType": "personal", "tenantId": "t1"}
     await world.ask("queue", conversation=chat, **{"from": ROBIN}, id="5")
-    assert "Nothing waits" in text_of((await shown_in(world, "a:robins", "Nothing waits")).activity)
+    assert "Nothing is waiting" in text_of((await shown_in(world, "a:robins", "Nothing is waiting")).activity)
     await world.ask("How much leave?")
     await world.settled()
     await thumb_down(world)
@@ -126,7 +126,7 @@ async def test_the_queue_in_a_reviewers_own_chat_is_the_same_one(world: World) -
     mine = await shown_in(world, "a:robins", "Please review")
     assert (await press(world, mine, "review.skip", reason="not my field"))["type"].endswith("adaptive")
     assert (await press(world, mine, "review.reject"))["type"].endswith("adaptive")
-    await shown_in(world, "a:robins", "rejected it as no real question")
+    await shown_in(world, "a:robins", "decided that it is not a real question")
 
 
 @pytest.mark.parametrize("words", ["queue", "reviewers here", "reviewers stop"])
@@ -182,7 +182,7 @@ async def test_stars_comment_and_expert_are_kept_and_thanked_for_on_the_card(wor
     assert "feedbackLoop" not in answer.activity.get("channelData", {})
     ada = {"id": "29:ada", "name": "Ada", "aadObjectId": "aad-ada"}
     body = await press(world, answer, "rate.stars", ada, stars=4, comment="nearly")
-    assert "You gave ★★★★☆. Your comment is kept. Thank you." in text_of(body["value"])
+    assert "You gave ★★★★☆. Your comment is saved. Thank you." in text_of(body["value"])
     await press(world, answer, "rate.stars", ada, stars="1", comment="")
     await press(world, answer, "rate.expert", ada)
     kept = {(word.kind.value, word.value, word.comment) for word in world.store.feedback.values()}
@@ -198,7 +198,7 @@ async def test_an_older_client_submits_the_same_button_as_a_message(world: World
     await thumb_down(world)
     asked = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
     data = actions_of(card_of(asked))["review.approve"]
-    for person, said in ((BOB, "Only reviewers may do this"), (ROBIN, "it is kept")):
+    for person, said in ((BOB, "Only reviewers may do this"), (ROBIN, "it is saved")):
         await world.post(
             world.activity(
                 "message", value=data, conversation=REVIEWERS_CHANNEL, **{"from": person}, id=person["id"]

@@ -132,7 +132,7 @@ async def test_of_what_teams_does_not_hand_out_it_is_said(library: Library) -> N
     async with a_reading_world(library) as world:
         gone = a_file(f"{world.service_url}/sharepoint/gone.md", "gone.md")
         await world.ask("What is in it?", id="1", attachments=[gone])
-        assert "gone.md: That file is not handed out (any more)" in await last_of(world)
+        assert "gone.md: I cannot get that file (any more)" in await last_of(world)
         elsewhere = a_file("http://127.0.0.1:1/moving.md")
         await world.ask("What is in it?", id="2", attachments=[elsewhere])
         assert "I may not open" in await last_of(world)
@@ -184,8 +184,8 @@ async def test_pictures_that_teams_does_not_hand_out_or_that_say_nothing_get_a_s
         at = f"{world.service_url}/v3/attachments"
         for number, (kind, url, sentence) in enumerate(
             [
-                ("image/png", f"{at}/gone/views/original", "does not hand out that picture"),
-                ("image/png", "https://evil.example.com/1.png", "does not hand out that picture"),
+                ("image/png", f"{at}/gone/views/original", "cannot get that picture"),
+                ("image/png", "https://evil.example.com/1.png", "cannot get that picture"),
                 ("image/png", f"{at}/blank/views/original", "no text in that picture"),
                 ("image/png", f"{at}/broken/views/original", "picture is damaged"),
                 ("image/png", "", "did not get a picture itself"),
@@ -196,7 +196,7 @@ async def test_pictures_that_teams_does_not_hand_out_or_that_say_nothing_get_a_s
             assert sentence in await last_of(world)
         drawing = {"contentType": "image/svg+xml", "contentUrl": f"{at}/1", "name": "plan.svg"}
         await world.ask("What is on it?", id="9", attachments=[drawing])
-        assert "I cannot read plan.svg: of pictures I can read PNG" in await last_of(world)
+        assert "I cannot read plan.svg: the kinds of pictures that I can read are PNG" in await last_of(world)
 
 
 async def test_a_picture_shared_in_slack_is_read_with_the_token(seeing_library: Library) -> None:
@@ -291,7 +291,7 @@ async def test_without_its_scope_or_from_elsewhere_slack_hands_out_no_file(libra
             said.append(world.slack.messages("D1")[-1].words)
         for sentence, wanted in zip(
             said,
-            ("web page came in place", "I may not open", "did not get moving.md", "not hand out"),
+            ("web page instead", "I may not open", "did not get moving.md", "cannot get"),
             strict=True,
         ):
             assert wanted in sentence

@@ -68,9 +68,9 @@ async def test_an_undone_ruling_leaves_every_screen_and_the_asker_is_told_once(w
     body = await press(world, settled, "review.undo", BOB)
     assert body["value"].startswith("Only reviewers may do this")
     body = await press(world, settled, "review.undo", KIM)
-    assert "Kim took the decision back" in text_of(body["value"])
+    assert "Kim undid the decision" in text_of(body["value"])
     assert not await live(world.parts.desk)
-    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim took the decision back")
+    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim undid the decision")
     assert (again.method, again.message_id) == ("PUT", settled.message_id), "the same card, in its place"
     assert await told(world, TAKEN_BACK) == 1
     await shown_in(world, "a:chat", "Under review")
@@ -113,7 +113,7 @@ async def test_a_ruling_that_is_undone_before_anybody_was_told_tells_nobody(worl
     assert "already corrected" in settled["value"]
     undo = {**data, "verb": "review.undo"}
     body = await press_data(world, asked, undo)
-    assert "took the decision back" in text_of(body["value"])
+    assert "undid the decision" in text_of(body["value"])
     assert await told(world, "Your correction is live") == 0
     assert await told(world, TAKEN_BACK) == 0
 
@@ -148,7 +148,7 @@ async def test_verified_answers_are_listed_searched_edited_and_withdrawn_in_chat
     assert "served to nobody yet" in found
     assert "May I bring a dog?" not in found
     await say(world, "verified answers by me")
-    await shown_in(world, "a:robins", "None is like that.")
+    await shown_in(world, "a:robins", "No verified answer matches.")
     await say(world, "verified answers", **{"from": BOB})
     await shown_in(world, "a:robins", "Only reviewers may do this")
     await say(world, "verified answers 7 about a dog")
@@ -170,7 +170,7 @@ async def test_verified_answers_are_listed_searched_edited_and_withdrawn_in_chat
     assert "Why: a cat" in text_of(body)
     assert "Yes. [1]" not in [one.text for one in await live(world.parts.desk)]
     body = await press(world, listed, "review.verified")
-    assert body["value"] == "This verified answer is not served any more."
+    assert body["value"] == "This verified answer is no longer served."
 
 
 async def test_who_says_that_the_page_does_not_tell_is_shown_the_sentence_that_may(world: World) -> None:
@@ -205,10 +205,10 @@ async def test_the_queue_says_how_many_wait_and_turns_its_pages(world: World) ->
     for answer in list(world.store.answers.values()):
         await world.parts.reviewing.flag(answer, ReviewReason.THUMB_DOWN)
     await say(world, "queue")
-    below = await shown_in(world, "a:robins", "7 wait for a review; these are 1 to 5.")
+    below = await shown_in(world, "a:robins", "7 are waiting for a review; these are 1 to 5.")
     assert "queue 2" in text_of(card_of(below))
     await say(world, "Queue 2")
-    below = await shown_in(world, "a:robins", "7 wait for a review; these are 6 to 7.")
+    below = await shown_in(world, "a:robins", "7 are waiting for a review; these are 6 to 7.")
     assert "Next" not in text_of(card_of(below))
     await say(world, "help")
     assert "verified answers" in text_of(card_of(await shown_in(world, "a:robins", "You review answers")))

@@ -79,7 +79,7 @@ async def test_one_press_decides_and_the_card_and_the_answer_show_it(
     answer, card = await doubted(world)
     assert await press(world, card, action) == ""
     if ruling is Ruling.NOT_ON_PAGE:  # a sentence of the page speaks against it: they are asked once more
-        assert "all the same" in card.words
+        assert "No, it is not on the page" in card.words
         assert await press(world, card, action) == ""
     verdict = (await review(world)).ruling
     assert (verdict.ruling, verdict.channel) == (ruling, "slack")
@@ -158,7 +158,7 @@ async def test_members_of_a_user_group_may_review() -> None:
 async def test_a_directory_that_does_not_answer_lets_nobody_review() -> None:
     async with a_slack_world(replace(CONFIG, reviewers=(), reviewer_groups=("S5",))) as world:
         _, card = await doubted(world)
-        assert "cannot ask the directory" in await press(world, card, "act:review.approve")
+        assert "cannot look up" in await press(world, card, "act:review.approve")
         assert (await review(world)).ruling is None
 
 

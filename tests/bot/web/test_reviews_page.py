@@ -72,7 +72,7 @@ async def test_a_link_from_chat_opens_the_page_once_and_in_ones_own_name(world: 
     assert (status, queue["me"], queue["waiting"]) == (200, "Robin", 5)
     status, body = await reader.post("pass", {"link": link})
     assert (status, body["error"]["code"]) == (401, "pass_needed")
-    assert "used already" in body["error"]["message"]
+    assert "already been used" in body["error"]["message"]
 
 
 async def test_a_link_is_given_to_reviewers_alone_and_only_where_nobody_else_reads_it(world: World) -> None:
@@ -82,7 +82,7 @@ async def test_a_link_is_given_to_reviewers_alone_and_only_where_nobody_else_rea
     await world.ask("admin page", id="9", **{"from": ROBIN_IN_TEAMS})
     said = " ".join(text_of(call.activity) for call in world.connector.calls)
     assert "#link=" not in said
-    for sentence in ("you are not one of them", "in your own chat", "Only operators"):
+    for sentence in ("you are not one of them", "in your personal chat", "Only operators"):
         assert sentence in said
 
 
@@ -334,7 +334,7 @@ async def test_one_ruling_does_for_all_that_ask_the_same_where_the_place_is_know
     told = {one["id"]: one["hindered"] for one in body["told"]}
     assert status == 200
     assert told[lead.id] == told[same.id] == told[other.id] == ""
-    assert "drawn at random" in told[drawn.id]
+    assert "random sample" in told[drawn.id]
     assert "place" in told[elsewhere.id]
     served = {one.answer_id: one for one in await live(world.parts.desk)}
     assert set(served) == {lead.id, same.id, other.id}
@@ -444,5 +444,5 @@ async def test_what_people_wrote_comes_as_text_and_whoever_is_gone_is_gone(world
     await world.store.forget_question(answer.question.id)
     assert (await robin.get(f"queue/{answer.id}"))[0] == 404
     status, told = await robin.press("approve", answer)
-    assert (status, told["error"]["message"]) == (409, "This is not here any more: its question was deleted.")
+    assert (status, told["error"]["message"]) == (409, "This no longer exists: its question was deleted.")
     assert Ruling.APPROVED not in {one.ruling.ruling for one in await reviews(world) if one and one.ruling}

@@ -26,7 +26,7 @@ from tests.builders.world import KEY
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Json = dict[str, Any]
-ENDED, ELSEWHERE, GONE = "session has ended", "another web site", "conversation is gone"
+ENDED, ELSEWHERE, GONE = "session has ended", "another website", "conversation no longer exists"
 PAGE_OF_OTHERS, LINK = "another one", "cannot open that link"
 
 
@@ -207,7 +207,7 @@ REFUSED: list[tuple[str, Sent, int, str]] = [
         "a window of its own",
         Sent(f"/widget/panel?origin={SITE}", headers={"Sec-Fetch-Dest": "document"}, get=True),
         403,
-        "belongs into a web page",
+        "belongs in a web page",
     ),
     ("a file that is not the panel's", Sent("/widget/files/chat.js", get=True), 404, "no such file"),
     ("a file above", Sent("/widget/files/..%2Fweb%2Fdoor.py", get=True), 404, "no such file"),
@@ -224,7 +224,7 @@ REFUSED: list[tuple[str, Sent, int, str]] = [
         "a thumb on nothing",
         Sent(body={"type": "messageReaction", "replyToId": "1"}),
         404,
-        "not here any more",
+        "no longer exists",
     ),
     (
         "an unknown action",

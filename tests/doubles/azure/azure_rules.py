@@ -67,12 +67,12 @@ def check_name(change: Change) -> None:
 
 
 def _identity(change: Change) -> None:
-    """Nothing; it is somebody else each time that it is made anew."""
+    """Nothing; it is a new identity each time that it is created again."""
     change.properties.update(clientId=change.generated("client"), principalId=change.generated("principal"))
 
 
 def _role_assignment(change: Change) -> None:
-    """Given under two names; handed on; to somebody whom the directory does not know yet."""
+    """The same role under two names; moving it to somebody else; somebody unknown to the directory."""
     _keep_assignment(change, "principalId", "roleDefinitionId", code="RoleAssignmentUpdateNotPermitted")
     if change.properties.get("principalType") != "ServicePrincipal":
         change.refuse(
@@ -104,7 +104,7 @@ def _role_definition(change: Change) -> None:
 
 
 def _cosmos_assignment(change: Change) -> None:
-    """Given twice under two names; handed on to somebody else."""
+    """The same role under two names; moving it to somebody else."""
     _keep_assignment(change, "principalId", "scope", code="BadRequest")
     for other in change.azure.of_type(change.of):
         if other.id != change.id and other.properties == change.properties:
@@ -115,7 +115,7 @@ def _cosmos_assignment(change: Change) -> None:
 
 
 def _vault(change: Change) -> None:
-    """A name that lies in deleted state; recovering what was not deleted; giving up purge protection."""
+    """The name of a deleted vault; recovering a vault that was not deleted; turning off purge protection."""
     mode = change.properties.pop("createMode", "default")
     if mode == "recover" and change.name not in change.azure.deleted_vaults:
         change.refuse("SoftDeletedVaultDoesNotExist", "there is no deleted vault of this name")
@@ -198,7 +198,7 @@ def _kusto(change: Change) -> None:
 
 
 def _kusto_principal(change: Change) -> None:
-    """Handed on to somebody else."""
+    """Moving it to somebody else."""
     _keep_assignment(change, "principalId", code="BadRequest")
 
 
@@ -217,7 +217,7 @@ def _bot(change: Change) -> None:
 
 
 def _variable(change: Change) -> None:
-    """No JSON; encrypted as it was not before."""
+    """A value that is not JSON; a change of encryption."""
     change.keep("properties", "isEncrypted", code="BadRequest")
     json.loads(change.properties["value"])
 

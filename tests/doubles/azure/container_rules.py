@@ -45,7 +45,7 @@ def check_environment(change: Change) -> None:
 
 
 def check_app(change: Change) -> None:
-    """A port or probe where its image does not listen; image, secret, storage, profile not to be had."""
+    """A port or probe where its image does not listen; a missing image, secret, storage or profile."""
     _check_container_host(change)
     template, configuration = change.properties["template"], change.properties["configuration"]
     [container] = template["containers"]

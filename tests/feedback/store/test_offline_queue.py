@@ -106,7 +106,7 @@ async def test_whatever_fails_nothing_acknowledged_is_lost_or_doubled(
     told = await live_through(afternoon)
     assert any(fault.met for fault in afternoon.front.faults)
     if away:
-        assert "kept here" in told
+        assert "saved here" in told
         assert afternoon.store.spool.records
     await afternoon.back()
     await check(afternoon)
@@ -167,7 +167,7 @@ async def test_a_server_that_comes_back_empty_takes_what_waited_once_its_contain
 async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(afternoon: Afternoon) -> None:
     card = actions_of(card_of(afternoon.review_card))["review.approve"]
     afternoon.front.gone = True
-    assert "kept here" in await afternoon.rule("review.approve", "press 4")
+    assert "saved here" in await afternoon.rule("review.approve", "press 4")
     afternoon.front.heal()
     async with another_store(afternoon.config) as other:
         reviewing = Reviewing(ReviewRepository(other.documents), other, NothingKnown(), NO_SAMPLE)
@@ -175,8 +175,8 @@ async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(aft
             card["answer_id"], 1, Verdict("p-kim", "Kim", Ruling.REJECTED, datetime.now(UTC), source="kims")
         )
     await afternoon.back()
-    told = await shown_in(afternoon.world, REVIEWERS_CHANNEL["id"] + ";messageid=m1", "could not be taken up")
-    assert "Kim has already rejected it" in told.activity["text"]
+    told = await shown_in(afternoon.world, REVIEWERS_CHANNEL["id"] + ";messageid=m1", "did not take effect")
+    assert "Kim has already decided" in told.activity["text"]
     review = await afternoon.world.parts.desk.review(card["answer_id"])
     assert review is not None
     assert [verdict.reviewer for verdict in review.verdicts] == ["p-kim"]
@@ -184,7 +184,7 @@ async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(aft
 
 async def test_nobody_can_claim_while_the_store_is_away_and_hears_what_to_do(afternoon: Afternoon) -> None:
     afternoon.front.gone = True
-    assert "decide at once" in await afternoon.rule("review.claim", "press 4")
+    assert "decide without" in await afternoon.rule("review.claim", "press 4")
     assert not afternoon.store.spool.records
 
 
@@ -224,7 +224,7 @@ async def fill_the_spool(cosmos_url: str, tmp_path: Path) -> None:
         assert status == 200
         await afternoon.world.connector.until(
             lambda heard: any(
-                "I cannot keep your question" in c.activity.get("text", "") for c in heard.calls
+                "I cannot store your question" in c.activity.get("text", "") for c in heard.calls
             )
         )
         assert afternoon.store.waiting.full

@@ -64,7 +64,8 @@ def test_a_canary_that_pleases_less_is_rolled_back_with_a_sentence_that_says_so(
     found = judge_canary(heard(), heard(BAD * 10), DAY, RULES)
     assert (found.step, found.reason) == (Step.ROLL_BACK, "satisfaction")
     assert found.sentence == (
-        "It pleases less. Votes on it: 100, worth 0.4 of 1 in the mean; on the live version: 100, worth 0.8."
+        "People like it less. Votes on it: 100, on average 0.4 of 1;"
+        " on the live version: 100, on average 0.8."
     )
 
 
@@ -79,7 +80,7 @@ def test_within_the_margin_nothing_is_rolled_back_but_what_seems_worse_is_not_pr
 def test_too_few_votes_decide_nothing_however_bad_they_are(mine: list[float], theirs: list[float]) -> None:
     found = judge_canary(heard(theirs), replace(heard(), votes=mine), 99 * DAY, RULES)
     assert found.step is Step.KEEP
-    assert "Too few votes" in found.sentence
+    assert "too few votes" in found.sentence
 
 
 def test_a_canary_that_fails_is_rolled_back_without_a_vote_unless_the_live_one_fails_as_often() -> None:
@@ -217,7 +218,7 @@ async def test_a_canary_that_pleases_less_is_rolled_back_by_itself_and_who_answe
         texts = [*map(say, notice.read_texts()[:2])]
     assert texts[0] == "Die Probeversion second wurde zurückgenommen"
     assert texts[1].startswith("Sie gefällt weniger. Stimmen zu ihr: 40, im Mittel 0,3 von 1 wert;")
-    assert "It pleases less. Votes on it: 40, worth 0.3" in notice.sentence
+    assert "People like it less. Votes on it: 40, on average 0.3" in notice.sentence
     trail = [entry async for entry in Audit(crowd.store.documents).entries()]
     assert [(one.who, str(one.what), one.model_version) for one in trail] == [
         ("askpage", "rolled back a model version", "second")
@@ -245,9 +246,9 @@ async def test_what_was_said_before_the_canary_began_and_of_verified_answers_doe
     assert watch.canary == "second"
     assert all(isinstance(text, Phrase) for pair in watch.read_texts().facts for text in pair)
     assert dict(watch.facts) == {
-        "The canary, votes": "4, worth 0.25 of 1 in the mean",
+        "The canary, votes": "4, on average 0.25 of 1",
         "The canary, questions": "5, without an answer: 0; median 1 s",
-        "The live version, votes": "4, worth 0.75 of 1 in the mean",
+        "The live version, votes": "4, on average 0.75 of 1",
         "The live version, questions": "4, without an answer: 0; median 1 s",
     }
 
@@ -306,7 +307,7 @@ async def test_a_good_canary_is_promoted_when_its_time_is_up_unless_a_reviewer_h
     await board.decide(hold)
     said = await crowd.watch()
     assert said["step"] == Step.KEEP
-    assert "A reviewer holds it" in str(said["why"])
+    assert "A reviewer has put it on hold" in str(said["why"])
     await board.take_back(hold)
     assert (await crowd.watch())["step"] == Step.PROMOTE
     assert read_rollout(crowd.models_dir).name == "second"

@@ -221,7 +221,7 @@ def test_only_the_version_that_is_meant_is_rolled_back_and_why_is_told(models_di
 def test_a_version_that_stands_elsewhere_by_now_is_not_promoted(models_dir: Path) -> None:
     start_canary(models_dir, "first", 0.1)
     roll_back(models_dir)
-    with pytest.raises(NotPossible, match="it is retired by now") as refused:
+    with pytest.raises(NotPossible, match="it is now retired") as refused:
         promote(models_dir, "first", (VersionStatus.CANARY,))
     with speak("fr"):
         assert say(refused.value.why) == "first ne peut plus être promue : elle est à présent retirée"

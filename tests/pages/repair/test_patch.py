@@ -75,8 +75,8 @@ def test_the_words_stand_at_the_end_of_their_section(
 @pytest.mark.parametrize(
     ("name", "text", "anchor", "why"),
     [
-        ("leave.html", LEAVE, "leave", "no Markdown"),
-        ("leave.md", LEAVE, "gone", "no such section"),
+        ("leave.html", LEAVE, "leave", "not a Markdown"),
+        ("leave.md", LEAVE, "gone", "no longer has that section"),
         ("leave.md", LEAVE.replace("Annual", "Yearly"), "annual-leave", "not in the file"),
         ("leave.md", LEAVE + "\n## Annual leave\n", "annual-leave", "several times"),
     ],

@@ -112,7 +112,7 @@ async function deleteData() {
   await request("delete", { press: nameOfPress(), sure: true });
   tell("", "done", "file");
   await refresh();
-  tell(say("Your data is being deleted. That takes a moment; what is left here goes, too."));
+  tell(say("Your data is being deleted. This takes a moment; what you still see here will disappear, too."));
   place("said").scrollIntoView();
 }
 
