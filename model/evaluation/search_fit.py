@@ -43,7 +43,9 @@ _STEPS = 40
 _AMONG = 10
 """Hits that the right passage is compared with."""
 _ONE_SIDED_Z = 1.645
-_FITTED = ("score", "margin", "terms", "told")
+_FITTED = ("score", "terms", "told", "relevance", "lead")
+_FITTED_UNREAD = ("score", "margin", "terms", "told")
+"""The signals where a reranker read what was found, and where none did."""
 _FIRST, _THIRD = 1, 3
 
 
@@ -201,8 +203,9 @@ def _fit_confidence(
     questions: Sequence[ReviewedQuestion], state_from: float, figures: dict[str, float]
 ) -> tuple[dict[str, Mapping[str, float]], list[str]]:
     """Return the weights that passed, by their name, and what was decided of each."""
-    known = [one for one in questions if not one.held_out and one.signals]
-    held = [one for one in questions if one.held_out and one.signals]
+    quoted = _select_quoted(questions)
+    known = [one for one in quoted if not one.held_out]
+    held = [one for one in quoted if one.held_out]
     passed: dict[str, Mapping[str, float]] = {}
     reasons: list[str] = []
     for name in ("quote", "page"):
@@ -221,15 +224,15 @@ def _fit_confidence(
 
 def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[str, float]:
     """Return the weights of one regression, near the shipped ones (Newton's method)."""
-    shipped = load_weights()[name]
+    fitted_signals, shipped = _find_shipped(questions, name)
     signals = np.array([_list_signals(one) for one in questions])
     right = np.array([float(getattr(one, name)) for one in questions])
     weight = np.array([one.weight for one in questions])
     weight = weight * (len(weight) / float(weight.sum()))
     mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
     rows: Numbers = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
-    offset = signals @ np.array([shipped[one] for one in _FITTED]) + shipped["bias"]
-    moved: Numbers = np.zeros(len(_FITTED) + 1)
+    offset = signals @ np.array([shipped[one] for one in fitted_signals]) + shipped["bias"]
+    moved: Numbers = np.zeros(len(fitted_signals) + 1)
     ridge = _CONFIDENCE_RIDGE * np.eye(len(moved))
     for _ in range(_STEPS):
         likely = _logistic(offset + rows @ moved)
@@ -237,7 +240,7 @@ def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[
         curve: Numbers = (rows * (weight * likely * (1 - likely))[:, None]).T @ rows + ridge
         moved = moved - np.asarray(np.linalg.solve(curve, slope), np.float64)
     own: Numbers = moved[:-1] / spread
-    fitted = {one: round(shipped[one] + float(own[at]), 4) for at, one in enumerate(_FITTED)}
+    fitted = {one: round(shipped[one] + float(own[at]), 4) for at, one in enumerate(fitted_signals)}
     return fitted | {"bias": round(shipped["bias"] + float(moved[-1] - own @ mean), 4)}
 
 
@@ -250,7 +253,8 @@ def _judge_confidence(
 ) -> str:
     """Return why fitted weights do not count, "" where they do."""
     right = np.array([float(getattr(one, name)) for one in held])
-    likely = {"before": _rate_all(held, load_weights()[name]), "after": _rate_all(held, fitted)}
+    _, shipped = _find_shipped(held, name)
+    likely = {"before": _rate_all(held, shipped), "after": _rate_all(held, fitted)}
     losses = {when: _compute_log_loss(one, right) for when, one in likely.items()}
     precision: dict[str, float] = {}
     for when, one in likely.items():
@@ -279,14 +283,30 @@ def _tells(likely: Numbers, right: Numbers) -> bool:
     return area - 0.5 > _ONE_SIDED_Z * error
 
 
+def _select_quoted(questions: Sequence[ReviewedQuestion]) -> list[ReviewedQuestion]:
+    """Return what was quoted for: of the same signals all, those that a reranker read if there are any."""
+    quoted = [one for one in questions if one.signals]
+    return [one for one in quoted if one.signals and one.signals.relevance is not None] or quoted
+
+
+def _find_shipped(
+    questions: Sequence[ReviewedQuestion], name: str
+) -> tuple[Sequence[str], Mapping[str, float]]:
+    """Return the signals that these questions have, and what they weigh as shipped."""
+    read = any(one.signals and one.signals.relevance is not None for one in questions)
+    return (_FITTED, load_weights()[name]) if read else (_FITTED_UNREAD, load_weights()[f"{name}_unread"])
+
+
 def _rate_all(questions: Sequence[ReviewedQuestion], weights: Mapping[str, float]) -> Numbers:
     signals = np.array([_list_signals(one) for one in questions])
-    return _logistic(signals @ np.array([weights[one] for one in _FITTED]) + weights["bias"])
+    names, _ = _find_shipped(questions, "page")
+    return _logistic(signals @ np.array([weights[one] for one in names]) + weights["bias"])
 
 
 def _list_signals(one: ReviewedQuestion) -> list[float]:
     signals = asdict(one.signals) if one.signals else {}
-    return [signals[name] for name in _FITTED]
+    names, _ = _find_shipped([one], "page")
+    return [signals[name] for name in names]
 
 
 def _logistic(total: Numbers) -> Numbers:
