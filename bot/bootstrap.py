@@ -443,7 +443,7 @@ def make_dependencies(
 async def open_services(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[JobServices]:
     """Open the pages, and wire feedback and review over them.
 
-    `holder` names this process among those that do errands.
+    `holder` names this process among those that work off the outbox.
     """
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_pages(settings))

@@ -36,20 +36,17 @@ from pathlib import Path, PurePosixPath
 
 from core.files import only_one, whole_folder, write_durably
 from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
+from model.registry.rollout import Needs, Publish, publish_nowhere, put_rollout
 from model.registry.versions import (
     MANIFEST,
     ModelDamaged,
     ModelMissing,
     ModelVersion,
-    Needs,
     NotPossible,
-    Publish,
     RolloutState,
     VersionError,
     parse_rollout,
     parse_version,
-    publish_nowhere,
-    put_rollout,
     read_rollout,
     read_version,
     render_rollout,
