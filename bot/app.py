@@ -37,10 +37,12 @@ from bot.bootstrap import (
     find_connector,
     find_local_page,
     is_public,
+    list_untrusted,
     make_dependencies,
     open_verified,
     share_telemetry_names,
     site_url,
+    trusts_local_reviewers,
 )
 from bot.channel import ChannelMisconfigured, Reply
 from bot.channels.message import Connector
@@ -191,7 +193,9 @@ class BotBuilder:
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
         not_changed = partial(self._may_be_unchanged, reading=reading)
         services = self._services(replace(around, known=known, fresh=not_changed))
-        learned = LearnedSearch(known, store, self._shelf.public_page_hash, self._list_untrusted())
+        learned = LearnedSearch(
+            known, store, self._shelf.public_page_hash, list_untrusted(self._settings, self._keys)
+        )
         answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
         ratings = self._learn_ratings(answering, services, known)
         asking = self._asking(answering, services, known, reading)
@@ -292,7 +296,8 @@ class BotBuilder:
         settings = self._settings
         fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
         kept, offers = partial(read_standing, services.desk), settings.verified.offer_similar
-        verified = Verified(known, fresh, kept, self._list_untrusted(), offers, self._shelf.access)
+        untrusted = list_untrusted(settings, self._keys)
+        verified = Verified(known, fresh, kept, untrusted, offers, self._shelf.access)
         people = People(self._store.answer, OptOuts(self._store.documents).is_out)
         answering.neighbours = NeighbourFinder(verified, people).find
         forms = read_forms(settings)
@@ -326,7 +331,7 @@ class BotBuilder:
             examples=self._examples,
             offers=follow_ups.offers,
             is_public=is_public(settings),
-            trusts_local_reviewers=self._trusts_local_reviewers,
+            trusts_local_reviewers=trusts_local_reviewers(self._settings),
             preparing=lambda: reading.describe() or self._preparing(),
             pages=self._shelf.public_pages,
         )
@@ -375,16 +380,6 @@ class BotBuilder:
         local.add_routes(self._reviews(services, local=True))
         return local
 
-    @property
-    def _trusts_local_reviewers(self) -> bool:
-        """Whether the word of the chat page's reviewer counts: people elsewhere would get it as verified."""
-        return not is_public(self._settings) or self._settings.dangerously_trust_local_reviewers
-
-    def _list_untrusted(self) -> frozenset[str]:
-        robin = directory_id(REVIEWER)
-        both = {self._keys.pseudonym(robin), self._keys.earlier(robin)}
-        return frozenset() if self._trusts_local_reviewers else frozenset(both - {""})
-
     def _viewer(self) -> list[web.RouteDef]:
         return site_routes(
             self._shelf.page,
@@ -405,7 +400,7 @@ class BotBuilder:
     def _reviews(self, services: Services, *, local: bool) -> list[web.RouteDef]:
         """Return the reviewers' page; a browser here is Robin, where Robin's word counts."""
         robin = None
-        if local and self._trusts_local_reviewers:
+        if local and trusts_local_reviewers(self._settings):
             [name] = [one["name"] for one in PEOPLE if one["id"] == REVIEWER]
             directory = directory_id(REVIEWER)
             robin = Visitor(self._keys.pseudonym(directory), directory, name, str(Channel.LOCAL))

@@ -30,6 +30,7 @@ from bot.readers.access import PageAccess
 from bot.readers.audiences import AudienceLimits, Audiences
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
 from bot.stores import Store, pages_config, read_keys, read_retention
+from bot.web.activities import REVIEWER, directory_id
 from bot.web.pages import PATH
 from core import telemetry
 from core.readers import current_audience
@@ -364,6 +365,18 @@ def find_local_page(settings: Settings) -> LocalPage:
     return LocalPage.ON_ITS_OWN_PORT if settings.dangerously_serve_local_page else LocalPage.OFF
 
 
+def trusts_local_reviewers(settings: Settings) -> bool:
+    """Tell whether the word of the chat page's reviewer counts where people elsewhere would get it."""
+    return not is_public(settings) or settings.dangerously_trust_local_reviewers
+
+
+def list_untrusted(settings: Settings, keys: Keys) -> frozenset[str]:
+    """Return the pseudonyms of the chat page's reviewer, where what they decide counts on that page only."""
+    robin = directory_id(REVIEWER)
+    both = {keys.pseudonym(robin), keys.earlier(robin)}
+    return frozenset() if trusts_local_reviewers(settings) else frozenset(both - {""})
+
+
 def site_url(settings: Settings, port: int) -> str:
     """Return the address at which people open our own pages, without a slash at its end."""
     return settings.public_url.rstrip("/") or f"http://localhost:{port}"
@@ -421,6 +434,7 @@ def make_dependencies(
         find_label=shelf.find_label,
         own_reactions=settings.own_reactions,
         unasked=UnaskedRules(settings.answer_unasked, settings.unasked_precision),
+        local_reviewers=list_untrusted(settings, keys),
         capabilities={plug.channel: plug.load().CAPABILITIES for plug in CHANNELS if plug.is_on(settings)},
     )
 

@@ -18,6 +18,7 @@ from bot.channels.asides.my_overview import MyOverviews, PageList
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asides.page_previews import ListedPages, PagePreviews
+from bot.channels.asides.served_notices import ServedNotices
 from bot.channels.asked_messages import AskedMessages, MessageHooks
 from bot.channels.card_sync import CardSync, CardSyncHooks
 from bot.channels.feedback_handler import FeedbackHandler
@@ -72,6 +73,7 @@ class ServiceDependencies:
     `file_pages` reads and keeps the files that people send; None: this process reads none. `listed_pages` are
     those that sources named, for previews. `find_label` as in `AnswerView`.
     `own_reactions` says where the bot reacts to questions, `unasked` when it answers without being mentioned.
+    What `local_reviewers` decide counts on the chat page only; they are pseudonyms.
     """
 
     known: Known
@@ -95,6 +97,7 @@ class ServiceDependencies:
     find_label: FindLabel = find_no_label
     own_reactions: Rule = "off"
     unasked: UnaskedRules = field(default_factory=UnaskedRules)
+    local_reviewers: frozenset[str] = frozenset()
 
 
 class Services:
@@ -149,11 +152,13 @@ class Services:
             ways.open,
         )
         self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
+        ServedNotices(
+            store, self.card_sync, desk, review_rules.tell_served_days, around.local_reviewers
+        ).join()
         self.deciding = Deciding(desk, around.models_dir)
         self.previews.wake = self.card_sync.wake
         self.reviewing.on_forget.append(self.previews.forget)
-        self.models = ModelCardSync(self.deciding, desk, seals, around.connector)
-        self.models.join(self.card_sync)
+        self.models = self._make_models(seals, around)
         self.owner_cards = self._make_owner_cards(store, seals, around)
         self.links = DataLinks(seals)
         self.privacy = self._make_privacy(store, around)
@@ -213,6 +218,11 @@ class Services:
     def make_overviews(self, list_pages: PageList) -> MyOverviews:
         """Return what reads people's pages about themselves, over the pages of a `ChannelContext`."""
         return MyOverviews(self._store, self.desk, self.audiences, self.privacy, list_pages)
+
+    def _make_models(self, seals: CardSigner, around: ServiceDependencies) -> ModelCardSync:
+        models = ModelCardSync(self.deciding, self.desk, seals, around.connector)
+        models.join(self.card_sync)
+        return models
 
     def _make_owner_cards(
         self, store: WholeStore, seals: CardSigner, around: ServiceDependencies

@@ -21,18 +21,18 @@ from typing import Annotated, Any
 
 gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
 
-from cli.console import allows_telemetry
-from core.usage_reporting import keep_quiet
+from core.usage_reporting import is_allowed, keep_quiet
 
-keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
+if sys.argv[1:2] in ([], ["--help"], ["--version"]):  # no command: the settings take longer than the answer
+    keep_quiet(allowed=is_allowed())
+else:
+    from cli.console import allows_telemetry
+
+    keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
-
-from cli.console import progress_out
-from core.settings import FIELDS
 
 gc.enable()
 
@@ -190,24 +190,36 @@ def main() -> None:
     """Run the command line; turn what a person can mend into a sentence and exit status 2."""
     try:
         app()
-    except ValidationError as invalid:
-        for error in invalid.errors():
-            place = error["loc"]  # a setting of a group has the group's name before its own
-            name = str(next((part for part in reversed(place) if part in FIELDS), place[0]))
-            _complain(f"--{name.replace('_', '-')} {error.get('input')!r}: {error['msg']}")
-        sys.exit(2)
     except SystemExit as end:
         if end.code == INTERRUPTED:  # typer's word for Ctrl-C
             _complain("Interrupted. Run the same command again to go on where it stopped.")
         raise
     except Exception as mistake:
-        if not is_mistake(mistake):
+        if is_mistake(mistake):
+            _complain(str(mistake))
+        elif not _complain_of_settings(mistake):
             raise
-        _complain(str(mistake))
         sys.exit(2)
 
 
+def _complain_of_settings(mistake: Exception) -> bool:
+    """Say what is wrong with settings, one sentence each; False where something else is wrong."""
+    from pydantic import ValidationError  # noqa: PLC0415 - --help does without
+
+    from core.settings import FIELDS  # noqa: PLC0415 - as above
+
+    if not isinstance(mistake, ValidationError):
+        return False
+    for error in mistake.errors():
+        place = error["loc"]  # a setting of a group has the group's name before its own
+        name = str(next((part for part in reversed(place) if part in FIELDS), place[0]))
+        _complain(f"--{name.replace('_', '-')} {error.get('input')!r}: {error['msg']}")
+    return True
+
+
 def _complain(sentence: str) -> None:
+    from cli.console import progress_out  # noqa: PLC0415 - --help does without
+
     progress_out.print(f"askpage: {sentence}", markup=False, highlight=False, soft_wrap=True)
 
 

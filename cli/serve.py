@@ -166,6 +166,7 @@ def _print_talk(said: TalkReply, settings: Settings, *, as_json: bool) -> None:
 
 
 async def _ask(settings: Settings, text: str, page: str) -> Answer:
+    progress_out.print("Loading the pages and the model; that takes some seconds.")
     async with open_parts(settings) as parts:
         if not page and not parts.shelf.index.entries():
             await refresh(settings, parts.shelf)

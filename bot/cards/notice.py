@@ -42,24 +42,43 @@ LOOKED_AT_AGAIN = mark(
 )
 LOOKED_AT = mark("A reviewer looked at your question")
 ASK_AGAIN = mark("Please ask again: you get the current answer, if you may read it.")
+CHANGED = mark("A reviewer changed an answer that I gave you")
 TAKES_THE_PLACE = mark("This replaces what I told you before.")
 
 
 def taken_back_card(answer: Answer) -> Card:
     """Return what those are told who know of a ruling that holds no more."""
-    body = (title(say(TAKEN_BACK)), line(_format_question(answer), subtle=True), line(say(LOOKED_AT_AGAIN)))
-    return Card(body, (), f"{say(TAKEN_BACK)}: {answer.question.text}")
+    return _short_card(answer, TAKEN_BACK, LOOKED_AT_AGAIN)
 
 
 def closed_card(answer: Answer) -> Card:
     """Return what is said of a ruling where it is not known that its pages may be read."""
-    body = (title(say(LOOKED_AT)), line(_format_question(answer), subtle=True), line(say(ASK_AGAIN)))
-    return Card(body, (), f"{say(LOOKED_AT)}: {answer.question.text}")
+    return _short_card(answer, LOOKED_AT, ASK_AGAIN)
 
 
-def notice_card(answer: Answer, verdict: Verdict, site_url: str, *, anew: bool = False) -> Card:
+def _short_card(answer: Answer, head: str, words: str) -> Card:
+    body = (title(say(head)), line(_format_question(answer), subtle=True), line(say(words)))
+    return Card(body, (), f"{say(head)}: {answer.question.text}")
+
+
+def served_card(answer: Answer, verdict: Verdict | None, site_url: str) -> Card:
+    """Return what those are told who got a verified answer that a reviewer took back (None) or changed since.
+
+    `answer` is the one that was decided about, with the question of whoever is told.
+    """
+    if verdict is None:
+        return taken_back_card(answer)
+    if verdict.ruling is Ruling.REJECTED:
+        return _short_card(answer, TAKEN_BACK, ASK_AGAIN)
+    head = CHANGED if verdict.ruling is Ruling.CORRECTED else ""
+    return notice_card(answer, verdict, site_url, anew=True, head=head)
+
+
+def notice_card(
+    answer: Answer, verdict: Verdict, site_url: str, *, anew: bool = False, head: str = ""
+) -> Card:
     """Return what whoever asked or complained is told once; `anew`: it is not the first that they hear."""
-    head = say(_HEADINGS[verdict.ruling])
+    head = say(head or _HEADINGS[verdict.ruling])
     body: list[Element] = [title(head), line(_format_question(answer), subtle=True)]
     text, citation = _live(answer, verdict)
     if text:

@@ -138,6 +138,7 @@ class CardSync:
         self._news = asyncio.Event()
         self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {}
         self.on_new_destination: list[Callable[[], Awaitable[None]]] = []
+        self.on_news: list[Callable[[Review], Awaitable[None]]] = []
         self.own_views = OwnViews()
         self.wake = reviewing.wake = self._news.set
 
@@ -440,9 +441,14 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
+        await tell_people(self._desk, review, answer, waiting, self.make_news(answer, review))
+        for leave in self.on_news:
+            await leave(review)
+
+    def make_news(self, answer: Answer, review: Review) -> SendNews:
+        """Return how people are told what became of an answer."""
         may_show = partial(self._may_show_at, answer, review)
-        news = SendNews(self._send_card, self._send_alone, self.site_url, may_show)
-        await tell_people(self._desk, review, answer, waiting, news)
+        return SendNews(self._send_card, self._send_alone, self.site_url, may_show)
 
     def _may_show_at(self, answer: Answer, review: Review, reference: Reference) -> bool:
         return self._view.may_show(reference.conversation, answer, review)

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from bot.cards.elements import Card
 from bot.cards.notice import closed_card, notice_card, taken_back_card
@@ -79,45 +80,60 @@ async def tell_people(
     new = [Notification(answer.id, person, moment(news.since), about=news.about) for person in missing]
     added = [await desk.add_notice(notice) for notice in new]
     kept = [*kept, *new] if all(added) else await desk.notices_on(answer.id)  # another process is at it, too
-    unsent = _select_unsent(kept, news)
-    if not unsent:
-        return
-    stored = await desk.contact(answer.question.conversation)
+    draw = partial(draw_notice, review, answer, card.site_url, anew=bool(told))
+    due_now = [
+        Unsent(one.person, answer, draw, partial(desk.mark_sent, one)) for one in _select_unsent(kept, news)
+    ]
+    await deliver(desk, answer.question.conversation, due_now, card)
+
+
+async def deliver(
+    desk: ReviewRepository, conversation: str, unsent: Sequence[Unsent], card: SendNews
+) -> None:
+    """Tell people of one conversation: each alone where a way leads there, the others once, in front of all.
+
+    Raises OSError. Where nobody reads a conversation any more, its people count as told.
+    """
+    stored = await desk.contact(conversation)
     here = Reference.load(stored)
     shows = here is not None and card.may_show(here)
-
-    def draw(reference: Reference | None, *, may: bool) -> Card:
-        with speak(reference.language if reference else ""):
-            full = draw_notice(review, answer, card.site_url, anew=bool(told))
-            return full if may else closed_card(answer)
-
-    cards = Cards(
-        lambda reference: draw(reference, may=shows),
-        lambda reference: draw(reference, may=shows and card.may_show(reference)),
-    )
-    unsent = await _tell_alone(desk, answer.question.conversation, unsent, cards, card.send_alone)
-    if not unsent:
+    left: list[Unsent] = []
+    for one in unsent:
+        way = await desk.contact(name_way(conversation, one.person))
+        cards = Cards(
+            partial(one.draw_for, may=shows),
+            lambda reference, one=one: one.draw_for(reference, may=shows and card.may_show(reference)),
+        )
+        if way and await card.send_alone(way, one.person, cards):
+            await one.mark()
+        else:
+            left.append(one)
+    if not left:
         return
     try:
-        await card.send(stored, draw(here, may=shows))
+        await card.send(stored, left[0].draw_for(here, may=shows))
     except Undeliverable as gone:
         log.warning("somebody could not be told of a ruling: %s", gone)
-    for notice in unsent:
-        await desk.mark_sent(notice)
+    for one in left:
+        await one.mark()
 
 
-async def _tell_alone(
-    desk: ReviewRepository, conversation: str, unsent: Sequence[Notification], cards: Cards, send: SendAlone
-) -> list[Notification]:
-    """Tell each whom a message for one person reaches; return the notices of the others. Raises OSError."""
-    left: list[Notification] = []
-    for notice in unsent:
-        way = await desk.contact(name_way(conversation, notice.person))
-        if way and await send(way, notice.person, cards):
-            await desk.mark_sent(notice)
-        else:
-            left.append(notice)
-    return left
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What one person is still to be told: `draw` makes their card, `mark` keeps that they were told.
+
+    Where they may not read it, they are told that something was decided about `answer`.
+    """
+
+    person: str
+    answer: Answer
+    draw: Callable[[], Card]
+    mark: Callable[[], Awaitable[None]]
+
+    def draw_for(self, reference: Reference | None, *, may: bool) -> Card:
+        """Return the card in the language of where it goes."""
+        with speak(reference.language if reference else ""):
+            return self.draw() if may else closed_card(self.answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from functools import partial
 from bot.dialogs.rate import Rating, Said, Word, unbound
 from bot.dialogs.review import Reviewing
 from core.records import Answer, FeedbackKind, Question
+from feedback.reviews.served import keep_served
 from feedback.store.base import DeferredActions, FeedbackStore
 from model.text.question import is_follow_up
 
@@ -58,6 +59,7 @@ class Looking:
     async def look_at(self, answer: Answer, message_id: str) -> None:
         """Do what follows from a delivery. The mark comes last: without it a job does this again."""
         await self._rating.tie(answer, message_id)
+        await keep_served(self._reviewing.desk.documents, answer)
         if answer.stopped:  # nobody can judge a half answer
             return
         await self._note_follow_up(answer)

@@ -22,6 +22,7 @@ from core.records import Answer, Channel, Feedback, FeedbackKind, ReviewReason
 from feedback.analytics import events
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import RATINGS, RatedAnswers, Scale
+from feedback.reviews.served import keep_taken
 from feedback.reviews.unmatched import UnmatchedFeedback, keep_unmatched, list_unmatched, remove_unmatched
 from feedback.store.base import FeedbackStore
 
@@ -147,12 +148,19 @@ class Rating:
         bound = await self._fill_from_answer(answer, feedback)
         await self._store.put_feedback(bound)
         if bound.kind is FeedbackKind.SIMILAR:
-            await self._reviewing.refresh(bound.value.partition(" ")[2])  # it is about to be shown
+            await self._show_verified(answer, bound)
             await self._learn_paraphrase(answer.id)
         if bound.kind in RATINGS:
             await self.learn_rating(answer)
         await self._tell_reviewers(answer, bound)
         return bound
+
+    async def _show_verified(self, answer: Answer, said: Feedback) -> None:
+        """Know what holds of the offered answer that somebody speaks of: who takes it is about to read it."""
+        opinion, _, verified_id = said.value.partition(" ")
+        standing = await self._reviewing.refresh(verified_id)
+        if standing is not None and opinion == "same" and said.giver:
+            await keep_taken(self._reviewing.desk.documents, answer, said, standing)
 
     def waits(self, feedback: Feedback) -> bool:
         """Tell whether somebody who said this waits to hear from a reviewer."""

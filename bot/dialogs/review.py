@@ -100,7 +100,7 @@ async def _learn_nothing() -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class ReviewRules:
-    """What goes to reviewers, and how they work; see the settings of the same names."""
+    """What goes to reviewers, how they work, and whom it concerns; see the settings of the same names."""
 
     lease_s: float = 900.0
     sample_share: float = 0.05
@@ -110,6 +110,7 @@ class ReviewRules:
     low_confidence: float = 0.4
     declined_by: int = 3
     order: ReviewOrder = "oldest"
+    tell_served_days: float = 14.0
 
 
 class Reviewing:
@@ -321,13 +322,14 @@ class Reviewing:
         await self.refresh(review.answer_id)
         await self.learn()
 
-    async def refresh(self, answer_id: str) -> None:
-        """Know by heart what holds of an answer: another process may have changed it a moment ago."""
+    async def refresh(self, answer_id: str) -> VerifiedAnswer | None:
+        """Know by heart what holds of an answer, and return it: another process may have changed it."""
         standing = await read_standing(self.desk, answer_id)
         if standing is None:
             self._known.drop(answer_id)
         else:
             await asyncio.to_thread(self._known.put, standing)
+        return standing
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
         """Serve what any process verified, and drop what was taken back; return all that is served."""

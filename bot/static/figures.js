@@ -35,8 +35,8 @@ export function duration(value) {
 
 /** What the cards show; `what` says what the number means, `of` what it is counted by. */
 export const CARDS = [
-  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Right, rightly quoted or rightly declined, in a random sample." },
-  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of what was answered in that sample; quotations are counted apart." },
+  { name: "accuracy", title: "Accuracy", unit: "share", zoom: true, of: "judged", what: "Rightly answered, quoted or declined: a random sample." },
+  { name: "precision", title: "Precision", unit: "share", zoom: true, of: "judged", what: "Right, of the answers in that sample; no quotations." },
   { name: "satisfaction", title: "Satisfaction", unit: "stars", of: "ratings", what: "Mean stars, 1 to 5." },
   { name: "liked_share", title: "Thumbs up", unit: "share", of: "thumbs", what: "Thumbs up, of all thumbs." },
   { name: "response_p50_s", second: "response_p95_s", title: "Response time", unit: "seconds", of: "answers", what: "The median, and what 95 of 100 stay below." },

@@ -9,7 +9,7 @@ import { besideQuotation, quotationElement, quotationIn, quotationText, textBloc
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const LOGO = new URL("logo.svg", import.meta.url).href;
 const MARKER = /\[(\d{1,2})\]/g;
-const clock = new Intl.DateTimeFormat(language === "en" ? undefined : language, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(language === "en" ? undefined : language, { hour: "numeric", minute: "2-digit" });
 
 /**
  * `act`: edit(shown), erase(shown), again(shown), form(shown, reaction), thumb(shown, reaction, said), react(shown, name, on), open(url), submit(shown, data),

@@ -42,7 +42,7 @@ class FeedbackSettings(Group, alias_generator=make_prefixer("feedback_")):
 
 
 class ReviewSettings(Group):
-    """What goes to reviewers: `bot.dialogs.review.ReviewRules`."""
+    """What goes to reviewers, and whom it concerns: `bot.dialogs.review.ReviewRules`."""
 
     low_support: float = Field(
         0.6,
@@ -76,6 +76,13 @@ class ReviewSettings(Group):
         description="Which reviews come first: the oldest, or those that teach most; the sample is "
         "unaffected.",
         alias="review_order",
+    )
+    tell_served_days: float = Field(
+        14.0,
+        ge=0,
+        le=365,
+        description="People who got a verified answer are told once if a reviewer withdraws or changes it at"
+        " most this many days later; 0: nobody is told.",
     )
 
 

@@ -45,7 +45,8 @@ MEANING: Mapping[str, str] = {
     "reviewed": "what you decided as a reviewer: your decisions (rulings) with your corrections and notes,"
     " what you skipped, and which of them you took back or edited (changed)",
     "kept_about_you": "smaller records, by kind. contact: how to reach the chat with you. notice: you were"
-    " told, or will be, what became of an answer. declined: a question that no page answered. untied:"
+    " told, or will be, what became of an answer. served: you got the answer that a reviewer stands for, and"
+    " are told if it changes. declined: a question that no page answered. untied:"
     " something you said that belongs to no answer that is known. place, shown: the review cards that come to"
     " you. paraphrase: a question of yours below which a reviewer's answer was taken or refused, and how"
     " often. rated: that an answer to a question of yours was rated. file: the names of the files that you"

@@ -35,7 +35,7 @@ class Retention:
     def keep_days(self) -> Mapping[str, int]:
         """Return the days by the kind of record; a kind that is missing is kept for ever."""
         return {
-            **dict.fromkeys(("question", "answer", "considered"), self.questions_days),
+            **dict.fromkeys(("question", "answer", "considered", "served"), self.questions_days),
             **dict.fromkeys(
                 ("feedback", "declined", "untied", "worst", "gaps", "owner_card", "owner_step"),
                 self.feedback_days,

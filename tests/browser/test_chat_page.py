@@ -245,6 +245,74 @@ DROP = """() => {
 }"""
 
 
+async def test_an_answer_is_stopped_asked_for_again_and_shared_by_a_link(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    going = chat.actor.lines["parents"].steps
+    assert going
+    await page.fill("#question", "What do parents get?")
+    await page.press("#question", "Enter")
+    going.release()
+    await expect(page.locator(".message.streaming .body")).to_contain_text("Parents get")
+    await page.get_by_role("button", name="Stop the answer").click()
+    going.release()
+    stopped = page.locator(".message.from-bot").filter(has_text="Stopped")
+    await expect(stopped.locator(".body")).to_have_text("Parents get")
+    await expect(page.locator("#stop")).to_be_hidden()
+    await expect(page.locator("#question")).to_be_focused()
+
+    for _ in range(4):
+        going.release()
+    await page.get_by_role("button", name="Ask this again").click()
+    answer = page.locator(".message.from-bot:has([data-key=like])")
+    await expect(answer.locator(".body")).to_contain_text("on top of thirty days")
+    assert (await chat.heard.came("message", 2))["text"] == "What do parents get?"
+
+    await answer.get_by_role("button", name="Copy a link to this answer").click()
+    link = await page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{chat.url}/#conversation=")
+    await page.get_by_role("button", name="New conversation").first.click()
+    await expect(answer).to_have_count(0)
+    await page.goto("about:blank")
+    await page.goto(link)
+    await expect(stopped).to_have_count(1)
+    await expect(answer).to_be_in_viewport()
+    await page.goto("about:blank")
+    await page.goto(re.sub("conversation=[^&]+", "conversation=gone", link))
+    await expect(page.get_by_text("What this link leads to is gone.")).to_be_visible()
+    [gone] = screen.wrong
+    assert "404" in gone
+    screen.wrong.clear()
+
+
+async def test_conversations_are_renamed_found_by_their_words_and_deleted(chat: Chat, screen: Screen) -> None:
+    page = await screen.open()
+    await screen.ask("How much holiday is there?")
+    await page.get_by_role("button", name="New conversation").first.click()
+    await screen.ask("May I bring my dog?")
+    chats = page.locator("#chats li")
+    await expect(chats).to_have_count(2)
+
+    await page.get_by_role("button", name="Rename this conversation").click()
+    await expect(page.locator("#name")).to_be_focused()
+    await page.keyboard.type("Animals")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#title")).to_have_text("Animals")
+    await expect(chats.first).to_have_text("Animals")
+
+    for words, found in (("holiday", ["How much holiday is there?"]), ("ANIMAL", ["Animals"]), ("zebra", [])):
+        await page.fill("#find", words)
+        await expect(chats).to_have_text(found)
+    await expect(page.locator("#no-chats")).to_be_visible()
+    await page.fill("#find", "")
+    await expect(chats).to_have_count(2)
+
+    await page.get_by_role("button", name="Delete this conversation").click()
+    await page.locator("#ending").get_by_role("button", name="Delete").click()
+    await expect(chats).to_have_count(1)
+    await expect(page.locator("#title")).not_to_have_text("Animals")
+    assert [one.text for one in chat.store.questions.values()] == ["How much holiday is there?"]
+
+
 async def test_another_person_speaks_in_a_conversation_of_their_own(chat: Chat, screen: Screen) -> None:
     page = await screen.open()
     await screen.ask("How much holiday is there?")

@@ -35,6 +35,7 @@ from feedback.reviews.repository import (
     ReviewRepository,
     place_of_reviewer,
 )
+from feedback.reviews.served import keep_taken
 from feedback.reviews.unmatched import UnmatchedFeedback, keep_unmatched
 from feedback.store.base import moment
 from feedback.store.cosmos import CosmosStore
@@ -182,6 +183,8 @@ class Town:
             thumb(bobs, "heart", giver=ADA, kind=FeedbackKind.REACTION, source="chat of ada|f:1")
         )
         await self.store.put_feedback(thumb(bobs, "like", giver=EVE))
+        taken = Feedback(bobs.id, ADA, FeedbackKind.SIMILAR, "same x", True, NOON)
+        await keep_taken(self.store.documents, bobs, taken, verified(bobs, EVE))
 
     async def review_others(self) -> None:
         """Ada rules on an answer to Bob, skips another one, and holds a third."""

@@ -218,7 +218,8 @@ async def test_an_export_has_everything_and_nobody_elses_name(town: Town) -> Non
     assert {one["changed"]["reason"] for one in told["reviewed"] if "changed" in one} == {"a slip"}
     kinds = {one["kind"] for one in told["kept_about_you"]}
     assert kinds == {
-        *("contact", "declined", "greeted", "notice", "place", "reviewed", "reviewer", "shown", "untied")
+        *("contact", "declined", "greeted", "notice", "place", "reviewed", "reviewer", "served", "shown"),
+        "untied",
     }
     assert told["learning"]["stopped"] is True
     assert len(told["deletions"]) == 1

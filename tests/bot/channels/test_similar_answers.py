@@ -15,6 +15,7 @@ from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.export import export_person
 from feedback.reviews.paraphrases import KIND
+from feedback.reviews.served import KIND as SERVED
 from feedback.store.documents import Wanted
 from tests.builders.reviewing import actions_of, card_of, press, text_of
 from tests.builders.verified import verified
@@ -66,6 +67,8 @@ async def test_an_offer_shows_the_question_and_taking_it_the_reviewers_answer(wo
     assert words(world) == [(pseudonym("aad-ada"), "same theirs")]
     (learned,) = world.known.paraphrases.values()
     assert (learned.text, learned.same, learned.other) == ("how many weeks do new dads have off?", 1, 0)
+    served = await world.store.documents.list_documents(Wanted(SERVED, state="theirs"))
+    assert [one.person for one in served] == [pseudonym("aad-ada")], "and is told if a reviewer changes it"
 
 
 async def test_what_was_taken_stays_on_the_card_when_a_reviewer_rules(world: World) -> None:
