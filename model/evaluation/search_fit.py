@@ -30,6 +30,7 @@ import numpy as np
 
 from model.answering.confidence import Signals, load_weights
 from model.answering.search_head import SHIPPED, Numbers, SearchHead, list_weights
+from model.evaluation.near_fit import Cases, compute_log_loss, fit_near, make_cases, rate_cases
 
 LEAST_QUESTIONS = 60
 """Reviewed questions without which nothing is fitted; three of ten measure."""
@@ -220,25 +221,15 @@ def _fit_confidence(
 
 
 def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[str, float]:
-    """Return the weights of one regression, near the shipped ones (Newton's method)."""
-    shipped = load_weights()[name]
-    signals = np.array([_list_signals(one) for one in questions])
-    right = np.array([float(getattr(one, name)) for one in questions])
-    weight = np.array([one.weight for one in questions])
-    weight = weight * (len(weight) / float(weight.sum()))
-    mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
-    rows: Numbers = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
-    offset = signals @ np.array([shipped[one] for one in _FITTED]) + shipped["bias"]
-    moved: Numbers = np.zeros(len(_FITTED) + 1)
-    ridge = _CONFIDENCE_RIDGE * np.eye(len(moved))
-    for _ in range(_STEPS):
-        likely = _logistic(offset + rows @ moved)
-        slope: Numbers = rows.T @ (weight * (likely - right)) + ridge @ moved
-        curve: Numbers = (rows * (weight * likely * (1 - likely))[:, None]).T @ rows + ridge
-        moved = moved - np.asarray(np.linalg.solve(curve, slope), np.float64)
-    own: Numbers = moved[:-1] / spread
-    fitted = {one: round(shipped[one] + float(own[at]), 4) for at, one in enumerate(_FITTED)}
-    return fitted | {"bias": round(shipped["bias"] + float(moved[-1] - own @ mean), 4)}
+    """Return the weights of one regression, near the shipped ones."""
+    cases = _list_cases(questions, name)
+    return fit_near(cases, load_weights()[name], _CONFIDENCE_RIDGE, _CONFIDENCE_RIDGE)
+
+
+def _list_cases(questions: Sequence[ReviewedQuestion], name: str) -> Cases:
+    signals = [asdict(one.signals) for one in questions if one.signals]
+    rows: list[Mapping[str, float]] = [{key: one[key] for key in _FITTED} for one in signals]
+    return make_cases(rows, [getattr(one, name) for one in questions], [one.weight for one in questions])
 
 
 def _judge_confidence(
@@ -249,9 +240,10 @@ def _judge_confidence(
     figures: dict[str, float],
 ) -> str:
     """Return why fitted weights do not count, "" where they do."""
-    right = np.array([float(getattr(one, name)) for one in held])
-    likely = {"before": _rate_all(held, load_weights()[name]), "after": _rate_all(held, fitted)}
-    losses = {when: _compute_log_loss(one, right) for when, one in likely.items()}
+    cases = _list_cases(held, name)
+    right = cases.right
+    likely = {"before": rate_cases(cases, load_weights()[name]), "after": rate_cases(cases, fitted)}
+    losses = {when: compute_log_loss(one, right) for when, one in likely.items()}
     precision: dict[str, float] = {}
     for when, one in likely.items():
         stated = one >= state_from
@@ -277,22 +269,3 @@ def _tells(likely: Numbers, right: Numbers) -> bool:
     area = float((good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2)
     error = math.sqrt((len(good) + len(bad) + 1) / (12 * len(good) * len(bad)))
     return area - 0.5 > _ONE_SIDED_Z * error
-
-
-def _rate_all(questions: Sequence[ReviewedQuestion], weights: Mapping[str, float]) -> Numbers:
-    signals = np.array([_list_signals(one) for one in questions])
-    return _logistic(signals @ np.array([weights[one] for one in _FITTED]) + weights["bias"])
-
-
-def _list_signals(one: ReviewedQuestion) -> list[float]:
-    signals = asdict(one.signals) if one.signals else {}
-    return [signals[name] for name in _FITTED]
-
-
-def _logistic(total: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
-
-
-def _compute_log_loss(likely: Numbers, right: Numbers) -> Numbers:
-    sure = np.clip(np.where(right > 0, likely, 1 - likely), 1e-9, 1.0)
-    return -np.log(sure)

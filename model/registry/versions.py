@@ -101,7 +101,9 @@ class ModelVersion:
     in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
     measured. `status` is what the version began as; where it stands now, `RolloutState.derive_status` tells.
     `drafting` is whether drafts pay, and by how much (`model/registry/drafting.py`); older versions say
-    nothing of it. `profile` is how fast it was on the machine that made it; None where nobody measured.
+    nothing of it. `confidence` is how sure it is of its answers, by its own ones to reviewed questions
+    (`model/evaluation/version_fit.py`), or why nobody knows; nothing of base models and older versions.
+    `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
     name: str
@@ -121,6 +123,7 @@ class ModelVersion:
     device: str = ""
     agreement: Mapping[str, Any] = field(default_factory=dict[str, Any])
     drafting: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    confidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if not self.device:  # an older manifest: fp16 was exported for GPUs alone
@@ -477,11 +480,24 @@ def prune_versions(models_dir: Path, keep: int, publish: Publish = publish_nowhe
 
 def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> ModelVersion:
     """Add what was measured to a version's manifest. Raises ModelMissing and ModelDamaged."""
+    return rewrite_version(
+        models_dir, name, lambda version: replace(version, scores={**version.scores, **scores})
+    )
+
+
+def rewrite_version(
+    models_dir: Path, name: str, change: Callable[[ModelVersion], ModelVersion]
+) -> ModelVersion:
+    """Change what a manifest says beside its files, one process at a time.
+
+    Raises ModelMissing and ModelDamaged.
+    """
     with only_one(models_dir / _LOCK):
         version = find_version(models_dir, name)
-        version = replace(version, scores={**version.scores, **scores})
-        write_version(version)
-    return version
+        changed = change(version)
+        if changed != version:
+            write_version(changed)
+    return changed
 
 
 def drop_names(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:

@@ -1,0 +1,134 @@
+"""Fits how sure a trained version is of its answers, before it is compared with the live one.
+
+The version answers reviewed questions that it did not learn from (its validation share), over today's pages
+and as it would answer people; each answer is judged by what the reviewers let stand, and two small
+regressions are fitted (model/evaluation/version_fit.py). They lie in the version's manifest and go where it
+goes. Where that is not possible the shipped weights count, and a sentence says why. An imported version
+learned from nobody's reviews: it has the shipped ones.
+
+    fit_confidence     one version, unless it is done; `fit_now` opens the store for it
+    fit_forgotten      those that answer people and whose reviews were deleted in part
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.bootstrap import open_answering, open_pages
+from bot.stores import open_store
+from core.records import Answer, Channel, Question, TrainingExample
+from core.settings import Settings
+from core.subprocess_step import OnProgress
+from feedback.store.base import StoreError
+from model.answering.chain import Answering
+from model.evaluation.version_fit import (
+    LEAST,
+    JudgedAttempt,
+    VersionFit,
+    fit_version,
+    judge_attempt,
+    read_validation,
+)
+from model.onnx_infer import EngineError, PromptTooLong
+from model.registry.version_confidence import forget_confidence, record_confidence
+from model.registry.versions import ModelVersion, VersionError, find_version, read_rollout
+from model.training.dataset import ExamplesInvalid, read_dataset
+from pages.index.base import IndexUnavailable
+
+log = logging.getLogger(__name__)
+
+FindAnswer = Callable[[str], Awaitable[Answer | None]]
+"""An answer's id → what was answered, with the question as it was asked; None where it is not kept."""
+_MISFORTUNES = (EngineError, ExamplesInvalid, IndexUnavailable, StoreError, VersionError, OSError)
+
+
+async def fit_confidence(
+    settings: Settings, find_answer: FindAnswer, name: str, dataset: Path, tell: OnProgress
+) -> Sequence[str]:
+    """Fit a version's confidence, unless that is done, and keep it; return what came of it, in sentences.
+
+    What goes wrong is among these: then nothing is kept, and the shipped weights count.
+    """
+    try:
+        version = find_version(settings.models_dir, name)
+        if not version.confidence or "forgotten" in version.confidence:
+            version = await _fit(settings, find_answer, version, dataset, tell)
+        return version.confidence["reasons"]
+    except _MISFORTUNES as error:
+        return [f"The confidence stays as shipped, since it could not be fitted: {error}"]
+
+
+def fit_now(settings: Settings, name: str, dataset: Path, tell: OnProgress) -> Sequence[str]:
+    """Do the same where no store is open."""
+
+    async def fit() -> Sequence[str]:
+        async with open_store(settings) as store:
+            return await fit_confidence(settings, store.answer, name, dataset, tell)
+
+    return asyncio.run(fit())
+
+
+async def fit_forgotten(settings: Settings, find_answer: FindAnswer, tell: OnProgress) -> None:
+    """Fit the versions anew that answer people and lost what they were fitted to. Raises VersionError."""
+    now = read_rollout(settings.models_dir)
+    for name in filter(None, (now.name, now.canary)):
+        version = find_version(settings.models_dir, name)
+        if "forgotten" in version.confidence:
+            dataset = settings.datasets_dir / version.dataset
+            for sentence in await fit_confidence(settings, find_answer, name, dataset, tell):
+                log.info("%s: %s", name, sentence)
+
+
+async def _fit(
+    settings: Settings, find_answer: FindAnswer, version: ModelVersion, dataset: Path, tell: OnProgress
+) -> ModelVersion:
+    examples = await asyncio.to_thread(read_validation, settings.models_dir, version, dataset)
+    judged: list[JudgedAttempt] = []
+    if len(examples) >= LEAST:
+        async with (
+            open_pages(settings, finished=False) as shelf,
+            open_answering(settings, shelf, version.name) as answering,
+        ):
+            judged = await judge_all(answering, find_answer, examples, tell)
+    fit = await asyncio.to_thread(fit_version, judged)
+    return await asyncio.to_thread(_keep, settings.models_dir, version, dataset, fit)
+
+
+async def judge_all(
+    answering: Answering, find_answer: FindAnswer, examples: Sequence[TrainingExample], tell: OnProgress
+) -> list[JudgedAttempt]:
+    """Ask every question as it was asked, on the page that was named; whose answer is gone is left out."""
+    judged: list[JudgedAttempt] = []
+    for at, example in enumerate(examples):
+        tell(f"asking for its confidence, {at + 1} of {len(examples)}", at / len(examples))
+        kept = await find_answer(example.answer_id)
+        if kept is None:
+            continue
+        question = Question(
+            id=f"confidence/{at}",
+            text=example.question_text,
+            asker="confidence",
+            conversation=f"confidence/{at}",
+            channel=Channel.COMMAND_LINE,
+            asked_at=datetime.now(UTC),
+            page_url=kept.question.page_url,
+        )
+        try:
+            judged.append(judge_attempt(example, await answering.attempt(question)))
+        except PromptTooLong:
+            continue
+    return judged
+
+
+def _keep(models_dir: Path, version: ModelVersion, dataset: Path, fit: VersionFit) -> ModelVersion:
+    """Keep a fit in the manifest, and forget it again if some of its reviews were deleted meanwhile."""
+    kept = record_confidence(models_dir, version.name, fit.dump(datetime.now(UTC)))
+    there = {one.answer_id for one in read_dataset(dataset).examples}
+    if gone := set(fit.answers) - there:
+        forget_confidence(models_dir, gone)
+        kept = find_version(models_dir, version.name)
+    return kept
