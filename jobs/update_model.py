@@ -55,7 +55,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Documents
 from jobs.registry import JobContext, JobFailed, Result, Store
-from jobs.version_confidence import fit_confidence, fit_forgotten
+from jobs.version_confidence import fit_confidence, fit_forgotten, make_fitting
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, GateCriteria, GateResult, index_by_name
 from model.registry.loading import open_model
@@ -327,7 +327,7 @@ async def run(context: JobContext) -> Result:
     settings, store = context.settings, context.store
     try:  # what is live, and learned from, may have changed on another machine
         await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
-        await fit_forgotten(settings, store.answer, context.tell)
+        await fit_forgotten(make_fitting(settings, store.answer), settings.datasets_dir, context.tell)
         plan = make_plan(settings, store, lambda step, _: context.tell(step, 0.0))
         return await update_model(store.documents, plan, context.tell)
     except (DatasetError, VersionError) as error:
@@ -344,7 +344,7 @@ def make_plan(settings: Settings, store: Store, tell: Tell) -> Plan:
         comparing=make_comparing(settings),
         recipe=training_config(settings),
         tracking=settings.tracking_uri,
-        fit=partial(fit_confidence, settings, store.answer),
+        fit=partial(fit_confidence, make_fitting(settings, store.answer)),
         publish=publish_to(settings.models_dir, settings.models_url),
     )
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,23 +45,48 @@ log = logging.getLogger(__name__)
 
 FindAnswer = Callable[[str], Awaitable[Answer | None]]
 """An answer's id → what was answered, with the question as it was asked; None where it is not kept."""
+_WHY = "The confidence stays as shipped, since it could not be fitted: {}"
 _MISFORTUNES = (EngineError, ExamplesInvalid, IndexUnavailable, StoreError, VersionError, OSError)
 
 
-async def fit_confidence(
-    settings: Settings, find_answer: FindAnswer, name: str, dataset: Path, tell: OnProgress
-) -> Sequence[str]:
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a fit needs: where the versions lie, what people asked, and how a version answers them.
+
+    `opens` opens the bot's answering with the version of that name.
+    """
+
+    models_dir: Path
+    find_answer: FindAnswer
+    opens: Callable[[str], AbstractAsyncContextManager[Answering]]
+
+
+def make_fitting(settings: Settings, find_answer: FindAnswer) -> Fitting:
+    """Return how the settings have versions answer."""
+
+    @asynccontextmanager
+    async def opens(name: str) -> AsyncGenerator[Answering]:
+        async with (
+            open_pages(settings, finished=False) as shelf,
+            open_answering(settings, shelf, name) as answering,
+        ):
+            yield answering
+
+    return Fitting(settings.models_dir, find_answer, opens)
+
+
+async def fit_confidence(fitting: Fitting, name: str, dataset: Path, tell: OnProgress) -> Sequence[str]:
     """Fit a version's confidence, unless that is done, and keep it; return what came of it, in sentences.
 
     What goes wrong is among these: then nothing is kept, and the shipped weights count.
     """
     try:
-        version = find_version(settings.models_dir, name)
+        version = find_version(fitting.models_dir, name)
         if not version.confidence or "forgotten" in version.confidence:
-            version = await _fit(settings, find_answer, version, dataset, tell)
+            version = await _fit(fitting, version, dataset, tell)
         return version.confidence["reasons"]
     except _MISFORTUNES as error:
-        return [f"The confidence stays as shipped, since it could not be fitted: {error}"]
+        return [_WHY.format(error)]
 
 
 def fit_now(settings: Settings, name: str, dataset: Path, tell: OnProgress) -> Sequence[str]:
@@ -67,35 +94,32 @@ def fit_now(settings: Settings, name: str, dataset: Path, tell: OnProgress) -> S
 
     async def fit() -> Sequence[str]:
         async with open_store(settings) as store:
-            return await fit_confidence(settings, store.answer, name, dataset, tell)
+            return await fit_confidence(make_fitting(settings, store.answer), name, dataset, tell)
 
-    return asyncio.run(fit())
+    try:
+        return asyncio.run(fit())
+    except StoreError as error:
+        return [_WHY.format(error)]
 
 
-async def fit_forgotten(settings: Settings, find_answer: FindAnswer, tell: OnProgress) -> None:
+async def fit_forgotten(fitting: Fitting, datasets_dir: Path, tell: OnProgress) -> None:
     """Fit the versions anew that answer people and lost what they were fitted to. Raises VersionError."""
-    now = read_rollout(settings.models_dir)
+    now = read_rollout(fitting.models_dir)
     for name in filter(None, (now.name, now.canary)):
-        version = find_version(settings.models_dir, name)
+        version = find_version(fitting.models_dir, name)
         if "forgotten" in version.confidence:
-            dataset = settings.datasets_dir / version.dataset
-            for sentence in await fit_confidence(settings, find_answer, name, dataset, tell):
+            for sentence in await fit_confidence(fitting, name, datasets_dir / version.dataset, tell):
                 log.info("%s: %s", name, sentence)
 
 
-async def _fit(
-    settings: Settings, find_answer: FindAnswer, version: ModelVersion, dataset: Path, tell: OnProgress
-) -> ModelVersion:
-    examples = await asyncio.to_thread(read_validation, settings.models_dir, version, dataset)
+async def _fit(fitting: Fitting, version: ModelVersion, dataset: Path, tell: OnProgress) -> ModelVersion:
+    examples = await asyncio.to_thread(read_validation, fitting.models_dir, version, dataset)
     judged: list[JudgedAttempt] = []
     if len(examples) >= LEAST:
-        async with (
-            open_pages(settings, finished=False) as shelf,
-            open_answering(settings, shelf, version.name) as answering,
-        ):
-            judged = await judge_all(answering, find_answer, examples, tell)
+        async with fitting.opens(version.name) as answering:
+            judged = await judge_all(answering, fitting.find_answer, examples, tell)
     fit = await asyncio.to_thread(fit_version, judged)
-    return await asyncio.to_thread(_keep, settings.models_dir, version, dataset, fit)
+    return await asyncio.to_thread(_keep, fitting.models_dir, version, dataset, fit)
 
 
 async def judge_all(

@@ -536,4 +536,6 @@ def _flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "–"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, cast("list[object]", value)))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -17,12 +17,14 @@ import pytest
 from model.registry.loading import ModelSwapper, follow_live
 from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
 from model.registry.sync import NotPublished, SyncedVersions, keep_up, publish_to
+from model.registry.version_confidence import record_confidence
 from model.registry.versions import (
     LIVE,
     MANIFEST,
     ModelDamaged,
     NotPossible,
     VersionError,
+    find_version,
     promote,
     prune_versions,
     publish_nowhere,
@@ -109,6 +111,25 @@ def test_every_step_reaches_the_other_machine(place: Open, one: Path, two: Path)
     assert read_rollout(two) == read_rollout(one)
     assert not (two / "third").exists()
     assert place().read(f"third/{MANIFEST}") is None
+
+
+def test_the_newer_confidence_of_two_machines_is_sent_and_taken_with_the_next_step(
+    place: Open, one: Path, two: Path
+) -> None:
+    here, there = SyncedVersions(one, place()), SyncedVersions(two, place())
+    first, second = ({"reasons": [day], "made_at": f"2026-11-{day}"} for day in ("01", "02"))
+    record_confidence(one, "first", first)
+    promote(one, "first", publish=here)
+    there.look()
+    assert find_version(two, "first").confidence == first, "it goes where its version goes"
+    record_confidence(one, "first", second)
+    start_canary(one, "second", 0.5, here)
+    there.look()
+    assert find_version(two, "first").confidence == second
+    record_confidence(two, "first", first)
+    assert find_version(two, "first").confidence == second, "what is older changes nothing"
+    start_canary(two, "third", 0.5, there)
+    assert find_version(one, "first").confidence == second
 
 
 def test_a_machine_that_has_nothing_can_step_with_what_is_there(place: Open, one: Path, two: Path) -> None:
