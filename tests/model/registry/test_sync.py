@@ -128,7 +128,8 @@ def test_the_newer_confidence_of_two_machines_is_sent_and_taken_with_the_next_st
     assert find_version(two, "first").confidence == second
     record_confidence(two, "first", first)
     assert find_version(two, "first").confidence == second, "what is older changes nothing"
-    start_canary(two, "third", 0.5, there)
+    roll_back(two, publish=there)
+    here.look()
     assert find_version(one, "first").confidence == second
 
 
