@@ -52,14 +52,13 @@ from model.evaluation.question_sets import (
     read_questions,
 )
 from model.registry.versions import find_version
-from pages.index.word_matching import make_matcher
 
 Numbers = NDArray[np.float64]
 
 _RIDGE = 10.0
 """Weights are held small: a few hundred questions tell little."""
 _STEPS = 50
-_FITTED = ("score", "margin", "terms", "told")
+_FITTED = ("score", "terms", "told", "relevance", "lead")
 """The signals that help on questions that no weight was fitted on. Others that were tried do not (LOG.md)."""
 _THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
 
@@ -125,7 +124,7 @@ async def _judge_quotes(file: Path, folder: Path, data_dir: Path) -> list[Case]:
         await index_pages(shelf, settings)
         silent = always_acquire(CannedChatModel([""]), "none")
         answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.read_section)
-        answering.match_words = make_matcher(shelf.embedder)
+        answering.score_pairs = shelf.score_pairs
         for asked in read_questions(file):
             before = await answering.answer(make_question(asked.before, None)) if asked.before else None
             found = await answering.find(make_question(asked.question, None), [before] if before else [])

@@ -52,8 +52,8 @@ from model.training.made_examples import WEIGHT
 from model.training.rephrasing import rephrase_question
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import Embedder
+from pages.index.reranker import Reranker
 from pages.index.sqlite import FileIndex
-from pages.index.word_matching import make_matcher
 from pages.library import Library
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,7 +95,7 @@ class Bot:
         self.shelf = shelf
         silent = always_acquire(CannedChatModel([""]), "none")
         self.answering = Answering(silent, self.search, AnswerRules(), shelf.library.read_section)
-        self.answering.match_words = make_matcher(shelf.embedder)
+        self.answering.score_pairs = shelf.score_pairs
 
     async def search(self, query: str, limit: int, page: str | None) -> Sequence[Hit]:
         """Search all pages, or one, by its name in the folder."""
@@ -166,7 +166,7 @@ async def open_shelf(stack: AsyncExitStack, folder: Path, asked: QuestionSet) ->
     for page in asked.pages:
         await index.add(page, source="benchmark")
     fetcher = await stack.enter_async_context(Fetcher(FetchLimits()))
-    return PageServices(index, Library(index, fetcher), embedder)
+    return PageServices(index, Library(index, fetcher), embedder, Reranker().score_pairs)
 
 
 async def _measure_half(bot: Bot, before: Sequence[Case], half: int) -> None:

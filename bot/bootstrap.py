@@ -42,6 +42,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import RunImmediately
 from feedback.store.offline_store import OfflineStore
 from model.answering.chain import Answering, AnswerRules
+from model.answering.reranking import ScorePairs, score_nothing
 from model.evaluation.report import forget_answers
 from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
@@ -53,8 +54,8 @@ from model.training.launch import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
 from pages.index.embeddings import Embedder, Embeds
+from pages.index.reranker import Reranker
 from pages.index.sqlite import FileIndex
-from pages.index.word_matching import make_matcher
 from pages.library import Library
 from pages.readers import ReaderRules
 from pages.sources import SourceAccess, read_added_sources
@@ -94,11 +95,12 @@ REVIEWED_PASSAGES = 4
 
 @dataclass(frozen=True, slots=True)
 class PageServices:
-    """The pages: the index, the library that keeps it fresh, and what finds meaning in text."""
+    """The pages: the index, the library that keeps it fresh, and what finds meaning and relevance in text."""
 
     index: Indexes
     library: Library
     embedder: Embeds
+    score_pairs: ScorePairs = score_nothing
 
     def page_hash(self, url: str) -> str | None:
         """Return the hash of a page as it is now, None where it is not known."""
@@ -162,7 +164,7 @@ class Parts:
 async def open_pages(settings: Settings, *, finished: bool = True) -> AsyncGenerator[PageServices]:
     """Open the page index and what reads pages; see `FileIndex.open` for what is to be `finished`."""
     limits = FetchLimits(**settings.fetch.values())
-    embedder = await asyncio.to_thread(Embedder)
+    embedder, reranker = await asyncio.gather(asyncio.to_thread(Embedder), asyncio.to_thread(Reranker))
     index = await _open_index(settings, embedder, finished=finished)
     try:
         async with Fetcher(limits) as fetcher:
@@ -173,7 +175,7 @@ async def open_pages(settings: Settings, *, finished: bool = True) -> AsyncGener
                 access=make_source_access(settings),
             )
             try:
-                yield PageServices(index, library, embedder)
+                yield PageServices(index, library, embedder, reranker.score_pairs)
             finally:
                 await library.close()
     finally:
@@ -228,7 +230,7 @@ async def open_answering(
         answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
         telemetry.use_search(answering.head.name)
-        answering.match_words = make_matcher(shelf.embedder)
+        answering.score_pairs = shelf.score_pairs
         yield answering
 
 

@@ -140,7 +140,8 @@ class Hit:
 
     `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score
     (0: it has none of the question's words); `spans` its sentences in their order. `learned` is the part of
-    `score` that comes from what reviewers ruled on questions like this one.
+    `score` that comes from what reviewers ruled on questions like this one. `relevance` is the logit, of a
+    reranker that read both, that its best sentence answers the question; None: nobody read it.
     """
 
     passage: Passage
@@ -149,6 +150,7 @@ class Hit:
     words: float = 0.0
     spans: tuple[Span, ...] = ()
     learned: float = 0.0
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

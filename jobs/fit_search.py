@@ -48,6 +48,7 @@ from model.answering.learned_places import (
     raise_hits,
     read_lesson,
 )
+from model.answering.reranking import rerank_hits
 from model.answering.search_head import compute_features, rank_hits
 from model.evaluation.search_fit import LEAST_QUESTIONS, RankingCase, ReviewedQuestion, fit_head
 from model.registry.search_heads import forget_head_answers, promote_head
@@ -184,7 +185,8 @@ async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageService
     if hits and one.right:
         scores = np.array([hit.score for hit in hits])
         ranking = RankingCase(scores, compute_features(query, kind, hits), right)
-    best = rank_hits(query, kind, hits)[: _RULES.passages]
+    ranked = rank_hits(query, kind, hits)
+    best = (await rerank_hits(query, ranked, shelf.score_pairs, _RULES.reranked))[: _RULES.passages]
     section = await shelf.library.read_section(best[0].passage) if best else ""
     quote = quoting.choose_quote(query, best, section)
     quoted = [quote.text, *(further.quote for further in quote.further)] if quote else []

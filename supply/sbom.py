@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from model.registry.catalogue import CATALOGUE
 from pages.index.embeddings import TOKENIZER, WEIGHTS
+from pages.index.reranker import RERANKER_TOKENIZER, RERANKER_WEIGHTS, Reranker
 from supply.lock import ROOT, SHIPS, name_of, read_layer
 
 ALLOWED = frozenset(
@@ -111,6 +112,12 @@ def _terms(expression: str) -> list[str]:
 
 
 PAGE = ROOT / "LICENCES.md"
+_SEARCH_MODELS = {
+    WEIGHTS: "all-MiniLM-L6-v2 int8",
+    TOKENIZER: "all-MiniLM-L6-v2 tokenizer",
+    RERANKER_WEIGHTS: Reranker.name,
+    RERANKER_TOKENIZER: "ms-marco-MiniLM-L-12-v2 tokenizer",
+}
 _MODEL_LICENCES = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
 _HEAD = """# Licences
 
@@ -159,7 +166,7 @@ def _npm() -> Iterator[Component]:
 
 def _models() -> Iterator[Component]:
     versions = dict(name_of(entry) for entry in read_layer("models"))
-    for file, name in ((WEIGHTS, "all-MiniLM-L6-v2 int8"), (TOKENIZER, "all-MiniLM-L6-v2 tokenizer")):
+    for file, name in _SEARCH_MODELS.items():
         package = file.package.replace("_", "-")
         yield Component("model", name, versions[package], licence_of(package), file.sha256)
     for model in CATALOGUE:

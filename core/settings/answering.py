@@ -62,13 +62,13 @@ class AnsweringSettings(Group):
         le=12,
         description="Passages that are found for one question; a model reads as many of them as it can.",
     )
-    matched: int = Field(
-        5,
+    reranked: int = Field(
+        10,
         ge=0,
-        le=12,
-        description="Passages, the nearest ones, that are compared with a question word by word, at some"
-        " 50 ms of processor time each; 0: none.",
-        alias="matched_passages",
+        le=20,
+        description="Passages, the nearest ones, whose best sentences a reranker reads with the question, at"
+        " some 25 ms of processor time each; 0: none.",
+        alias="reranked_passages",
     )
     span_sentences: int = Field(
         1,
@@ -90,7 +90,7 @@ class AnsweringSettings(Group):
         alias="state_confidence",
     )
     decline_below: float = Field(
-        0.3,
+        0.2,
         ge=0,
         le=1,
         description="Confidence below which nothing is quoted either: the bot declines.",

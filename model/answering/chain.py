@@ -37,7 +37,8 @@ from model.answering.reading import (
     fit_neighbours,
     fit_passages,
 )
-from model.answering.search_head import SHIPPED_HEAD, rank_by_matches, rank_hits
+from model.answering.reranking import ScorePairs, rerank_hits, score_nothing
+from model.answering.search_head import SHIPPED_HEAD, rank_hits
 from model.answering.version_confidence import VersionConfidence, collect_features, load_written_weights
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
@@ -52,9 +53,6 @@ Search = Callable[[str, int, str | None], Awaitable[Sequence[Hit]]]
 
 Recall = Callable[[str, Question], Awaitable[Sequence[Recalled]]]
 """(what is searched for, the question that was asked) → what reviewers taught about questions like it."""
-
-MatchWords = Callable[[str, Sequence[Passage]], Awaitable[Sequence[float]]]
-"""(question, passages) → how well each matches word by word, higher is nearer; none where nobody can tell."""
 
 SectionOf = Callable[[Passage], Awaitable[str]]
 """A passage → the text of the whole section that it is a part of, "" where that is not known."""
@@ -95,7 +93,7 @@ _MOST_ADDED = 2
 class AnswerRules:
     """When to state, to quote, and to decline; the thresholds are measured (LOG.md).
 
-    `searched` passages are looked for and ordered anew, `matched` of them once more word by word (0: none),
+    `searched` passages are looked for and ordered anew, `reranked` of them are read by a reranker (0: none),
     `passages` of them are gone on with. `state_from`:
     the confidence, 0 to 1, from which words are stated as the answer; below `decline_below` nothing is quoted
     either. `least_similarity`: cosine of the question and the best sentence below which nothing near was
@@ -109,9 +107,9 @@ class AnswerRules:
 
     searched: int = 20
     passages: int = 6
-    matched: int = 5
+    reranked: int = 10
     state_from: float = 0.72
-    decline_below: float = 0.3
+    decline_below: float = 0.2
     least_similarity: float = 0.32
     least_covered: float = 0.5
     first_token_s: float = 1.0
@@ -209,11 +207,6 @@ async def recall_nothing(_: str, __: Question) -> Sequence[Recalled]:
     return ()
 
 
-async def match_nothing(_: str, __: Sequence[Passage]) -> Sequence[float]:
-    """Know nothing of how well passages match."""
-    return ()
-
-
 class Answering:
     """Answers questions.
 
@@ -233,7 +226,7 @@ class Answering:
         self._rules = rules or AnswerRules()
         self._section_of = section_of
         self.recall: Recall = recall_nothing
-        self.match_words: MatchWords = match_nothing
+        self.score_pairs: ScorePairs = score_nothing
         self.head = SHIPPED_HEAD
         self.neighbours: FindNeighbours = find_no_neighbours
 
@@ -327,7 +320,7 @@ class Answering:
         joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
         ranked = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
-        hits = await self._match_hits(queries[at], ranked)
+        hits = await self._rerank_hits(queries[at], ranked)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
@@ -380,13 +373,13 @@ class Answering:
     def _rank_hits(self, query: str, kind: AskedKind, hits: Sequence[Hit]) -> list[Hit]:
         if not self._rules.quotes:
             return list(hits)
-        return rank_hits(query, kind, hits, self.head)[: self._rules.passages]
+        return rank_hits(query, kind, hits, self.head)
 
-    async def _match_hits(self, query: str, hits: list[Hit]) -> list[Hit]:
-        """Order the nearest hits anew by how well their words match the question's."""
-        first = hits[: self._rules.matched] if self._rules.quotes else []
-        matches = await self.match_words(query, [hit.passage for hit in first]) if len(first) > 1 else ()
-        return [*rank_by_matches(first, matches), *hits[len(first) :]] if matches else hits
+    async def _rerank_hits(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
+        """Order the nearest hits anew by what a reranker reads in them; keep what is gone on with."""
+        among = self._rules.reranked if self._rules.quotes else 0
+        reranked = await rerank_hits(query, hits, self.score_pairs, among)
+        return reranked[: self._rules.passages] if self._rules.quotes else reranked
 
     def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity

@@ -6,10 +6,11 @@
     rate_features(features, …)     that what a model wrote is the answer: "written" are the weights of what a
                                    small one made of the answering sentence, "read" of one that read passages
 
-Four logistic regressions over a few signals, none of them standardised: their weights stand in
-`model/fixed/confidence.json`, fitted by `python -m benchmarks.calibration --write` on questions whose right
-answers are known, and reported there with their reliability. What a model thinks of its own answer is not
-among the signals: small models are as sure of what they invent as of what they read.
+Logistic regressions over a few signals, none of them standardised: their weights stand in
+`model/fixed/confidence.json` (`page_unread` and `quote_unread` where no reranker read what was found), fitted
+by `python -m benchmarks.calibration --write` on questions whose right answers are known, and reported there
+with their reliability. What a model thinks of its own answer is not among the signals: small models are as
+sure of what they invent as of what they read.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from core.records import Citation, Hit
 from model.answering import grounding
 from model.answering.quoting import Quote
+from model.answering.reranking import IRRELEVANT
 from model.text.question import AskedKind, classify_question
 
 _DIGIT = re.compile(r"\d")
@@ -40,7 +42,8 @@ class Signals:
 
     `score` is what the passage was ranked by; `margin` how far the next one is behind; `terms` how many words
     with a meaning the question has: who says more is understood better. `told`: the question wants a
-    quantity, and the answering sentence has a number; `untold`: it has none.
+    quantity, and the answering sentence has a number; `untold`: it has none. `relevance` is the reranker's
+    logit of the passage, `lead` how far it is above the best of the others; None: nobody read them.
     """
 
     score: float
@@ -48,6 +51,8 @@ class Signals:
     terms: float
     told: float
     untold: float
+    relevance: float | None = None
+    lead: float | None = None
 
 
 def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: str = "") -> Signals:
@@ -65,6 +70,8 @@ def compute_signals(question: str, hits: Sequence[Hit], quote: Quote, before: st
         terms=float(max(1, len(grounding.content_words(f"{before} {question}")))),
         told=float(quantity and number),
         untold=float(quantity and not number),
+        relevance=hits[0].relevance,
+        lead=_compute_lead(hits),
     )
 
 
@@ -72,14 +79,31 @@ def _compute_margin(score: float, second: Hit) -> float:
     return max(0.0, score - (second.score - second.learned))
 
 
+def _compute_lead(hits: Sequence[Hit]) -> float | None:
+    if hits[0].relevance is None:
+        return None
+    others = (hit.relevance for hit in hits[1:] if hit.relevance is not None)
+    return hits[0].relevance - max(others, default=IRRELEVANT)
+
+
 def rate_quote(signals: Signals, weights: ConfidenceWeights | None = None) -> float:
     """Return how likely a quotation with its further places holds a right answer."""
-    return _logistic((weights or {}).get("quote") or load_weights()["quote"], asdict(signals))
+    return _rate(signals, "quote", weights or {})
 
 
 def rate_page(signals: Signals, weights: ConfidenceWeights | None = None) -> float:
     """Return how likely the quoted words alone are a right answer."""
-    return _logistic((weights or {}).get("page") or load_weights()["page"], asdict(signals))
+    return _rate(signals, "page", weights or {})
+
+
+def _rate(signals: Signals, name: str, weights: ConfidenceWeights) -> float:
+    """Rate by weights of one's own, if they know what was read, else by the shipped ones."""
+    read = signals.relevance is not None
+    own = weights.get(name, {})
+    chosen = (
+        own if own and ("relevance" in own) == read else load_weights()[name if read else f"{name}_unread"]
+    )
+    return _logistic(chosen, asdict(signals))
 
 
 def rate_features(features: Mapping[str, float], weights: Mapping[str, float]) -> float:

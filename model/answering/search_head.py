@@ -46,9 +46,6 @@ and were chosen over several sets of questions (LOG.md).
 _DIGIT = re.compile(r"\d")
 _LISTS = frozenset({AskedKind.STEPS, AskedKind.LIST})
 _NO_SPREAD = 1e-9
-_MATCH_WEIGHT = 0.5
-"""What a standard deviation of word matches adds to what a hit is worth; chosen on a handbook's questions,
-by folds of pages (LOG.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,6 @@ def rank_hits(query: str, kind: AskedKind, hits: Sequence[Hit], head: SearchHead
     raised = [replace(hit, score=hit.score + float(bonuses[at])) for at, hit in enumerate(hits)]
     order = sorted(range(len(hits)), key=lambda at: -(raised[at].score + float(moved[at])))
     return [raised[at] for at in order]
-
-
-def rank_by_matches(hits: Sequence[Hit], matches: Sequence[float]) -> list[Hit]:
-    """Return the hits in the order that they have with how well their words match.
-
-    What counts is how a hit stands among these: each question has words that are easier to match. As with a
-    head the scores stay: what comes first by its words alone makes no answer surer.
-    """
-    worth = np.array([hit.score for hit in hits]) + _MATCH_WEIGHT * _standardise(matches)
-    return [hits[at] for at in np.argsort(-worth, kind="stable")]
 
 
 def compute_features(query: str, kind: AskedKind, hits: Sequence[Hit]) -> Numbers:

@@ -44,7 +44,9 @@ _STEPS = 40
 _AMONG = 10
 """Hits that the right passage is compared with."""
 _ONE_SIDED_Z = 1.645
-_FITTED = ("score", "margin", "terms", "told")
+_FITTED = ("score", "terms", "told", "relevance", "lead")
+_FITTED_UNREAD = ("score", "margin", "terms", "told")
+"""The signals where a reranker read what was found, and where none did."""
 _FIRST, _THIRD = 1, 3
 
 
@@ -202,8 +204,9 @@ def _fit_confidence(
     questions: Sequence[ReviewedQuestion], state_from: float, figures: dict[str, float]
 ) -> tuple[dict[str, Mapping[str, float]], list[str]]:
     """Return the weights that passed, by their name, and what was decided of each."""
-    known = [one for one in questions if not one.held_out and one.signals]
-    held = [one for one in questions if one.held_out and one.signals]
+    quoted = _select_quoted(questions)
+    known = [one for one in quoted if not one.held_out]
+    held = [one for one in quoted if one.held_out]
     passed: dict[str, Mapping[str, float]] = {}
     reasons: list[str] = []
     for name in ("quote", "page"):
@@ -222,14 +225,17 @@ def _fit_confidence(
 
 def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[str, float]:
     """Return the weights of one regression, near the shipped ones."""
-    cases = _list_cases(questions, name)
-    return fit_near(cases, load_weights()[name], _CONFIDENCE_RIDGE, _CONFIDENCE_RIDGE)
+    cases, shipped = _list_cases(questions, name)
+    return fit_near(cases, shipped, _CONFIDENCE_RIDGE, _CONFIDENCE_RIDGE)
 
 
-def _list_cases(questions: Sequence[ReviewedQuestion], name: str) -> Cases:
+def _list_cases(questions: Sequence[ReviewedQuestion], name: str) -> tuple[Cases, Mapping[str, float]]:
+    """Return the questions with the signals that they have, and what these weigh as shipped."""
     signals = [asdict(one.signals) for one in questions if one.signals]
-    rows: list[Mapping[str, float]] = [{key: one[key] for key in _FITTED} for one in signals]
-    return make_cases(rows, [getattr(one, name) for one in questions], [one.weight for one in questions])
+    names, shipped = _find_shipped(questions, name)
+    rows: list[Mapping[str, float]] = [{key: one[key] for key in names} for one in signals]
+    right, weight = [getattr(one, name) for one in questions], [one.weight for one in questions]
+    return make_cases(rows, right, weight), shipped
 
 
 def _judge_confidence(
@@ -240,9 +246,9 @@ def _judge_confidence(
     figures: dict[str, float],
 ) -> str:
     """Return why fitted weights do not count, "" where they do."""
-    cases = _list_cases(held, name)
+    cases, shipped = _list_cases(held, name)
     right = cases.right
-    likely = {"before": rate_cases(cases, load_weights()[name]), "after": rate_cases(cases, fitted)}
+    likely = {"before": rate_cases(cases, shipped), "after": rate_cases(cases, fitted)}
     losses = {when: compute_log_loss(one, right) for when, one in likely.items()}
     precision: dict[str, float] = {}
     for when, one in likely.items():
@@ -269,3 +275,17 @@ def _tells(likely: Numbers, right: Numbers) -> bool:
     area = float((good[:, None] > bad).mean() + (good[:, None] == bad).mean() / 2)
     error = math.sqrt((len(good) + len(bad) + 1) / (12 * len(good) * len(bad)))
     return area - 0.5 > _ONE_SIDED_Z * error
+
+
+def _select_quoted(questions: Sequence[ReviewedQuestion]) -> list[ReviewedQuestion]:
+    """Return what was quoted for: of the same signals all, those that a reranker read if there are any."""
+    quoted = [one for one in questions if one.signals]
+    return [one for one in quoted if one.signals and one.signals.relevance is not None] or quoted
+
+
+def _find_shipped(
+    questions: Sequence[ReviewedQuestion], name: str
+) -> tuple[Sequence[str], Mapping[str, float]]:
+    """Return the signals that these questions have, and what they weigh as shipped."""
+    read = any(one.signals and one.signals.relevance is not None for one in questions)
+    return (_FITTED, load_weights()[name]) if read else (_FITTED_UNREAD, load_weights()[f"{name}_unread"])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +25,8 @@ import numpy as np
 
 from core.records import Answer, AnswerKind, TrainingExample
 from model.answering.chain import Attempt
-from model.answering.confidence import load_weights
-from model.answering.version_confidence import load_written_weights
+from model.answering.confidence import Signals, load_weights
+from model.answering.version_confidence import WRITTEN, load_written_weights
 from model.evaluation.metrics import Article, Item, judge
 from model.evaluation.near_fit import Cases, compute_log_loss, fit_near, make_cases, rate_cases
 from model.registry.versions import ModelVersion, read_version
@@ -113,7 +113,7 @@ def judge_attempt(example: TrainingExample, attempt: Attempt) -> JudgedAttempt:
     return JudgedAttempt(
         answer_id=example.answer_id,
         features=attempt.features,
-        signals=asdict(attempt.signals) if attempt.signals and quoted else None,
+        signals=_list_signals(attempt.signals) if attempt.signals and quoted else None,
         written=attempt.features is not None and is_right(attempt.written),
         page=quoted and is_right(attempt.quoted),
         weight=example.weight,
@@ -121,12 +121,17 @@ def judge_attempt(example: TrainingExample, attempt: Attempt) -> JudgedAttempt:
     )
 
 
+def _list_signals(signals: Signals) -> Mapping[str, float]:
+    return {name: value for name, value in asdict(signals).items() if value is not None}
+
+
 def fit_version(judged: Sequence[JudgedAttempt]) -> VersionFit:
     """Fit both regressions to what a version said."""
     written = load_written_weights(reads_whole=any(one.reads_whole for one in judged))
-    page = load_weights()["page"]
-    features = _list_cases((one.features, one.written, one.weight) for one in judged)
-    signals = _list_cases((one.signals, one.page, one.weight) for one in judged)
+    read = any(one.signals and "relevance" in one.signals for one in judged)
+    page = load_weights()["page" if read else "page_unread"]
+    features = _list_cases(((one.features, one.written, one.weight) for one in judged), {*WRITTEN, *written})
+    signals = _list_cases(((one.signals, one.page, one.weight) for one in judged), page.keys())
     figures: dict[str, float] = {}
     own_written, why = _fit_one("written", features, written, figures)
     own_page, why_page = _fit_one("page", signals, page, figures)
@@ -140,8 +145,14 @@ def fit_version(judged: Sequence[JudgedAttempt]) -> VersionFit:
     )
 
 
-def _list_cases(judged: Iterable[tuple[Mapping[str, float] | None, bool, float]]) -> Cases:
-    known = [(row, right, weight) for row, right, weight in judged if row is not None]
+def _list_cases(judged: Iterable[tuple[Mapping[str, float] | None, bool, float]], weighed: Set[str]) -> Cases:
+    """Return the cases that have all features that are weighed."""
+    names = sorted(weighed - {"bias"})
+    known = [
+        ({name: row[name] for name in names}, right, weight)
+        for row, right, weight in judged
+        if row is not None and row.keys() >= {*names}
+    ]
     return make_cases(
         [row for row, _, _ in known], [right for _, right, _ in known], [weight for _, _, weight in known]
     )

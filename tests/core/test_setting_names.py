@@ -31,7 +31,7 @@ extract_timeout_s | 5.0 | fetch.extract_timeout_s
 fetch_max_bytes | 5000001 | fetch.max_bytes
 fetch_max_redirects | 6 | fetch.max_redirects
 passages | 7 | answering.passages
-matched_passages | 3 | answering.matched
+reranked_passages | 3 | answering.reranked
 span_sentences | 2 | answering.span_sentences
 least_similarity | 0.16 | answering.least_similarity
 state_confidence | 0.36 | answering.state_from

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from model.registry.catalogue import CATALOGUE, InstalledBase
 from model.registry.export_onnx import ExportRefused, find_base
 from pages.index.embeddings import TOKENIZER, WEIGHTS, EmbeddingModelMissing, InWheel, find_file
+from pages.index.reranker import Reranker
 from supply.audit import Package, Unreachable, ask_osv, locked, report
 from supply.install import LOCKED, OWN
 from supply.lock import (
@@ -196,7 +197,8 @@ def test_the_bill_of_materials_is_cyclonedx_with_models_and_their_hashes() -> No
     bill = cyclonedx(components())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     models = [one for one in bill["components"] if one["type"] == "machine-learning-model"]
-    assert {one["name"] for one in models} >= {"smollm2-135m-instruct", "all-MiniLM-L6-v2 int8"}
+    named = {"smollm2-135m-instruct", "all-MiniLM-L6-v2 int8", Reranker.name}
+    assert {one["name"] for one in models} >= named
     assert all(re.fullmatch(r"[0-9a-f]{64}", one["hashes"][0]["content"]) for one in models)
     refs = [one["bom-ref"] for one in bill["components"]]
     assert len(refs) == len(set(refs))
@@ -215,7 +217,7 @@ def test_a_file_of_the_embedding_model_that_was_changed_is_not_used(
     (changed / "__init__.py").write_text("")
     (changed / "tokenizer.json").write_bytes(original.read_bytes() + b" ")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(EmbeddingModelMissing, match="not the embedding model that is known"):
+    with pytest.raises(EmbeddingModelMissing, match="not the model that is known"):
         find_file(InWheel("changed_model", "tokenizer.json", TOKENIZER.sha256))
     assert find_file(WEIGHTS).name == "model.onnx"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from core.records import AnswerKind, Channel, Hit, Passage, Question, Span
@@ -16,7 +15,6 @@ from model.answering.search_head import (
     SHIPPED_HEAD,
     SearchHead,
     compute_features,
-    rank_by_matches,
     rank_hits,
 )
 from model.text.question import AskedKind
@@ -50,34 +48,6 @@ def test_a_head_changes_the_order_and_leaves_the_scores() -> None:
     assert {one.passage.text: one.score for one in ranked} == {one.passage.text: one.score for one in shipped}
 
 
-def test_words_that_match_change_the_order_of_near_scores_and_leave_the_scores() -> None:
-    near = [replace(HITS[0], score=5.9), replace(HITS[1], score=5.0)]
-    assert rank_by_matches(near, [0.2, 0.9]) == near[::-1]
-    assert rank_by_matches(near, [0.9, 0.2]) == near
-    assert rank_by_matches(near, [0.5, 0.5]) == near
-    far = [replace(HITS[0], score=9.0), near[1]]
-    assert rank_by_matches(far, [0.2, 0.9]) == far
-
-
-async def test_the_chain_quotes_the_passage_whose_words_match_best_among_the_nearest() -> None:
-    async def search(*_: object) -> Sequence[Hit]:
-        return [replace(HITS[0], score=5.2), HITS[1]]
-
-    async def match(_: str, passages: Sequence[Passage]) -> Sequence[float]:
-        return [float("twelve" in one.text) for one in passages]
-
-    async def quoted(matched: int) -> str:
-        rules = AnswerRules(matched=matched, decline_below=0.0)
-        bot = Answering(always_acquire(CannedChatModel([""]), "none"), search, rules)
-        bot.match_words = match
-        asked = Question("q", ASKED, "someone", "conversation", Channel.LOCAL, datetime.now(UTC))
-        return (await bot.answer(asked)).text
-
-    assert "twelve weeks" in await quoted(5)
-    assert "everybody" in await quoted(0)
-    assert "everybody" in await quoted(1)
-
-
 def test_features_are_finite_where_all_hits_are_alike() -> None:
     assert not compute_features(ASKED, AskedKind.OTHER, [HITS[0]])[:, :3].any()
 
@@ -102,5 +72,5 @@ async def test_the_chain_states_by_the_heads_confidence() -> None:
     question = Question("q", ASKED, "someone", "conversation", Channel.TEAMS, NOW)
     assert bot.head == SHIPPED_HEAD
     for bias, kind in ((-9.0, AnswerKind.QUOTED), (9.0, AnswerKind.ANSWERED)):
-        bot.head = SearchHead(confidence={"page": dict(load_weights()["page"]) | {"bias": bias}})
+        bot.head = SearchHead(confidence={"page": dict(load_weights()["page_unread"]) | {"bias": bias}})
         assert (await bot.answer(question)).kind is kind

@@ -31,12 +31,13 @@ from tests.builders.versions import make_version
 NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 LEAVE = Passage("/site/leave", "Leave", "Parents", "New parents get 12 weeks. Ask first.", "h", NOW)
 SIGNALS = Signals(3.0, 1.0, 6.0, 1.0, 0.0)
+READ_NOT = {name: value for name, value in asdict(SIGNALS).items() if value is not None}
 STATE_FROM = 0.72
 
 
 def judged(number: int, *, inside: float, written: bool, page: bool = True) -> JudgedAttempt:
     features = {"page": 1.0, "quantity": 0.0, "agrees": 1.0, "inside": inside, "length": 1.5, "sentence": 0.0}
-    return JudgedAttempt(f"a{number}", features, asdict(SIGNALS), written, page, 1.0, reads_whole=True)
+    return JudgedAttempt(f"a{number}", features, READ_NOT, written, page, 1.0, reads_whole=True)
 
 
 def overconfident(count: int, seed: int = 7) -> list[JudgedAttempt]:
@@ -104,10 +105,19 @@ def test_what_is_right_as_often_as_the_shipped_weights_say_stays_as_shipped() ->
 def test_one_that_stays_as_shipped_goes_with_the_other_one_that_was_fitted() -> None:
     answers = [replace(one, signals=None) for one in overconfident(60)]
     fit = fit_version(answers)
-    assert fit.page == load_weights()["page"]
+    assert fit.page == load_weights()["page_unread"]
     own = parse_version_confidence(json.loads(json.dumps(fit.dump(NOW))))
     assert own is not None
     assert (own.written, own.page) == (fit.written, fit.page)
+
+
+def test_where_a_reranker_read_what_was_found_its_signals_count_and_others_are_left_out() -> None:
+    read = READ_NOT | {"relevance": 2.0, "lead": 1.0}
+    answers = [replace(one, signals=read, page=False) for one in overconfident(60)]
+    fit = fit_version([*answers, *overconfident(30, seed=9)])
+    assert fit.figures["page_judged"] == 60
+    assert set(fit.page) == set(load_weights()["page"])
+    assert fit.page["bias"] < load_weights()["page"]["bias"]
 
 
 def test_a_few_answers_move_the_weights_little() -> None:

@@ -1,0 +1,131 @@
+"""What was found is read once more with the question, and ordered by that, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from core.records import Channel, Hit, Passage, Question, Span
+from core.sentences import pieces
+from model.answering.chain import Answering, AnswerRules, always_acquire
+from model.answering.chat_model import CannedChatModel
+from model.answering.confidence import compute_signals, rate_page
+from model.answering.learned_places import STRENGTH
+from model.answering.quoting import choose_quote
+from model.answering.reranking import IRRELEVANT, rerank_hits, score_nothing
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+ASKED = "How do I get out of the transit benefit?"
+ABOUT, ANSWER = "The transit benefit is paid monthly.", "You can cancel the subsidy in the portal."
+
+
+def hit(text: str, score: float, name: str = "transit") -> Hit:
+    passage = Passage(f"/{name}", name.title(), "Cancelling", text, "h", NOW)
+    return Hit(passage, score, 0.5, 1.0, tuple(Span(one.start, one.end, 0.4) for one in pieces(text)))
+
+
+NEAR = [hit(ABOUT, 5.0, "about"), hit(ANSWER, 4.0)]
+
+
+class Reading:
+    """Stands in for a reranker: finds the cancelling relevant, and keeps what it was given to read."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    async def __call__(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        self.texts += texts
+        return [6.0 if "cancel the subsidy" in text else -6.0 for text in texts]
+
+
+async def test_what_answers_comes_before_what_shares_the_words_and_keeps_its_score() -> None:
+    found = await rerank_hits(ASKED, NEAR, Reading(), 10)
+    assert [(one.score, one.relevance) for one in found] == [(4.0, 6.0), (5.0, -6.0)]
+
+
+async def test_a_far_better_score_stays_first() -> None:
+    found = await rerank_hits(ASKED, [hit(ABOUT, 15.0), hit(ANSWER, 4.0)], Reading(), 10)
+    assert [one.score for one in found] == [15.0, 4.0]
+
+
+async def test_a_place_that_reviewers_named_is_not_put_back() -> None:
+    named = replace(hit(ABOUT, 5.0 + STRENGTH, "about"), learned=STRENGTH)
+    found = await rerank_hits(ASKED, [named, hit(ANSWER, 6.0)], Reading(), 10)
+    assert [one.relevance for one in found] == [-6.0, 6.0]
+    little = replace(named, score=5.5, learned=0.5)
+    assert [one.relevance for one in await rerank_hits(ASKED, [little, NEAR[1]], Reading(), 10)] == [
+        6.0,
+        -6.0,
+    ]
+
+
+async def test_only_the_nearest_are_read() -> None:
+    reading = Reading()
+    found = await rerank_hits(ASKED, [*NEAR, hit("Parking is free.", 3.0)], reading, 2)
+    assert found[2].relevance is None
+    assert not any("Parking" in text for text in reading.texts)
+    assert await rerank_hits(ASKED, NEAR, reading, 0) == NEAR
+
+
+async def test_the_best_two_sentences_are_read_below_their_headings() -> None:
+    reading = Reading()
+    long = hit(f"It rains. {ABOUT} The transit benefit ends. {ANSWER} It snows.", 5.0)
+    await rerank_hits(ASKED, [long], reading, 1)
+    assert reading.texts == [
+        f"Transit\nCancelling\n{ABOUT}",
+        "Transit\nCancelling\nThe transit benefit ends.",
+    ]
+
+
+async def test_a_question_or_page_in_another_language_is_not_read() -> None:
+    reading = Reading()
+    assert await rerank_hits("Wie kündige ich den Zuschuss für die Fahrkarte?", NEAR, reading, 10) == NEAR
+    german = [hit("Der Zuschuss für die Fahrkarte wird nicht mit dem Gehalt gezahlt.", 5.0)]
+    assert await rerank_hits(ASKED, german, reading, 10) == german
+    assert reading.texts == []
+
+
+async def test_without_a_reranker_nothing_changes() -> None:
+    assert await rerank_hits(ASKED, NEAR, score_nothing, 10) == NEAR
+    assert await rerank_hits(ASKED, [], Reading(), 10) == []
+
+
+async def test_a_passage_with_nothing_to_quote_is_irrelevant() -> None:
+    [empty] = await rerank_hits(ASKED, [hit("", 5.0)], _read_more(), 10)
+    assert empty.relevance == IRRELEVANT
+
+
+def _read_more() -> Reading:
+    class Answers(Reading):
+        async def __call__(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+            return [*await super().__call__(question, texts), 0.0]
+
+    return Answers()
+
+
+async def test_the_chain_quotes_what_the_reranker_found_and_rates_it_by_that() -> None:
+    async def search(*_: object) -> Sequence[Hit]:
+        return NEAR
+
+    async def quoted(reranked: int) -> str:
+        rules = AnswerRules(reranked=reranked, decline_below=0.0, state_from=2.0)
+        bot = Answering(always_acquire(CannedChatModel([""]), "none"), search, rules)
+        bot.score_pairs = Reading()
+        asked = Question("q", ASKED, "someone", "conversation", Channel.LOCAL, datetime.now(UTC))
+        return (await bot.answer(asked)).text
+
+    assert await quoted(10) == ANSWER
+    assert await quoted(0) == ABOUT
+
+
+async def test_what_is_relevant_and_ahead_of_the_others_is_surer() -> None:
+    def likely(hits: Sequence[Hit]) -> float:
+        quote = choose_quote(ASKED, hits)
+        assert quote
+        return rate_page(compute_signals(ASKED, hits, quote))
+
+    read = await rerank_hits(ASKED, NEAR, Reading(), 10)
+    two = await rerank_hits(ASKED, [*NEAR, hit(ANSWER, 3.9, "other")], Reading(), 10)
+    [poor] = await rerank_hits(ASKED, [hit(ABOUT, 4.0)], Reading(), 10)
+    assert likely(read) > likely(two) > likely([poor])
