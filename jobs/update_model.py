@@ -117,8 +117,8 @@ class Plan:
 
     `comparing` says how candidates are compared; its dataset, candidate and live version are filled in.
     `build` makes the dataset, `train` and `compare` are those of `model/`, `fit` tells how sure a candidate
-    is. `promotion` of "manual" lets a
-    good candidate wait for a person; else it answers `canary_share` of the conversations, at 1 all of them.
+    is. `promotion` of "manual" lets a good candidate wait for a person; else it answers `canary_share` of the
+    conversations, at 1 all of them.
     `keep` retired versions stay on the disk. `publish` takes the steps, and sends a candidate that waits.
     """
 
