@@ -320,7 +320,7 @@ class Answering:
         joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
         ranked = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
-        hits = await self._rerank_hits(queries[at], ranked)
+        hits = await self._rerank_hits(crossed or question.text, ranked, queries[at])
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
@@ -375,10 +375,10 @@ class Answering:
             return list(hits)
         return rank_hits(query, kind, hits, self.head)
 
-    async def _rerank_hits(self, query: str, hits: Sequence[Hit]) -> list[Hit]:
+    async def _rerank_hits(self, text: str, hits: Sequence[Hit], query: str) -> list[Hit]:
         """Order the nearest hits anew by what a reranker reads in them; keep what is gone on with."""
         among = self._rules.reranked if self._rules.quotes else 0
-        reranked = await rerank_hits(query, hits, self.score_pairs, among)
+        reranked = await rerank_hits(text, hits, self.score_pairs, among, query)
         return reranked[: self._rules.passages] if self._rules.quotes else reranked
 
     def _is_near(self, found: SearchOutcome) -> bool:

@@ -35,17 +35,22 @@ async def score_nothing(_: str, __: Sequence[str]) -> Sequence[float]:
     return ()
 
 
-async def rerank_hits(query: str, hits: Sequence[Hit], score_pairs: ScorePairs, among: int) -> list[Hit]:
+async def rerank_hits(
+    question: str, hits: Sequence[Hit], score_pairs: ScorePairs, among: int, query: str = ""
+) -> list[Hit]:
     """Return the hits with the first so many read and ordered by that, too; the scores stay.
 
-    The reranker knows English: for a question or a page in another language nothing changes. Nor does it put
-    back a place that reviewers named: the nearer their question was, the less it counts there.
+    `query` is what was searched for, where that is more than the question: a follow-up with what it refers
+    to. It chooses the sentences, and the question alone is read with them: beside another one it is read as
+    if that were asked, too (LOG.md). The reranker knows English: for a question or a page in another language
+    nothing changes. Nor does it put back a place that reviewers named: the nearer their question was, the
+    less it counts there.
     """
     first = list(hits[:among])
-    if not first or not _is_english(query, first[0]):
+    if not first or not _is_english(question, first[0]):
         return list(hits)
-    texts = [_list_best_sentences(query, hit) for hit in first]
-    logits = await score_pairs(query, [text for some in texts for text in some])
+    texts = [_list_best_sentences(query or question, hit) for hit in first]
+    logits = await score_pairs(question, [text for some in texts for text in some])
     if not logits:
         return list(hits)
     left = iter(logits)

@@ -78,6 +78,18 @@ async def test_the_best_two_sentences_are_read_below_their_headings() -> None:
     ]
 
 
+async def test_a_follow_up_is_read_alone_with_the_sentences_for_all_that_was_searched_for() -> None:
+    asked: list[str] = []
+
+    async def score(question: str, texts: Sequence[str]) -> Sequence[float]:
+        asked.append(question)
+        return [float("phone" in text) for text in texts]
+
+    long = hit(f"{ABOUT} {ANSWER} It rains. The phone comes later.", 5.0)
+    [read] = await rerank_hits("and the phone?", [long], score, 10, "and the phone? Is my laptop ready?")
+    assert (asked, read.relevance) == (["and the phone?"], 1.0)
+
+
 async def test_a_question_or_page_in_another_language_is_not_read() -> None:
     reading = Reading()
     assert await rerank_hits("Wie kündige ich den Zuschuss für die Fahrkarte?", NEAR, reading, 10) == NEAR
