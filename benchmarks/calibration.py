@@ -43,14 +43,8 @@ from model.answering.confidence import (
     collect_read_features,
     collect_written_features,
 )
-from model.evaluation.question_sets import (
-    PageQuestion,
-    ask,
-    assign_fold,
-    calibrate,
-    is_right,
-    read_questions,
-)
+from model.evaluation.question_scores import ask, calibrate
+from model.evaluation.question_sets import PageQuestion, assign_fold, is_right, read_questions
 from model.registry.versions import find_version
 
 Numbers = NDArray[np.float64]

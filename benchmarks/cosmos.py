@@ -199,7 +199,7 @@ async def a_bot(config: CosmosConfig) -> AsyncGenerator[tuple[World, CosmosStore
             await thumb(world, 1, "dislike", "press 0")
             await world.settled()
             await press(world, await shown_in(world, CHANNEL["id"], "Please review"), "review.claim")
-            await world.parts.card_sync.do_errands()
+            await world.parts.card_sync.process_outbox()
             await world.settled()
             yield world, far
         await store.close()
@@ -220,18 +220,18 @@ async def run_flows(meter: Meter, world: World, store: CosmosStore) -> None:
     await meter.run(
         "a reviewer corrects", lambda: press(world, card, "review.correct", text="You get 18 weeks.")
     )
-    await meter.run("the card sync tells everybody", world.parts.card_sync.do_errands)
+    await meter.run("the card sync tells everybody", world.parts.card_sync.process_outbox)
     for number in range(10, 10 + QUEUE):
         await ask(world, number)
         await world.settled()
         await thumb(world, number, "dislike", f"press {number}")
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
     await meter.run(f"a page of the review queue ({QUEUE})", lambda: world.parts.desk.reviews(WAITING, QUEUE))
     await meter.run("export of a person (23 questions)", lambda: export_lines(store))
     await meter.run("a question is deleted by its asker", lambda: delete(world, 2))
-    await meter.run("idle: one look for open questions (every 30 s)", store.take_undelivered)
-    await meter.run("idle: one look for errands (every 10 s)", world.parts.card_sync.do_errands)
-    await meter.run("idle: one look for verified answers (every 10 s)", world.parts.card_sync.look_at_pages)
+    await meter.run("idle: one look at open questions (every 30 s)", store.take_undelivered)
+    await meter.run("idle: one look at the outbox (every 10 s)", world.parts.card_sync.process_outbox)
+    await meter.run("idle: one look at verified answers (every 10 s)", world.parts.card_sync.look_at_pages)
 
 
 async def ask(world: World, number: int, text: str = "") -> None:

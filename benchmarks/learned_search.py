@@ -215,7 +215,7 @@ async def _measure_fit(
 
     Learned from are the reviewed questions, and the same in other words.
     """
-    fixed, state_from = read_fixed(FIXED), AnswerRules().state_from
+    fixed, state_from = read_fixed(), AnswerRules().state_from
     fitted, made = learned
     for name, questions in (("as ruled", fitted), ("by chance", _shuffle(fitted))):
         _, reasons = fit_head(questions, fixed, state_from)
@@ -333,7 +333,7 @@ async def _write_fixed(bot: Bot, asked: QuestionSet) -> None:
         scores = [round(hit.score, 3) for hit in hits]
         rows.append({"scores": scores, "features": features.round(3).tolist(), "right": right})
     FIXED.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n", "utf-8")
-    first = sum(one.find_rank(list_weights(SHIPPED)) == 1 for one in read_fixed(FIXED))
+    first = sum(one.find_rank(list_weights(SHIPPED)) == 1 for one in read_fixed())
     print(f"{len(rows)} questions, {first} with their evidence first: {FIXED}")
 
 

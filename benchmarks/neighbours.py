@@ -44,9 +44,10 @@ from feedback.masking.screen import PersonalScreen
 from model.answering.chain import Answering, AnswerRules
 from model.answering.grounding import spans
 from model.answering.reading import CountTokens, FindNeighbours, fit_neighbours
-from model.evaluation.compare import Quotient, bootstrap_difference, compute_mcnemar
 from model.evaluation.metrics import percentile, sample_evenly
-from model.evaluation.question_sets import PageQuestion, QuestionOutcome, ask, is_right, read_questions
+from model.evaluation.question_scores import QuestionOutcome, ask
+from model.evaluation.question_sets import PageQuestion, is_right, read_questions
+from model.evaluation.statistics import Quotient, bootstrap_difference, compute_mcnemar
 from model.registry.loading import open_model
 from model.text.languages import FUNCTION_WORDS
 from model.text.prompt import Neighbour

@@ -4,9 +4,9 @@ Run as: python -m benchmarks.questions [SET ...] [--fold K/N [--rest]] [--limit 
 FOLDER]
 
 SET is `handbook`, `newcomers` or `xquad`; all three without one. Handbook and newcomers are asked over all
-pages together and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_sets.py says what
-each figure is); XQuAD's hundred questions are asked of their own article (model/evaluation/metrics.py). It
-prints tables in Markdown.
+pages together and measured as `askpage evaluate NAME.jsonl` does (model/evaluation/question_scores.py says
+what each figure is); XQuAD's hundred questions are asked of their own article (model/evaluation/metrics.py).
+It prints tables in Markdown.
 
 To choose a constant by cross-validation: choose it on `--fold K/N --rest`, the questions of the pages outside
 of fold K, and look at `--fold K/N` once, for each K from 1 to N. Pages are dealt to folds by a hash of their
@@ -25,13 +25,8 @@ from pathlib import Path
 from cli.measure import measure, measure_questions
 from core.settings import Settings
 from model.evaluation.metrics import read_squad, sample_evenly
-from model.evaluation.question_sets import (
-    Calibration,
-    PageQuestion,
-    QuestionScores,
-    assign_fold,
-    read_questions,
-)
+from model.evaluation.question_scores import Calibration, QuestionScores
+from model.evaluation.question_sets import PageQuestion, assign_fold, read_questions
 
 NEWCOMERS = Path(__file__).with_name("newcomers.jsonl")
 DOCS = Path(__file__).resolve().parent.parent / "docs"

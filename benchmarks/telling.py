@@ -50,8 +50,8 @@ from core.settings import Settings
 from exporters import Exporting, To
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
-from model.evaluation.compare import Interval, bootstrap_percentile_difference
 from model.evaluation.metrics import percentile
+from model.evaluation.statistics import Interval, bootstrap_percentile_difference
 from model.registry.importing import import_base
 from model.registry.loading import CANNED, quote_first_sentence
 from tests.builders.serving import served

@@ -48,8 +48,7 @@ from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
 from model.registry.remote_models import ServerChoice
 from model.registry.search_heads import forget_head_answers, read_live_head
-from model.registry.version_confidence import forget_confidence
-from model.registry.versions import list_versions
+from model.registry.versions import forget_confidence, list_versions
 from model.training.launch import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
@@ -432,7 +431,7 @@ def make_dependencies(
 async def open_services(settings: Settings, store: Store, holder: str = "") -> AsyncGenerator[JobServices]:
     """Open the pages, and wire feedback and review over them.
 
-    `holder` names this process among those that do errands.
+    `holder` names this process among those that work off the outbox.
     """
     async with AsyncExitStack() as closing:
         shelf = await closing.enter_async_context(open_pages(settings))

@@ -14,9 +14,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from core.translation import mark, say
+
 REVIEW, RATE, PRIVACY, EXPORT, MODEL, GAP = "review", "rate", "privacy", "export", "model", "gap"
+NOT_SENT_HERE = mark("This card was not sent to this conversation. Nothing was changed.")
 _DIGITS = 32
 _MOST_CHARACTERS = 4_000
+
+
+class BadAction(ValueError):
+    """A card action that no card of ours sends; the message is a sentence for whoever did."""
+
+
+def no_such_action() -> BadAction:
+    """Return what is raised for an action that is none of the card's."""
+    return BadAction(say("This card has no such action."))
 
 
 class CardSigner:
@@ -36,6 +48,11 @@ class CardSigner:
         given = seal.encode("utf-8", "surrogatepass")
         made = [_seal(key, purpose, answer_id, conversation).encode() for key in self._keys]
         return any(hmac.compare_digest(one, given) for one in made)
+
+    def check(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> None:
+        """Refuse a press whose seal does not fit. Raises BadAction."""
+        if not self.fits(seal, purpose, answer_id, conversation):
+            raise BadAction(say(NOT_SENT_HERE))
 
     def seal_data(self, purpose: str, place: str, data: object) -> str:
         """Return a token that carries JSON, for a link; `place` is where alone it counts."""

@@ -32,14 +32,8 @@ from core.settings import Settings
 from feedback.metrics.report import Report, report
 from feedback.reviews.repository import ReviewRepository
 from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad, sample_evenly
-from model.evaluation.question_sets import (
-    Calibration,
-    PageQuestion,
-    QuestionOutcome,
-    QuestionScores,
-    ask_each,
-    read_questions,
-)
+from model.evaluation.question_scores import Calibration, QuestionOutcome, QuestionScores, ask_each
+from model.evaluation.question_sets import PageQuestion, read_questions
 from pages.index.base import Indexes
 from pages.library import MANY_GONE
 

@@ -135,13 +135,22 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSpan:
+    """A sentence of a passage, `text[start:end]`, and the logit that it is relevant to a question."""
+
+    start: int
+    end: int
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that a search found; `score` is what it was ranked by (higher is nearer, not a probability).
 
     `similarity` is the cosine of the question's and the passage's embeddings, -1 to 1; `words` its BM25 score
     (0: it has none of the question's words); `spans` its sentences in their order. `learned` is the part of
-    `score` that comes from what reviewers ruled on questions like this one. `relevance` is the logit, of a
-    reranker that read both, that its best sentence answers the question; None: nobody read it.
+    `score` that comes from what reviewers ruled on questions like this one. `read` has the sentences that a
+    reranker read with the question, and what it made of them.
     """
 
     passage: Passage
@@ -150,7 +159,12 @@ class Hit:
     words: float = 0.0
     spans: tuple[Span, ...] = ()
     learned: float = 0.0
-    relevance: float | None = None
+    read: tuple[ReadSpan, ...] = ()
+
+    @property
+    def relevance(self) -> float | None:
+        """The logit that the best of its sentences is relevant to the question; None: nobody read one."""
+        return max((one.relevance for one in self.read), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 FOLDER/scores/N.WHAT.jsonl   a line for each question of one set after round N; 0 is before the first
 
 Asked is the answerer without its dialog, so nothing is kept of these questions, and nothing learns from them.
-The shares are those of model/evaluation/question_sets.py, and beside them:
+The shares are those of model/evaluation/question_scores.py, and beside them:
 
 - *answered*: not declined ÷ answerable. *verified*: given as a reviewer's word ÷ all. *offered*: with at
   least one ruling on a similar question below the answer ÷ all.
@@ -37,9 +37,10 @@ from core.records import Answer, AnswerKind, Question, VerifiedAnswer
 from demo.handbook import HandbookPlan, Paraphrases
 from demo.handbook_rounds import HandbookStage, is_from, make_measuring_question, name_answer
 from feedback.metrics.statistics import wilson
-from model.evaluation.compare import Quotient, bootstrap_difference, compute_mcnemar
 from model.evaluation.metrics import FIRST, measure_recall, percentile
-from model.evaluation.question_sets import PageQuestion, QuestionOutcome, ask
+from model.evaluation.question_scores import QuestionOutcome, ask
+from model.evaluation.question_sets import PageQuestion
+from model.evaluation.statistics import Quotient, bootstrap_difference, compute_mcnemar
 
 Tell = Callable[[int], None]
 
@@ -64,7 +65,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Listening:
-    """An answerer as `model.evaluation.question_sets` asks it."""
+    """An answerer as `model.evaluation.question_scores` asks it."""
 
     answerer: Answerer
 
@@ -229,7 +230,7 @@ def compute_lag(lags: Sequence[float | None]) -> dict[str, float | int | None]:
 def compare(before: Sequence[Measured], after: Sequence[Measured]) -> dict[str, Mapping[str, Any]]:
     """Return how a set's figures differ from before the first round, question by question.
 
-    `low` and `high` bound the difference (paired bootstrap), `p` is McNemar's (model/evaluation/compare.py).
+    `low` and `high` bound the difference, `p` is McNemar's (model/evaluation/statistics.py).
     """
     sides: dict[str, Callable[[Measured], bool]] = {
         "right": lambda one: one.right,

@@ -109,7 +109,7 @@ async def fit_search(store: Store, pages: OpenPages, plan: SearchPlan, tell: OnP
     async with pages() as shelf:
         ruled = await read_ruled(desk, allowed, shelf)
         questions = await ask_again(ruled, shelf, tell)
-    head, reasons = await asyncio.to_thread(fit_head, questions, read_fixed(FIXED), plan.state_from)
+    head, reasons = await asyncio.to_thread(fit_head, questions, read_fixed(), plan.state_from)
     name = ""
     if head is not None:
         name = promote_head(plan.folder, head, datetime.now(UTC))
@@ -214,9 +214,9 @@ async def _is_changed(store: Store, answers: Sequence[str], excluded: Set[str]) 
     return False
 
 
-def read_fixed(path: Path) -> list[RankingCase]:
+def read_fixed() -> list[RankingCase]:
     """Return the fixed questions as `benchmarks/learned_search.py` wrote them."""
     return [
         RankingCase(np.array(one["scores"]), np.array(one["features"]), tuple(one["right"]))
-        for one in json.loads(path.read_text("utf-8"))
+        for one in json.loads(FIXED.read_text("utf-8"))
     ]

@@ -68,7 +68,7 @@ class JobContext:
     def services(self, holder: str = "") -> AbstractAsyncContextManager[JobServices]:
         """Open feedback and review as the bot has them.
 
-        `holder` names this process among those that do errands.
+        `holder` names this process among those that work off the outbox.
         """
         from bot.bootstrap import open_services  # noqa: PLC0415
 

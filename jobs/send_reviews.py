@@ -3,11 +3,12 @@
 Run as: askpage jobs run send_reviews
 
 A bot posts the cards of its reviews at once. What it could not (it was killed, the channel refused) waits as
-an errand for any bot; this job finds also those whose errand is gone, and brings a card that somebody claimed
-and left to the end of its conversation again. So many a run, that a long queue does not flood a channel.
+an entry in the outbox for any bot; this job finds also those whose entry is gone, and brings a card that
+somebody claimed and left to the end of its conversation again. So many a run, that a long queue does not
+flood a channel.
 
-A review's errand is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from
-here (the local page, whose server is another process) or a channel does not take it, the errand stays for a
+A review's entry is taken meanwhile, so that no bot posts the same card. Where a place cannot be reached from
+here (the local page, whose server is another process) or a channel does not take it, the entry stays for a
 bot.
 """
 
@@ -62,7 +63,7 @@ async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
         except Refused as gone:
             log.info("no card is sent: %s", gone)
             return False
-    taken = await parts.desk.take_errand(answer_id)
+    taken = await parts.desk.claim_outbox_entry(answer_id)
     if taken is None:
         return False
     version, was_left = taken
@@ -71,8 +72,8 @@ async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
     except (Undeliverable, OSError) as error:
         log.warning("a review is not shown everywhere yet: %s", error)
         done = False
-    if was_left or not done or not await parts.desk.end_errand(answer_id, version):
-        await parts.desk.free_errand(answer_id, datetime.now(UTC))  # there is more to it than cards
+    if was_left or not done or not await parts.desk.complete_outbox_entry(answer_id, version):
+        await parts.desk.release_outbox_entry(answer_id, datetime.now(UTC))  # there is more to it than cards
     return done
 
 

@@ -59,22 +59,17 @@ from jobs.version_confidence import fit_confidence, fit_forgotten, make_fitting
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, GateCriteria, GateResult, index_by_name
 from model.registry.loading import open_model
+from model.registry.rollout import Publish, promote, prune_versions, publish_nowhere, retire, start_canary
 from model.registry.sync import catch_up, publish_to
 from model.registry.versions import (
     ModelVersion,
-    Publish,
     VersionError,
     VersionStatus,
     find_live_version,
     list_versions,
-    promote,
-    prune_versions,
-    publish_nowhere,
     read_rollout,
     read_version,
     record_scores,
-    retire,
-    start_canary,
 )
 from model.text import prompt
 from model.text.question import is_follow_up

@@ -36,8 +36,14 @@ from model.evaluation.version_fit import (
     read_validation,
 )
 from model.onnx_infer import EngineError, PromptTooLong
-from model.registry.version_confidence import forget_confidence, record_confidence
-from model.registry.versions import ModelVersion, VersionError, find_version, read_rollout
+from model.registry.versions import (
+    ModelVersion,
+    VersionError,
+    find_version,
+    forget_confidence,
+    read_rollout,
+    record_confidence,
+)
 from model.training.dataset import ExamplesInvalid, read_dataset
 from pages.index.base import IndexUnavailable
 

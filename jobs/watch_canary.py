@@ -23,17 +23,9 @@ from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, CanaryWatch, Choice, ModelBoard, ModelNotice
 from jobs.registry import JobContext, Result, Store
 from model.evaluation.canary import CanaryFinding, CanaryRules, CanaryStats, Step, judge_canary
+from model.registry.rollout import Publish, promote, publish_nowhere, roll_back
 from model.registry.sync import catch_up
-from model.registry.versions import (
-    NotPossible,
-    Publish,
-    RolloutState,
-    VersionStatus,
-    promote,
-    publish_nowhere,
-    read_rollout,
-    roll_back,
-)
+from model.registry.versions import NotPossible, RolloutState, VersionStatus, read_rollout
 
 log = logging.getLogger(__name__)
 

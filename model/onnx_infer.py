@@ -29,17 +29,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import onnxruntime_genai as og
-
 from core import telemetry
 from model.inference.constrained import OutputConstraint, find_stretches
-from model.inference.gpu import find_gpus, has_card, has_device
+from model.inference.gpu import has_device, is_built_for_cuda
 from model.inference.process import EngineProcess, EngineStats, Message, Tally, Usage
 from model.inference.tokenizer import ChatText, Decoder
-
-# pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
-# pyright: reportUnknownArgumentType=false
-# (onnxruntime_genai has no type stubs)
 
 
 class EngineError(Exception):
@@ -348,41 +342,10 @@ def resolve(options: EngineOptions) -> EngineOptions:
     """Return options with `auto` and 0 replaced by what this machine has. Raises EngineFailed."""
     device = options.device
     if device == "auto":
-        device = "cuda" if cuda_available() else "cpu"
-    elif device == "cuda" and not og.is_cuda_available():
+        device = "cuda" if is_built_for_cuda() and has_device() else "cpu"
+    elif device == "cuda" and not is_built_for_cuda():
         raise EngineFailed("the device cuda needs the wheel onnxruntime-genai-cuda: install askpage[gpu]")
     return replace(options, device=device, threads=options.threads or len(os.sched_getaffinity(0)))
-
-
-def cuda_available() -> bool:
-    """Tell whether the CUDA build of onnxruntime-genai is installed and there is a GPU to run on."""
-    return bool(og.is_cuda_available()) and has_device()
-
-
-def explain_unused_gpu(wanted: str, *, built_for_cuda: bool, has_driver: bool, named: str = "") -> str:
-    """Return a sentence on a GPU that is there while the processor computes, and on what would use it.
-
-    `wanted` is the setting `device`; `has_driver` is whether a driver shows the GPU to this process, and
-    `named` what it calls it.
-    """
-    gpu = f"this machine's GPU ({named})" if named else "this machine's NVIDIA GPU"
-    why = f"The model runs on the processor, and {gpu} is not used"
-    if not has_driver:
-        return f"{why}: no driver shows it here. Install NVIDIA's driver; a container needs `--gpus all`."
-    if not built_for_cuda:
-        return f"{why}: the packages for CUDA are missing. `make run RUNTIME=gpu` installs them."
-    if wanted == "cpu":
-        return f"{why}, because the setting device is cpu."
-    return ""
-
-
-def find_unused_gpu(options: EngineOptions) -> str:
-    """Return that sentence for this machine; "" where it has no GPU, or uses it."""
-    if not has_device() and not has_card():
-        return ""
-    named = next((gpu.name for gpu in find_gpus() if gpu.name), "")
-    built = bool(og.is_cuda_available())
-    return explain_unused_gpu(options.device, built_for_cuda=built, has_driver=has_device(), named=named)
 
 
 def _tell(request: _Request, usage: Usage, now: float) -> None:

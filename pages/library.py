@@ -27,8 +27,9 @@ from core.readers import current_audience
 from core.records import Hit, Page, Passage, Section
 from core.translation import get_language_tag
 from pages.fetch import ssrf
-from pages.fetch.client import Fetcher, refuse_as_private
+from pages.fetch.client import Fetcher
 from pages.fetch.page_reader import is_read_by, name_recipe, read_page, refuse_route, speaks_several
+from pages.fetch.response import refuse_as_private
 from pages.fetched import (
     AddressRefused,
     Fetched,
@@ -51,8 +52,8 @@ from pages.sources import (
     count_pages,
     read_source,
 )
-from pages.sources.authors import find_author
 from pages.sources.ledger import drop_ledger
+from pages.sources.registry import find_author
 from pages.sources.words import show_source
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ MOST_PASTED = 500
 MOST_TITLE = 300
 """Characters."""
 _MOST_MOVED = 1000
+_FRESH = timedelta(minutes=5)
+"""So long a fetched page is not asked for again."""
 _LANGUAGE = "#:language="
 """Between the address of a pasted page and the language in which it was asked for."""
 MANY_GONE = (
@@ -167,18 +170,13 @@ class Library:
         fetcher: Fetcher,
         *,
         public_url: str = "",
-        max_age_s: float = 300.0,
         access: SourceAccess | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`public_url` is where people reach the bot's own pages; a fetched page is fresh for `max_age_s`.
-
-        `access` is what sources behind a sign-in need.
-        """
+        """`public_url` is where people reach our own pages, `access` what sources behind a sign-in need."""
         self._index = index
         self._fetcher = fetcher
         self._public_url = public_url.rstrip("/")
-        self._max_age = timedelta(seconds=max_age_s)
         self._access = access
         self._now = now
         self._fetching: dict[tuple[str, str], asyncio.Task[Page]] = {}
@@ -400,7 +398,7 @@ class Library:
 
     def _is_fresh(self, known: Page, source: str | None) -> bool:
         """Tell whether a page was read a short while ago, a pasted one in the language of whoever asks."""
-        if self._now() - known.fetched_at >= self._max_age:
+        if self._now() - known.fetched_at >= _FRESH:
             return False
         return source is not None or is_read_by(known.etag, name_recipe(self._fetcher, get_language_tag()))
 

@@ -18,15 +18,8 @@ import pytest
 from bot.bootstrap import open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
 from core.settings import Settings
-from model.evaluation.question_sets import (
-    KINDS,
-    PageQuestion,
-    QuestionOutcome,
-    QuestionScores,
-    ask_each,
-    read_questions,
-    score,
-)
+from model.evaluation.question_scores import QuestionOutcome, QuestionScores, ask_each, score
+from model.evaluation.question_sets import KINDS, PageQuestion, read_questions
 from tests.needs import ROOT
 
 pytest_plugins = ["tests.builders.model_folders"]

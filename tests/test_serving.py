@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from feedback.store.sqlite import SqliteStore
-from model.registry.versions import MANIFEST, find_live_version, promote, roll_back, write_version
+from model.registry.rollout import promote, roll_back
+from model.registry.versions import MANIFEST, find_live_version, write_version
 from tests.browser.chat import a_browser
 from tests.conftest import ROOT, need
 from tests.processes.serving import CANNED, QUESTION, Served, ask, serving

@@ -19,16 +19,9 @@ from bot.page_passes import Visitor
 from bot.web.admin.deeds import Deed
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import Choice
+from model.registry.rollout import promote, roll_back
 from model.registry.sync import publish_to
-from model.registry.versions import (
-    RolloutState,
-    VersionError,
-    VersionStatus,
-    list_versions,
-    promote,
-    read_rollout,
-    roll_back,
-)
+from model.registry.versions import RolloutState, VersionError, VersionStatus, list_versions, read_rollout
 
 Json = dict[str, Any]
 NOT_NOW = "{name} is {status} by now, which does not allow that. Nothing was changed."

@@ -1,8 +1,8 @@
 """Outbox worker: brings reviewers' cards, the asker's message and notices in line with a review.
 
-It takes the outbox's entries ("errands" of the desk), one answer at a time, and compares what is on screen
-with what should be. So it may be killed at any moment, and a second run changes nothing. What a channel does
-not take stays for the next round. It also finds verified answers whose page has changed.
+It takes the outbox's entries (`feedback/reviews/repository.py`), one answer at a time, and compares what is
+on screen with what should be. So it may be killed at any moment, and a second run changes nothing. What a
+channel does not take stays for the next round. It also finds verified answers whose page has changed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from feedback.store.base import FeedbackStore, StoreError
 
 log = logging.getLogger(__name__)
 
-ERRANDS = 50
+ENTRIES = 50
 STAYS = timedelta(days=1)
 """So long after a ruling its card is where people still look, and shows in its own place what changes."""
 
@@ -154,7 +154,7 @@ class CardSync:
         return self._view.audiences
 
     def add_handler(self, prefix: str, handle: Callable[[str], Awaitable[None]]) -> None:
-        """Let `handle` do the errands with this prefix; it gets the rest of the name and raises OSError."""
+        """Let `handle` process entries with this prefix; it gets the rest of the name and raises OSError."""
         self._handlers[prefix] = handle
 
     async def fill_destination(self) -> None:
@@ -163,7 +163,7 @@ class CardSync:
             await fill()
 
     async def run(self, interval_s: float) -> None:
-        """Do errands as they come, and look at the verified answers' pages every `interval_s`."""
+        """Process the outbox as it fills, and look at the verified answers' pages every `interval_s`."""
         loop = asyncio.get_running_loop()
         next_look = loop.time()
         while True:
@@ -172,7 +172,7 @@ class CardSync:
                 if loop.time() >= next_look:
                     next_look = loop.time() + interval_s
                     await self.look_at_pages()
-                await self.do_errands()
+                await self.process_outbox()
                 await self.take_back_left()
             except StoreError as error:
                 log.warning("reviews wait: %s", error)
@@ -183,24 +183,24 @@ class CardSync:
                 async with asyncio.timeout(max(0.0, next_look - loop.time())):
                     await self._news.wait()
 
-    async def do_errands(self) -> None:
+    async def process_outbox(self) -> None:
         """Sync the answers whose reviews have changed; what fails goes to the end, for a later round."""
-        found = await self._desk.take_errands(ERRANDS)
+        found = await self._desk.claim_outbox_entries(ENTRIES)
         done = 0
         for answer_id, version in found:
             try:
                 with telemetry.span("follow_up"):
-                    await self._do_errand(answer_id)
+                    await self._process_entry(answer_id)
             except OSError as error:
                 log.warning("a review is not shown everywhere yet: %s", error)
-                await self._desk.free_errand(answer_id, datetime.now(UTC))
+                await self._desk.release_outbox_entry(answer_id, datetime.now(UTC))
             else:
-                ended = await self._desk.end_errand(answer_id, version)
+                ended = await self._desk.complete_outbox_entry(answer_id, version)
                 if not ended:  # there is more to do by now
-                    await self._desk.free_errand(answer_id, datetime.now(UTC))
+                    await self._desk.release_outbox_entry(answer_id, datetime.now(UTC))
                     self._news.set()
                 done += ended
-        if done and len(found) == ERRANDS:  # there may be more
+        if done and len(found) == ENTRIES:  # there may be more
             self._news.set()
 
     async def look_at_pages(self) -> None:
@@ -219,7 +219,7 @@ class CardSync:
 
     async def take_back_left(self) -> None:
         """Delete cards whose answers or readers are gone; what fails goes to the end, for a later round."""
-        for shown in await self._desk.list_left_cards(ERRANDS):
+        for shown in await self._desk.list_left_cards(ENTRIES):
             reference = Reference.load(shown.reference)
             try:
                 if reference is not None:
@@ -303,7 +303,7 @@ class CardSync:
         await run_all(steps)
         return reached
 
-    async def _do_errand(self, name: str) -> None:
+    async def _process_entry(self, name: str) -> None:
         for prefix, handle in self._handlers.items():
             if name.startswith(prefix):
                 await handle(name.removeprefix(prefix))

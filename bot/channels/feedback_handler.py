@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 
-from bot.card_tokens import RATE
+from bot.card_tokens import RATE, BadAction, no_such_action
 from bot.cards.answer import MAX_COMMENT, STARS
 from bot.channels.answer_message import AnswerView, compose_thanks
-from bot.channels.incoming import BadAction, CardAction, Incoming
+from bot.channels.incoming import CardAction, Incoming
 from bot.channels.message import InvokeReply, saying, showing
 from bot.dialogs.rate import Rating, Said, Word, parse_spoken_at, unbound
 from core.records import Answer, Feedback, FeedbackKind
@@ -192,7 +192,7 @@ def _words(action: CardAction) -> list[Word]:
         case "rate.thumb" if (thumb := action.thumb_input()) is not None:
             return [Word(FeedbackKind.THUMB, thumb.value, thumb.comment, thumb.reasons)]
         case _:
-            raise BadAction(say("This card has no such action."))
+            raise no_such_action()
 
 
 def _is_about(answer: Answer, feedback: Feedback) -> bool:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
 
-from bot.cards.elements import Card
+from bot.card_tokens import BadAction
 from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import Offers, Reply, StreamPace, Undeliverable, nothing_more
@@ -25,13 +25,14 @@ from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
 from bot.channels.files.sent_files import SentFiles, name_address
 from bot.channels.files.words import sort_files
-from bot.channels.incoming import BadAction, CardAction, Incoming, Reference, SentFile, parse_activity
+from bot.channels.incoming import CardAction, Incoming, Reference, SentFile, parse_activity
 from bot.channels.message import (
     MESSAGE_TYPE,
     NOT_IMPLEMENTED,
     OK,
     Connector,
     InvokeReply,
+    Message,
     OpensChats,
     bad_action,
     card_message,
@@ -179,9 +180,7 @@ class ActivityHandler:
         incoming = parse_activity(activity)
         if incoming.is_bots:
             return None
-        await self._handlers.recognise(incoming.sender)
-        incoming = self._recall_language(incoming)
-        set_language(incoming.language)
+        incoming = await self._recognise(incoming)
         match incoming.kind:
             case "message":
                 await self._message(incoming, connector)
@@ -200,11 +199,18 @@ class ActivityHandler:
                 log.debug("an activity of type %s is not for us", kind[:40])
         return None
 
-    def _recall_language(self, incoming: Incoming) -> Incoming:
-        """Fill in the language of who acted where this activity does not tell it; reactions never do."""
+    async def press(self, incoming: Incoming, action: CardAction) -> InvokeReply:
+        """Do what a button says, for a channel that has read the press itself. Raises StoreUnavailable."""
+        return await self._handle_action(await self._recognise(incoming), action)
+
+    async def _recognise(self, incoming: Incoming) -> Incoming:
+        """Note who acted, and speak their language, which not all activities tell; reactions never do."""
+        await self._handlers.recognise(incoming.sender)
         if incoming.language and incoming.sender:
             self._languages[incoming.sender] = incoming.language
-        return replace(incoming, language=incoming.language or self._languages.get(incoming.sender, ""))
+        language = incoming.language or self._languages.get(incoming.sender, "")
+        set_language(language)
+        return replace(incoming, language=language)
 
     async def ask_alone(self, incoming: Incoming, text: str, connector: Connector) -> bool:
         """Ask something for a person in their own chat with the bot; False where there is no way to it.
@@ -265,7 +271,8 @@ class ActivityHandler:
             await self._handle_files(incoming, connector)
         elif not incoming.text or incoming.text.lower().strip(" .!¡。！") in HELP_WORDS:
             reviews = await self._handlers.reviews.may_review(incoming)
-            self._show(help_card(self._config.examples, reviews=reviews), incoming, connector)
+            card = help_card(self._config.examples, reviews=reviews)
+            self._show(card_message(card), incoming, connector)
         elif not await self._handle_command(incoming, connector):
             await self._ask(incoming, connector, incoming.question_id, replaces="")
 
@@ -422,8 +429,8 @@ class ActivityHandler:
                 log.info("a card was submitted that nobody here knows")
                 return
             reply = await self._handle_action(incoming, action)
-            if reply.card is not None and (action.verb.startswith("privacy.") or reply.refused):
-                self._show(reply.card, incoming, connector)
+            if reply.message is not None and (action.verb.startswith("privacy.") or reply.refused):
+                self._show(reply.message, incoming, connector)
                 return
             is_said = reply.content.get("type") == MESSAGE_TYPE
             said = str(reply.content["value"]) if is_said else say("Thank you, it is kept.")
@@ -449,11 +456,11 @@ class ActivityHandler:
         greeting = Greeting(self._handlers.privacy.privacy, person)
         new = await greeting.is_due()
         card = help_card(self._config.examples, welcome=True, brief=brief() if new else ())
-        self._show(card, incoming, connector, greeting.mark_greeted if new else None)
+        self._show(card_message(card), incoming, connector, greeting.mark_greeted if new else None)
 
     def _show(
         self,
-        card: Card,
+        card: Message,
         incoming: Incoming,
         connector: Connector,
         shown: Callable[[], Awaitable[None]] | None = None,
@@ -474,11 +481,11 @@ async def _say(sentence: str, incoming: Incoming, connector: Connector) -> None:
         log.warning("a sentence was not delivered: %s", error)
 
 
-async def _send_card(reference: Reference, connector: Connector, card: Card) -> bool:
+async def _send_card(reference: Reference, connector: Connector, card: Message) -> bool:
     """Send a card that answers no question; a failure is logged, and False."""
     unasked = replace(reference, activity_id="")
     try:
-        await connector.send(unasked, card_message(card))
+        await connector.send(unasked, card)
     except (Undeliverable, OSError) as error:
         log.warning("a card was not delivered: %s", error)
         return False

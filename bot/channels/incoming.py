@@ -14,10 +14,11 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
+from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.card_tokens import parse_home_id
+from bot.card_tokens import BadAction, no_such_action, parse_home_id
 from bot.cards.answer import MAX_COMMENT
 from bot.cards.dates import find_zone
 from bot.channels.links import split_page
@@ -42,6 +43,7 @@ MOST_FILES = 10
 MAX_REASON_CHARACTERS = 40
 MAX_REASONS = 10
 MAX_REACTION_CHARACTERS = 80
+MAX_NAME = 80
 
 _AT_TAG = re.compile(r"</?at\b[^>]*>", re.IGNORECASE)
 
@@ -54,10 +56,6 @@ class MalformedError(ValueError):
         self.status = status
 
 
-class BadAction(ValueError):
-    """A card action that no card of ours sends; the message is a sentence for whoever did."""
-
-
 def to_text(value: object) -> str:
     """Return the value where it is text, less what no store takes: control characters and half surrogates."""
     if not isinstance(value, str):
@@ -68,6 +66,14 @@ def to_text(value: object) -> str:
 def to_object(value: object) -> Json:
     """Return the value where it is an object, otherwise an empty one."""
     return cast("Json", value) if isinstance(value, dict) else {}
+
+
+def parse_object(value: object) -> Json:
+    """Return the object that a text is as JSON, an empty one for anything else."""
+    try:
+        return to_object(json.loads(value)) if isinstance(value, str) else {}
+    except (ValueError, RecursionError):
+        return {}
 
 
 def to_objects(value: object) -> list[Json]:
@@ -349,6 +355,16 @@ class Incoming:
         return f"{self.conversation['channelId']}:{self.conversation_id}:{self.id}"
 
     @property
+    def press_id(self) -> str:
+        """The id of a press: the same one twice is one. Where its channel gives none, each is new."""
+        return self.question_id if self.id else uuid4().hex
+
+    @property
+    def name_of_sender(self) -> str:
+        """What who did it is called, "" where the channel does not tell."""
+        return str(self.user["name"])[:MAX_NAME]
+
+    @property
     def reference(self) -> Reference:
         """Where an answer to this goes. Only ids are kept of the person."""
         message_id = "" if self.unseen else self.id
@@ -382,12 +398,12 @@ class Incoming:
     def card_action(self) -> CardAction:
         """The value of `adaptiveCard/action` (Action.Execute). Raises BadAction."""
         action = to_object(self.value.get("action"))
-        return parse_action(action.get("verb"), to_object(action.get("data")))
+        return parse_action(to_object(action.get("data")) | {"verb": action.get("verb")})
 
     @property
     def submitted_action(self) -> CardAction | None:
         """The value of a message, which an older client sends for the same button; None where it is none."""
-        return parse_action(self.value["verb"], self.value) if "verb" in self.value else None
+        return parse_action(self.value) if "verb" in self.value else None
 
     @property
     def thumb(self) -> Thumb | None:
@@ -521,13 +537,14 @@ def find_place(incoming: Incoming, person: str) -> str:
     return place_of_reviewer(person) if incoming.personal else parse_home_id(incoming.conversation)
 
 
-def parse_action(verb: object, data: Json) -> CardAction:
+def parse_action(data: Json) -> CardAction:
     """Read a button of one of our cards. Raises BadAction."""
-    answer_id, seal, round_ = data.get("answer_id"), data.get("seal"), data.get("round", -1)
+    verb, answer_id, seal = (data.get(name) for name in ("verb", "answer_id", "seal"))
+    round_ = data.get("round", -1)
     if not isinstance(verb, str) or not isinstance(answer_id, str) or not isinstance(seal, str):
-        raise BadAction(say("This card has no such action."))
+        raise no_such_action()
     if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(seal) > MAX_ID_CHARACTERS:
-        raise BadAction(say("This card has no such action."))
+        raise no_such_action()
     inputs = {name: to_text(given) if isinstance(given, str) else given for name, given in data.items()}
     return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, inputs)
 
@@ -537,11 +554,7 @@ def _parse_form(feedback: object) -> Json:
     if form := to_object(feedback):
         return form
     text = to_text(feedback).strip()
-    try:
-        form = to_object(json.loads(text)) if text.startswith("{") else {}
-    except (ValueError, RecursionError):
-        form = {}
-    return form or {"feedbackText": text}
+    return parse_object(text) or {"feedbackText": text}
 
 
 def _fill_in(reaction: str, form: Json) -> Thumb:

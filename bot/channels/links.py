@@ -38,6 +38,8 @@ _CLOSED = re.compile(r"""\s{0,9}(?:"[^"\n]{0,300}"|'[^'\n]{0,300}')?\)""")
 """The end of a link in Markdown, which may have a text for the pointer."""
 _WORDS = re.compile(r"\w")
 _MOST_WRAPPERS = 4
+MOST_ADDRESSES = 5
+"""Of one text."""
 
 
 def split_page(text: str) -> tuple[str, str | None]:
@@ -82,14 +84,14 @@ def _drop_stops(url: str) -> str:
     return url[:end]
 
 
-def list_addresses(text: str, most: int = 5) -> list[str]:
+def list_addresses(text: str) -> list[str]:
     """Return the first web addresses in a text, unwrapped, each once; HTML's own are among them.
 
     >>> list_addresses('<a href="https://example.org/a">a</a> and https://example.org/b.')
     ['https://example.org/a', 'https://example.org/b']
     """
     found: dict[str, None] = {}
-    while (place := find_address(text)) is not None and len(found) < most:
+    while (place := find_address(text)) is not None and len(found) < MOST_ADDRESSES:
         found[unwrap_link(text[place[0] : place[1]])] = None
         text = text[place[1] :]
     return list(found)

@@ -169,22 +169,22 @@ class InvokeReply:
     """The HTTP status and the JSON body of an answer to an invoke. Teams retries on an empty body.
 
     `said` is the sentence of a card that takes another one's place, for channels where only one person is to
-    see it. `refused`: nothing was done. `card` takes the place of the one that was pressed: where there is
-    one, it is the body, drawn only where a channel asks for it.
+    see it. `refused`: nothing was done. `message` has the card that takes the place of the one that was
+    pressed: where there is one, it is the body, drawn only where a channel asks for it.
     """
 
     status: int
     content: dict[str, Any] = field(default_factory=dict[str, Any])
     said: str = ""
     refused: bool = False
-    card: Card | None = None
+    message: Message | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         """What Teams and the chat page get."""
-        if self.card is None:
+        if self.message is None or self.message.card is None:
             return self.content
-        return {"statusCode": 200, "type": CARD_TYPE, "value": render_card(self.card)}
+        return {"statusCode": 200, "type": CARD_TYPE, "value": render_card(self.message.card)}
 
 
 OK = InvokeReply(200)
@@ -199,7 +199,7 @@ def saying(sentence: str, *, refused: bool = False) -> InvokeReply:
 
 def showing(card: Card, said: str = "") -> InvokeReply:
     """Answer a card action with the card that takes its place."""
-    return InvokeReply(200, said=said, card=card)
+    return InvokeReply(200, said=said, message=card_message(card))
 
 
 def asking(card: Card) -> InvokeReply:

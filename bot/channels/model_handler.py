@@ -6,7 +6,7 @@ Only reviewers may do so; each action is authorised anew.
 
 `ModelCardSync` brings what happens to model versions to the reviewers: comparisons, what became of them,
 notices. It compares what is on screen with what should be, one comparison at a time. It works off the same
-errands as `bot/channels/card_sync.py`, so no two processes post the same at once, and the errand of a killed
+outbox as `bot/channels/card_sync.py`, so no two processes post the same at once, and the entry of a killed
 one is done by another. A card is sent before it is kept that it was: a kill in between sends it again, since
 no channel lets us ask.
 """
@@ -17,18 +17,17 @@ import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import uuid4
 
-from bot.card_tokens import MODEL, CardSigner
+from bot.card_tokens import MODEL, BadAction, CardSigner, no_such_action
 from bot.cards.elements import Card
 from bot.cards.model import build_notice_card, model_card, say_kept, standing_card
 from bot.channel import Undeliverable
 from bot.channels.asides.one_person import Connect, find_way
 from bot.channels.card_sync import CardSync, post_card, run_all
-from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
+from bot.channels.incoming import CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.channels.review_handler import Reviewers
-from bot.dialogs.models import ERRAND, GONE, Deciding, Press
+from bot.dialogs.models import GONE, OUTBOX_PREFIX, Deciding, Press
 from bot.dialogs.review import Refused
 from core.translation import mark, say, speak
 from feedback.reviews import model_decisions
@@ -58,23 +57,23 @@ class ModelCardSync:
         self._standing: RolloutState | None = None
 
     def join(self, card_sync: CardSync) -> None:
-        """Let the card sync bring the errands of models here."""
+        """Let the card sync bring the entries of models here."""
         self._deciding.wake = card_sync.wake
-        card_sync.add_handler(ERRAND, self.look_after)
+        card_sync.add_handler(OUTBOX_PREFIX, self.look_after)
         card_sync.add_handler(NOTICE, self.post_notice)
         card_sync.on_new_destination.append(self._show_last)
 
     async def look(self) -> None:
-        """Leave errands for what waits to be posted, and for cards of versions whose standing has changed.
+        """Fill the outbox with what waits to be posted, and cards of versions whose standing has changed.
 
-        The errand is kept before it is kept that nothing waits: a kill in between leaves it twice, which is
+        The entry is kept before it is kept that nothing waits: a kill in between leaves it twice, which is
         once.
         """
         for document in await model_decisions.waiting(self._desk.documents):
-            await self._deciding.leave_errand(document.id)
+            await self._deciding.add_outbox_entry(document.id)
             await model_decisions.mark_posted(self._desk.documents, document)
         for notice in await self._deciding.board.notices(UNPOSTED):
-            await self._desk.leave_errand(f"{NOTICE}{notice.id}", datetime.now(UTC))
+            await self._desk.add_outbox_entry(f"{NOTICE}{notice.id}", datetime.now(UTC))
             await self._deciding.board.mark(notice, POSTED)
             self._deciding.wake()
         await self._follow_standing()
@@ -83,7 +82,7 @@ class ModelCardSync:
         """Let a new place have the last comparison, if nobody has decided about it."""
         comparison = await model_decisions.latest(self._desk.documents)
         if comparison is not None:
-            await self._deciding.leave_errand(comparison.candidate)
+            await self._deciding.add_outbox_entry(comparison.candidate)
 
     async def _follow_standing(self) -> None:
         """A canary that was taken back by a job, a promotion on the command line: their cards say so."""
@@ -95,7 +94,7 @@ class ModelCardSync:
         if standing == self._standing:
             return
         for candidate in await model_decisions.since(self._desk.documents, datetime.now(UTC) - FOLLOWED):
-            await self._deciding.leave_errand(candidate)
+            await self._deciding.add_outbox_entry(candidate)
         self._standing = standing
 
     async def look_after(self, candidate: str) -> None:
@@ -104,7 +103,7 @@ class ModelCardSync:
         view = await self._deciding.view(candidate)
         if view is None:
             return
-        name = f"{ERRAND}{candidate}"
+        name = f"{OUTBOX_PREFIX}{candidate}"
         shown = {one.place: one for one in await self._desk.list_shown(name)}
         if not view.decisions and view.status in {VersionStatus.CANDIDATE, VersionStatus.CANARY}:
             for place in await self._desk.places():
@@ -113,7 +112,7 @@ class ModelCardSync:
 
     async def show_anew(self, candidate: str, place: CardDestination) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
-        name = f"{ERRAND}{candidate}"
+        name = f"{OUTBOX_PREFIX}{candidate}"
         before = {one.place: one for one in await self._desk.list_shown(name)}.get(place.id)
         await self._show(PostedMessage(name, place.id, place.reference, "", ""), candidate)
         way = find_way(self._connect, before.reference) if before else None
@@ -151,7 +150,6 @@ class ModelCardSync:
             await post_card(self._desk, blank, way, card, _SAID)
 
 
-MAX_NAME = 80
 WORDS = frozenset({"model", "models"})
 STORE_AWAY = mark(
     "My store is away, so nothing can be decided about models now. Please try again in a few minutes."
@@ -195,15 +193,14 @@ class ModelHandler:
         if refusal := await self._reviewers.refusal(incoming.directory_id):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal)
-        if not self._seals.fits(action.seal, MODEL, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+        self._seals.check(action.seal, MODEL, action.answer_id, incoming.conversation)
         press = _press(incoming, action, person)
         try:
             await self._deciding.decide(press)
             return showing(await self._card(action))
         except Refused as refused:
             with contextlib.suppress(StoreUnavailable):  # the card that was pressed may be an old one
-                await self._deciding.leave_errand(action.answer_id)
+                await self._deciding.add_outbox_entry(action.answer_id)
             return saying(str(refused))
         except StoreUnavailable as error:
             log.info("nothing was decided about a model version: %s", error)
@@ -220,12 +217,12 @@ def _press(incoming: Incoming, action: CardAction, person: str) -> Press:
     """Read what a button says. Raises BadAction."""
     choice = _CHOICES.get(action.verb)
     if choice is None or action.round < 0:
-        raise BadAction(say("This card has no such action."))
+        raise no_such_action()
     return Press(
         candidate=action.answer_id,
         known=action.round,
         choice=choice,
         reviewer=person,
-        reviewer_name=incoming.user["name"][:MAX_NAME] or "A reviewer",
-        source=incoming.question_id if incoming.id else uuid4().hex,
+        reviewer_name=incoming.name_of_sender or "A reviewer",
+        source=incoming.press_id,
     )

@@ -133,7 +133,7 @@ class RulingPreviews:
         preview, complete = await self._look(answer)
         self._made[answer_id] = _Made(preview, time.monotonic() + (KEPT_S if complete else FRESH_S))
         if preview.count > (before.preview.count if before else 0):
-            await self._desk.leave_errand(answer_id, datetime.now(UTC))
+            await self._desk.add_outbox_entry(answer_id, datetime.now(UTC))
             self.wake()
 
     async def _look(self, answer: Answer) -> tuple[RulingPreview, bool]:

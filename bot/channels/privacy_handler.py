@@ -18,11 +18,12 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from yarl import URL
 
-from bot.card_tokens import PRIVACY, CardSigner
+from bot.card_tokens import PRIVACY, BadAction, CardSigner, no_such_action
 from bot.cards.elements import Card
 from bot.cards.privacy import (
     Buttons,
@@ -33,7 +34,7 @@ from bot.cards.privacy import (
     privacy_card,
 )
 from bot.channel import Undeliverable
-from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
+from bot.channels.incoming import CardAction, Incoming, Reference
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
 from bot.dialogs.privacy import EVERYWHERE, HERE, DataLinks, Privacy, Tell
 from bot.http import names_loopback
@@ -168,7 +169,7 @@ class PrivacyHandler:
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a privacy card says. Raises BadAction."""
         if action.verb not in VERBS:
-            raise BadAction(say("This card has no such action."))
+            raise no_such_action()
         signed = _build_token_text(action.verb, person, action.round)
         if not self._seals.fits(action.seal, PRIVACY, signed, incoming.conversation):
             log.warning("somebody pressed %s on a card that is not theirs", action.verb)
@@ -188,8 +189,8 @@ class PrivacyHandler:
             SHOW: self._show,
             EXPORT: self._export,
             DELETE: self._confirm,
-            STOP: self._stop,
-            LEARN: self._learn,
+            STOP: partial(self._choose, out=True),
+            LEARN: partial(self._choose, out=False),
         }
         return await do[verb](incoming, person)
 
@@ -199,12 +200,6 @@ class PrivacyHandler:
         return privacy_card(
             self._place.terms.retention, self._buttons(incoming, person, *verbs), out=choice.out
         )
-
-    async def _stop(self, incoming: Incoming, person: str) -> Card | str:
-        return await self._choose(incoming, person, out=True)
-
-    async def _learn(self, incoming: Incoming, person: str) -> Card | str:
-        return await self._choose(incoming, person, out=False)
 
     async def _choose(self, incoming: Incoming, person: str, *, out: bool) -> Card | str:
         await self.privacy.choose(person, out=out, source=incoming.question_id)

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
+from bot.card_tokens import BadAction, no_such_action
 from bot.cards.near_quote import find_near_quote
 from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.card_sync import CardSync
-from bot.channels.incoming import BadAction, CardAction, Incoming, Reference
+from bot.channels.incoming import CardAction, Incoming, Reference
 from bot.dialogs.privacy import WISH
 from bot.dialogs.review import GONE, Refused
 from bot.dialogs.review_queue import ReviewQueue
@@ -31,7 +31,6 @@ from feedback.store.base import DeferredActions, Entry, FeedbackStore, StoreUnav
 log = logging.getLogger(__name__)
 
 MAX_NOTE = 500
-MAX_NAME = 80
 NO_CLAIM = mark(
     "This cannot be claimed right now. You can decide at once all the same, or try again in a minute."
 )
@@ -235,9 +234,9 @@ def read_press(incoming: Incoming, press: CardAction, person: str) -> ReviewActi
         answer_id=press.answer_id,
         round=press.round,
         person=person,
-        name=incoming.user["name"][:MAX_NAME] or "A reviewer",
+        name=incoming.name_of_sender or "A reviewer",
         at=datetime.now(UTC).isoformat(),
-        source=incoming.question_id if incoming.id else uuid4().hex,
+        source=incoming.press_id,
         place=incoming.contact.dump(),
         channel=str(incoming.conversation["channelId"]),
     )
@@ -251,7 +250,7 @@ def read_press(incoming: Incoming, press: CardAction, person: str) -> ReviewActi
     if press.verb in {"review.undo", "review.withdraw"}:
         return replace(action, note=press.text_input("reason", MAX_NOTE))
     if press.verb not in {*_RULINGS, "review.edit"}:
-        raise BadAction(say("This card has no such action."))
+        raise no_such_action()
     text, span = press.text_input("text", CORRECTION_CHARACTERS), press.text_input("span", MAX_NOTE)
     corrects = press.verb in {"review.correct", "review.edit"}
     if corrects and not text:

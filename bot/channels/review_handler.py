@@ -22,14 +22,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from bot.card_tokens import REVIEW
+from bot.card_tokens import REVIEW, BadAction
 from bot.cards.elements import Card
 from bot.cards.notice import changes_card
 from bot.cards.review import queue_card, review_card
 from bot.cards.review_actions import to_reviewed
 from bot.cards.verified import NO_MORE
 from bot.channels.asides.my_overview import read_changes
-from bot.channels.incoming import BadAction, CardAction, Incoming, find_place
+from bot.channels.incoming import CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, asking, card_message, plain_message, saying, showing
 from bot.channels.review_actions import NOT_READ, Presser, ReviewActions, Seen, read_press
 from bot.channels.verified_pages import VerifiedPages, VerifiedQuery, parse_query
@@ -283,8 +283,7 @@ class ReviewHandler:
         return review_card(view, self._card_sync.site_url)
 
     def _check_seal(self, incoming: Incoming, action: CardAction) -> None:
-        if not self._seals.fits(action.seal, REVIEW, action.answer_id, incoming.conversation):
-            raise BadAction(say("This card was not sent to this conversation. Nothing was changed."))
+        self._seals.check(action.seal, REVIEW, action.answer_id, incoming.conversation)
 
     async def _refusal(self, incoming: Incoming) -> str:
         """Return why somebody may not do what reviewers do, "" for a reviewer, whose room is remembered."""
@@ -313,7 +312,7 @@ class ReviewHandler:
         await self._desk.put_place(place)
         waiting = await self._actions.queue.list_waiting(place.reviewer)
         for review in waiting[:QUEUE_LENGTH]:
-            await self._desk.leave_errand(review.answer_id, datetime.now(UTC))
+            await self._desk.add_outbox_entry(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
         self._reviewing.wake()
 

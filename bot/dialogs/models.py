@@ -1,8 +1,8 @@
 """Reviewers decide about model versions: promote, hold, roll back.
 
-    a Comparison waits ─> decide ─> kept ─> done (model/registry/versions.py) ─> its cards everywhere show it
+    a Comparison waits ─> decide ─> kept ─> done (model/registry/rollout.py) ─> its cards everywhere show it
 
-A decision is kept before it is done. A process killed in between leaves an errand behind, so that it is done
+A decision is kept before it is done. A process killed in between leaves an outbox entry, so that it is done
 later. Of two reviewers at once one wins, and the other hears who it was and what they did (`Refused`).
 """
 
@@ -24,20 +24,13 @@ from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice, ModelBoard, ModelDecision
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import StoreError
-from model.registry.versions import (
-    RolloutState,
-    VersionError,
-    VersionStatus,
-    find_version,
-    promote,
-    read_rollout,
-    roll_back,
-)
+from model.registry.rollout import promote, roll_back
+from model.registry.versions import RolloutState, VersionError, VersionStatus, find_version, read_rollout
 
 log = logging.getLogger(__name__)
 
-ERRAND = "model:"
-"""Begins the names of the errands and cards of comparisons; those of answers are hexadecimal."""
+OUTBOX_PREFIX = "model:"
+"""Begins the names of the entries and cards of comparisons; those of answers are hexadecimal."""
 GONE = mark("This comparison is not here any more.")
 PATIENCE_S = 4.0
 """How long a press of a button waits: looking at large files takes longer than a channel has patience."""
@@ -106,7 +99,7 @@ class Deciding:
             datetime.now(UTC),
             press.source,
         )
-        await self.leave_errand(press.candidate)  # before it is kept: whoever finds it will do it
+        await self.add_outbox_entry(press.candidate)  # before it is kept: whoever finds it will do it
         if not await self.board.decide(decision):
             raise Refused(_faster(await self.board.decisions(press.candidate)))
         doing = asyncio.create_task(self._do(decision), name="model decision")
@@ -131,9 +124,9 @@ class Deciding:
                 except Refused as refused:
                     log.warning("what a reviewer decided about a model version cannot be done: %s", refused)
 
-    async def leave_errand(self, candidate: str) -> None:
+    async def add_outbox_entry(self, candidate: str) -> None:
         """Let the cards of a comparison be looked after."""
-        await self._desk.leave_errand(f"{ERRAND}{candidate}", datetime.now(UTC))
+        await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{candidate}", datetime.now(UTC))
         self.wake()
 
     def _look(self, candidate: str) -> tuple[RolloutState, bool]:
@@ -173,7 +166,7 @@ class Deciding:
                 say("This cannot be done: {error}. Nothing was changed.", error=error.why)
             ) from error
         await self.board.mark_done(decision)
-        await self.leave_errand(decision.candidate)
+        await self.add_outbox_entry(decision.candidate)
 
     async def _record(self, press: Press) -> None:
         """Write it into the audit trail; it is done, whether that works or not."""

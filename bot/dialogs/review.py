@@ -5,7 +5,7 @@
                             └────────── stale: its page has changed ───────┘
 
 Every change compares versions, so of two reviewers at once one wins, and the other hears who it was and what
-they did (`Refused`). What must be seen elsewhere is left as an errand for the card sync
+they did (`Refused`). What must be seen elsewhere is left in the outbox for the card sync
 (bot/channels/card_sync.py).
 """
 
@@ -145,7 +145,7 @@ class Reviewing:
         if answer.from_file:  # a file is its conversation's alone
             return
         now = datetime.now(UTC)
-        await self.desk.leave_errand(answer.id, now)
+        await self.desk.add_outbox_entry(answer.id, now)
         fresh = Review(answer.id, (reason,), now, derive_stratum(answer))
         if await self.desk.add_review(fresh):
             events.review_opened(answer, reason, fresh.round)
@@ -229,7 +229,7 @@ class Reviewing:
     async def release(self, answer_id: str) -> Review:
         """Let go of a claim that ran out, so that the card says so. Raises Refused if the review is gone."""
         now = datetime.now(UTC)
-        await self.desk.leave_errand(answer_id, now)
+        await self.desk.add_outbox_entry(answer_id, now)
 
         def let_go(review: Review) -> Review:
             ran_out = review.claimed_until is not None and review.claimed_until <= now
@@ -345,7 +345,7 @@ class Reviewing:
         now = datetime.now(UTC)
         passages: tuple[Passage, ...] = ()
         self._known.drop(verified.answer_id)
-        await self.desk.leave_errand(verified.answer_id, now)
+        await self.desk.add_outbox_entry(verified.answer_id, now)
 
         def begin_again(review: Review) -> Review:
             if review.settled_at is None or (review.settled_at != verified.verified_at):
@@ -395,7 +395,7 @@ class Reviewing:
             if act:
                 if not _holds(review, act[0]):  # whoever does was marked a moment ago, when they claimed
                     await self.desk.mark_reviewer(answer_id, act[0])
-                await self.desk.leave_errand(answer_id, datetime.now(UTC))
+                await self.desk.add_outbox_entry(answer_id, datetime.now(UTC))
             if await self.desk.change_review(changed):
                 self.wake()
                 if act:

@@ -1,8 +1,8 @@
 """Taking rulings back, and editing them: undo on a card, and withdraw and edit of a verified answer.
 
 Of two people who change a ruling at once one wins, and the other hears who it was (`Refused`). From then on
-nothing is served of the ruling that ended; cards, the asker's message and notices follow by the errand that
-is left before (bot/channels/card_sync.py), whoever is killed in between.
+nothing is served of the ruling that ended; cards, the asker's message and notices follow by the entry in the
+outbox that is left before (bot/channels/card_sync.py), whoever is killed in between.
 
 What a process that serves nobody changes, as the command line does (`open_taking_back`), stands in the store
 at once: bots ask there before they serve a verified answer, and learn the rest when they next look

@@ -97,9 +97,9 @@ def escape_markup(text: str) -> str:
 def render_notification(text: str) -> str:
     """Return what a notification shows of a message."""
     cut = clip_text(write_dates(text), NOTE_CHARACTERS // 2)
-    while len(escape_markup(cut)) > NOTE_CHARACTERS:
+    while len(escaped := cut.translate(_ESCAPES)) > NOTE_CHARACTERS:
         cut = clip_text(cut, len(cut) // 2)
-    return escape_markup(cut) or "…"
+    return escaped or "…"
 
 
 def render_draft(text: str) -> str:

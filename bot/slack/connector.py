@@ -136,7 +136,7 @@ class Unhurried:
 
     def __init__(self, connector: SlackConnector) -> None:
         self._connector = connector
-        self.errands: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, reference: Reference, message: Outgoing) -> str:
         """Say it soon; nobody here waits for the id."""
@@ -149,16 +149,16 @@ class Unhurried:
     async def delete(self, conversation: Mapping[str, Any], message_id: str) -> None:
         self._later(self._connector.delete(conversation, message_id))
 
-    def _later(self, errand: Coroutine[Any, Any, object]) -> None:
+    def _later(self, sending: Coroutine[Any, Any, object]) -> None:
         async def run() -> None:
             try:
-                await errand
+                await sending
             except (Undeliverable, OSError) as error:
                 log.warning("a message was not delivered: %s", error)
 
-        task = asyncio.create_task(run(), name="slack errand")
-        self.errands.add(task)
-        task.add_done_callback(self.errands.discard)
+        task = asyncio.create_task(run(), name="slack message")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 async def drain_tasks(tasks: set[asyncio.Task[Any]]) -> None:

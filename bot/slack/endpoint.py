@@ -25,14 +25,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from urllib.parse import parse_qs
 
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -42,7 +39,6 @@ from bot.channel import Undeliverable
 from bot.channels.asides.page_previews import PagePreviews
 from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
-from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
@@ -51,13 +47,14 @@ from bot.slack.events import (
     Arrived,
     an_id,
     parse_envelope,
+    parse_payload,
     parse_person_id,
     parse_place,
     to_activity,
     to_person_id,
 )
 from bot.slack.home import SlackHome
-from bot.slack.installations import Installations
+from bot.slack.installations import Grants, Installations
 from bot.slack.interactions import SlackActions
 from bot.slack.page_form import CALLBACK, PageForm
 from bot.slack.people import SlackLocales
@@ -145,26 +142,6 @@ class InboxParts:
     locales: SlackLocales
 
 
-class Grants(AsyncAuthorize):
-    """Tells bolt who we are in a workspace."""
-
-    def __init__(self, installations: Installations) -> None:
-        self._installations = installations
-
-    async def __call__(
-        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_: Any
-    ) -> AuthorizeResult:
-        whole = (enterprise_id or "") if context.is_enterprise_install else ""
-        installed = await self._installations.get(Workspace(team_id or "", whole))
-        return AuthorizeResult(  # without a token, bolt would write to the request's own address
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_user_id=installed.bot_user if installed else None,
-            bot_id=installed.bot_id if installed else None,
-            bot_token=installed.token if installed else None,
-        )
-
-
 class SlackInbox:
     """What arrives from Slack. One per process."""
 
@@ -182,7 +159,7 @@ class SlackInbox:
         self._pseudonym = pseudonym
         self._examples = examples
         self._unhurried = Unhurried(parts.connector)
-        self._actions = SlackActions(self._receive, parts.reviews, parts.connector)
+        self._actions = SlackActions(front, self._unhurried, parts.reviews, parts.connector)
         self._page_form = PageForm(front, parts.connector, parts.previews)
         self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)
         self._events: BoundedDict[str, asyncio.Task[None]] = BoundedDict(REMEMBERED)
@@ -195,7 +172,7 @@ class SlackInbox:
     async def close(self) -> None:
         """Wait for what is under way, but not for ever."""
         await drain_tasks(self._work)
-        await drain_tasks(self._unhurried.errands)
+        await drain_tasks(self._unhurried.tasks)
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one request of Slack's."""
@@ -211,7 +188,7 @@ class SlackInbox:
             return web.Response(status=401)
         except UnicodeDecodeError:
             return web.Response(status=400)
-        payload = _payload(text, request.content_type)
+        payload = parse_payload(text, request.content_type)
         status = self._status(payload)
         if status:
             return web.Response(status=status, headers={"X-Slack-No-Retry": "1"})
@@ -348,8 +325,10 @@ class SlackInbox:
         self, body: Json, by: Arrived, act: Callable[[Json, Arrived], Coroutine[Any, Any, Json | None]]
     ) -> Json | None:
         """Do what a press or a form says, in the language of who pressed."""
-        set_language(await self._parts.locales.find(by.where, an_id(to_object(body.get("user")).get("id"))))
-        return await act(body, by)
+        user = an_id(to_object(body.get("user")).get("id"))
+        spoken = replace(by, locale=await self._parts.locales.find(by.where, user))
+        set_language(spoken.locale)
+        return await act(body, spoken)
 
     # What it says
 
@@ -371,14 +350,13 @@ class SlackInbox:
                 if made is not None:
                     await self._receive(made)
 
-    async def _receive(self, activity: Json) -> InvokeReply | None:
+    async def _receive(self, activity: Json) -> None:
         _, user = parse_person_id(activity["from"]["id"])
         locale = await self._parts.locales.find(parse_place(activity["conversation"]).where, user)
         try:
-            return await self._front.receive(activity | {"locale": locale}, self._unhurried)
+            await self._front.receive(activity | {"locale": locale}, self._unhurried)
         except MalformedError:
             log.info("an activity that nobody could answer")
-            return None
 
     def _open_home(self, event: Mapping[str, Any], by: Arrived) -> None:
         user = an_id(event.get("user"))
@@ -436,39 +414,6 @@ class SlackInbox:
                 log.warning("what came from Slack could not be kept: %s", error)
             else:
                 log.error("what came from Slack failed", exc_info=error)
-
-
-def _payload(text: str, content_type: str) -> Json | None:
-    """Read a request: JSON of an event, or the form that an interaction comes in. None for anything else."""
-    try:
-        if content_type == "application/x-www-form-urlencoded":
-            form = parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=10)
-            if "ssl_check" in form:
-                return {"type": "ssl_check"}
-            (text,) = form["payload"]
-        elif content_type != "application/json":
-            return None
-        payload = to_object(json.loads(text))
-    except (ValueError, KeyError, RecursionError):
-        return None
-    return payload if _is_whole(payload) else None
-
-
-def _is_whole(payload: Mapping[str, Any]) -> bool:
-    """Tell whether bolt can read a payload: it takes some fields without checking that they are there."""
-    match payload.get("type"):
-        case "event_callback":
-            return bool(to_text(to_object(payload.get("event")).get("type")))
-        case "block_actions":
-            pressed = to_objects(payload.get("actions"))
-            named = all(to_text(one.get("action_id")) and to_text(one.get("block_id")) for one in pressed)
-            return bool(pressed) and pressed == payload["actions"] and named
-        case "view_submission" | "view_closed":
-            return bool(to_text(to_object(payload.get("view")).get("callback_id")))
-        case "message_action" | "shortcut":
-            return bool(to_text(payload.get("callback_id")))
-        case kind:
-            return bool(to_text(kind))
 
 
 def _is_absent(context: AsyncBoltContext) -> bool:

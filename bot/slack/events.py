@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 from bot.card_tokens import parse_home_id
-from bot.channels.incoming import MAX_QUESTION_CHARACTERS, to_object, to_objects, to_text
+from bot.channels.incoming import MAX_QUESTION_CHARACTERS, parse_object, to_object, to_objects, to_text
 from bot.slack.client import Workspace
 from bot.slack.files.attachments import to_attachments
 from bot.slack.rich_text import read_blocks, read_shared
@@ -82,11 +83,48 @@ _OURS = frozenset({"", "file_share", "me_message", "thread_broadcast"})
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Whom an event is for, and its id: the same one twice is one. `bot_user` is our own user there."""
+    """Whom an event is for, and its id: the same one twice is one. `bot_user` is our own user there.
+
+    `locale` is that of who acted ("de-DE"), "" where it is not known (yet).
+    """
 
     where: Workspace
     event_id: str
     bot_user: str
+    locale: str = ""
+
+
+def parse_payload(text: str, content_type: str) -> Json | None:
+    """Read a request: JSON of an event, or the form that an interaction comes in. None for anything else."""
+    try:
+        if content_type == "application/x-www-form-urlencoded":
+            form = parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=10)
+            if "ssl_check" in form:
+                return {"type": "ssl_check"}
+            (text,) = form["payload"]
+        elif content_type != "application/json":
+            return None
+    except (ValueError, KeyError):
+        return None
+    payload = parse_object(text)
+    return payload if _is_whole(payload) else None
+
+
+def _is_whole(payload: Mapping[str, Any]) -> bool:
+    """Tell whether bolt can read a payload: it takes some fields without checking that they are there."""
+    match payload.get("type"):
+        case "event_callback":
+            return bool(to_text(to_object(payload.get("event")).get("type")))
+        case "block_actions":
+            pressed = to_objects(payload.get("actions"))
+            named = all(to_text(one.get("action_id")) and to_text(one.get("block_id")) for one in pressed)
+            return bool(pressed) and pressed == payload["actions"] and named
+        case "view_submission" | "view_closed":
+            return bool(to_text(to_object(payload.get("view")).get("callback_id")))
+        case "message_action" | "shortcut":
+            return bool(to_text(payload.get("callback_id")))
+        case kind:
+            return bool(to_text(kind))
 
 
 def parse_envelope(body: Mapping[str, Any], bot_user: str = "") -> Arrived | None:
@@ -129,6 +167,7 @@ def activity(by: Arrived, place: Place, user: tuple[str, str], *, personal: bool
         "recipient": {"id": by.bot_user, "name": ""},
         "conversation": to_conversation(place, personal=personal),
         "timestamp": parse_timestamp(id_),
+        "locale": by.locale,
     }
 
 

@@ -5,7 +5,7 @@
                          setting
 
 A record names its workspace inside the encryption, so that one cannot be put in another's place. With one
-workspace and the setting `slack_bot_token` nothing is stored at all.
+workspace and the setting `slack_bot_token` nothing is stored at all. `Grants` tells Bolt who we are where.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.slack.client import Workspace
 from bot.slack.config import KEY_HOW
@@ -132,3 +136,23 @@ class Installations:
             )
             return None
         return installed if installed.home == document.id else None
+
+
+class Grants(AsyncAuthorize):
+    """Tells bolt who we are in a workspace."""
+
+    def __init__(self, installations: Installations) -> None:
+        self._installations = installations
+
+    async def __call__(
+        self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_: Any
+    ) -> AuthorizeResult:
+        whole = (enterprise_id or "") if context.is_enterprise_install else ""
+        installed = await self._installations.get(Workspace(team_id or "", whole))
+        return AuthorizeResult(  # without a token, bolt would write to the request's own address
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_user_id=installed.bot_user if installed else None,
+            bot_id=installed.bot_id if installed else None,
+            bot_token=installed.token if installed else None,
+        )

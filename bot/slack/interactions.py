@@ -1,38 +1,41 @@
 """Interactions of Slack: buttons, thumbs, lists and forms → card actions → what people see of it.
 
-A press becomes the card action that the same button is in Teams and goes to the same activity handler, which
-asks whether its token fits and whether this person may. Here it is only read and answered: a sentence is for
-the one who pressed, a card of reviewers takes the place of the message for everybody.
+A press becomes the card action that the same button is in Teams and goes, read, to the same activity
+handler, which asks whether its token fits and whether this person may. Here it is only read and answered: a
+sentence is for the one who pressed, a card of reviewers takes the place of the message for everybody.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
+from bot.card_tokens import BadAction, no_such_action
 from bot.cards.answer import feedback_form, rating_actions
 from bot.cards.elements import Card, Form
 from bot.channel import Undeliverable
+from bot.channels.handler import ActivityHandler
 from bot.channels.incoming import (
-    BadAction,
+    CardAction,
+    Incoming,
     Part,
     Reference,
     Text,
     parse_action,
     parse_activity,
+    parse_object,
     to_object,
     to_objects,
     to_text,
 )
-from bot.channels.message import InvokeReply, card_message
+from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_stars, render_form
-from bot.slack.connector import SlackConnector
+from bot.slack.connector import SlackConnector, Unhurried
 from bot.slack.events import Arrived, Place, activity, an_id, spoken
 from core.text import Json
 from core.translation import mark, say
@@ -42,13 +45,10 @@ log = logging.getLogger(__name__)
 
 MAX_NAME = 80
 MAX_ACTIONS = 5
-NO_SUCH = mark("This card has no such action.")
+CARRIED = ("verb", "answer_id", "round", "seal", "thumb")
+"""What a form carries of the button that opened it."""
 NOT_KEPT = mark("This could not be kept just now. Please try again in a minute.")
 NO_FORM = mark("Slack did not open the form. Please press the button again.")
-Receive = Callable[[Json], Awaitable[InvokeReply | None]]
-"""Gives an activity to the activity handler."""
-
-
 SlackId = Annotated[str, BeforeValidator(an_id)]
 
 
@@ -80,7 +80,9 @@ class _Element(Part):
 
     action_id: Text = ""
     action_ts: SlackId = ""
-    value: Text = ""
+    data: Annotated[Json, BeforeValidator(parse_object)] = Field(
+        default_factory=dict[str, Any], alias="value"
+    )
     selected_option: _Option = _Option()
 
 
@@ -128,12 +130,24 @@ class Press:
         made["from"] = made["from"] | {"name": self.name}
         return made
 
+    @property
+    def incoming(self) -> Incoming:
+        """The same, read."""
+        return parse_activity(self.activity() | {"type": "invoke"})
+
 
 class SlackActions:
     """Takes presses and forms. One per process."""
 
-    def __init__(self, receive: Receive, reviews: ReviewHandler, connector: SlackConnector) -> None:
-        self._receive = receive
+    def __init__(
+        self,
+        front: ActivityHandler,
+        unhurried: Unhurried,
+        reviews: ReviewHandler,
+        connector: SlackConnector,
+    ) -> None:
+        self._front = front
+        self._unhurried = unhurried
         self._reviews = reviews
         self._connector = connector
 
@@ -156,14 +170,14 @@ class SlackActions:
     async def handle_submit(self, payload: Mapping[str, Any], by: Arrived) -> Json:
         """Do what a form says; return what Slack is to do with the form: {} closes it."""
         view, told = to_object(payload.get("view")), _Interaction.model_validate(dict(payload))
-        about = _parse_metadata(told.view.private_metadata)
+        about = parse_object(told.view.private_metadata)
         press = _parse_form(told, about, by)
         if press is None or told.view.callback_id != CALLBACK:
             log.info("a form that is none of ours")
             return {}
         try:
             data = _merge_inputs(to_object(about.get("data")), _inputs(view))
-            reply = await self._invoke(press, data)
+            reply = await self._front.press(press.incoming, parse_action(data))
         except BadAction as bad:
             return _complaint(view, str(bad))
         except StoreUnavailable:
@@ -185,39 +199,34 @@ class SlackActions:
             return ""
         return an_id(to_object(opened.get("channel")).get("id"))
 
-    async def _do(self, press: Press, action: _Element) -> None:
-        what = action.action_id.partition(":")[0]
-        stars = action.selected_option.value
-        data = decode_stars(stars) if what == STARS else _parse_data(action.value)
+    async def _do(self, press: Press, element: _Element) -> None:
+        what = element.action_id.partition(":")[0]
+        stars = element.selected_option.value
+        data = decode_stars(stars) if what == STARS else element.data
         if what == SAY:
             await self._say(press, to_text(data.get("say")))
         elif what == OPEN:
-            await self._open(press, data)
+            await self._open(press, parse_action(data))
         elif what in {ACT, THUMB, STARS}:
-            await self._show(press, await self._invoke(press, data))
+            action = parse_action(data)
+            await self._show(press, await self._front.press(press.incoming, action))
             if what == THUMB and data.get("form") is True:
-                await self._open(press, data)
+                await self._open(press, action)
 
     async def _say(self, press: Press, words: str) -> None:
         """Say something in the name of who pressed, in their own chat where it was on the home page."""
         if not words:
-            raise BadAction(say(NO_SUCH))
-        await self._receive(spoken(press.activity(), words[:500]))
-
-    async def _invoke(self, press: Press, data: Json) -> InvokeReply:
-        value = {"action": {"verb": data.get("verb"), "data": data}}
-        made = press.activity() | {"type": "invoke", "name": "adaptiveCard/action", "value": value}
-        reply = await self._receive(made)
-        return reply or InvokeReply(200)
+            raise no_such_action()
+        await self._front.receive(spoken(press.activity(), words[:500]), self._unhurried)
 
     async def _show(self, press: Press, reply: InvokeReply) -> None:
         """Show what came of it: a sentence to one, a card to all."""
         if reply.said:
             await self._tell(press, reply.said)
-        elif reply.card is not None and press.ts:
+        elif reply.message is not None and press.ts:
             reference = Reference(press.activity()["conversation"], {}, {}, "")
             try:
-                await self._connector.update(reference, press.ts, card_message(reply.card))
+                await self._connector.update(reference, press.ts, reply.message)
             except (Undeliverable, OSError) as error:
                 log.warning("a card was not shown anew: %s", error)
 
@@ -226,15 +235,11 @@ class SlackActions:
 
     # Forms
 
-    async def _open(self, press: Press, data: Json) -> None:
+    async def _open(self, press: Press, action: CardAction) -> None:
         """Open the form of a button. Raises BadAction where this person may not, or the seal does not fit."""
-        form = await self._form(press, data)
+        form = await self._form(press, action)
         about = {
-            "data": {
-                name: data.get(name)
-                for name in ("verb", "answer_id", "round", "seal", "thumb")
-                if name in data
-            },
+            "data": {name: action.inputs[name] for name in CARRIED if name in action.inputs},
             "channel": press.place.channel,
             "thread": press.place.thread,
             "ts": press.ts,
@@ -248,21 +253,18 @@ class SlackActions:
             log.warning("a form was not opened: %s", error)
             raise BadAction(say(NO_FORM)) from error
 
-    async def _form(self, press: Press, data: Json) -> Form:
-        action = parse_action(data.get("verb"), data)
+    async def _form(self, press: Press, action: CardAction) -> Form:
         if action.verb == "rate.thumb":
-            return feedback_form("like" if data.get("thumb") == "like" else "dislike")
+            return feedback_form("like" if action.inputs.get("thumb") == "like" else "dislike")
         if action.verb.startswith("review."):
-            card = await self._reviews.draw_card(
-                parse_activity(press.activity() | {"type": "invoke"}), action
-            )
+            card = await self._reviews.draw_card(press.incoming, action)
         else:
             stars = action.verb == "rate.stars"
             actions = rating_actions(action.answer_id, action.seal, stars=stars, comment=True)
             card = Card((), tuple(actions), "")
         form = card.find_form(action.verb)
         if form is None:
-            raise BadAction(say(NO_SUCH))
+            raise no_such_action()
         return form
 
 
@@ -292,25 +294,6 @@ def _make_press(told: _Interaction, by: Arrived, place: Place, ts: str, id_: str
     user = (told.user.team_id or by.where.team, told.user.id)
     name = (told.user.name or told.user.username)[:MAX_NAME]
     return Press(by, user, name, place, ts, told.trigger_id, id_)
-
-
-def _parse_data(value: str) -> Json:
-    """Read the value of a button. Raises BadAction."""
-    try:
-        data = to_object(json.loads(value))
-    except (ValueError, RecursionError) as error:
-        raise BadAction(say(NO_SUCH)) from error
-    if not data:
-        raise BadAction(say(NO_SUCH))
-    return data
-
-
-def _parse_metadata(text: str) -> Json:
-    """Read what a form carries about its button; {} for what is none of ours."""
-    try:
-        return to_object(json.loads(text))
-    except (ValueError, RecursionError):
-        return {}
 
 
 def _merge_inputs(data: Json, inputs: Json) -> Json:

@@ -9,7 +9,6 @@ Source: https://docs.slack.dev/interactivity/implementing-shortcuts (message sho
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from bot.cards.elements import ActionButton, Form, TextInput
 from bot.channel import Undeliverable
 from bot.channels.asides.page_previews import EMPTY, LONGEST_QUESTION, NO_LINK, NOT_NOW, TITLE, PagePreviews
 from bot.channels.handler import ActivityHandler
-from bot.channels.incoming import parse_activity, to_object, to_text
+from bot.channels.incoming import parse_activity, parse_object, to_object, to_text
 from bot.channels.links import list_addresses
 from bot.slack.blocks import plain_text, render_form
 from bot.slack.connector import SlackConnector
@@ -90,10 +89,7 @@ def draw_form(url: str, name: str) -> Json:
 
 
 def _read_page(view: Mapping[str, Any]) -> str:
-    try:
-        about = to_object(json.loads(to_text(view.get("private_metadata")) or "{}"))
-    except (ValueError, RecursionError):
-        return ""
+    about = parse_object(view.get("private_metadata"))
     return next(iter(list_addresses(to_text(about.get("page")))), "")
 
 

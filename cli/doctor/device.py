@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import onnxruntime_genai as og
-
 from bot.bootstrap import model_choice
 from cli.doctor.findings import Finding, fault, ok, warn
 from core.settings import Settings
@@ -17,16 +15,14 @@ from model.inference.gpu import (
     LEAST_DRIVER,
     Gpu,
     can_load,
+    explain_unused_gpu,
     find_cuda_libraries,
     find_gpus,
     has_card,
     has_device,
+    is_built_for_cuda,
 )
-from model.onnx_infer import EngineError, EngineOptions, explain_unused_gpu, resolve
-
-# pyright: reportUnknownMemberType=false, reportAttributeAccessIssue=false, reportMissingTypeStubs=false
-# pyright: reportUnknownArgumentType=false
-# (onnxruntime_genai has no type stubs)
+from model.onnx_infer import EngineError, EngineOptions, resolve
 
 MATTER = "device"
 _INSTALL = "`make run RUNTIME=gpu` installs the packages for CUDA."
@@ -66,7 +62,7 @@ def gather_facts(options: EngineOptions) -> DeviceFacts:
         used, threads = resolved.device, resolved.threads
     except EngineError:
         used, threads = "", 0
-    built = bool(og.is_cuda_available())
+    built = is_built_for_cuda()
     return DeviceFacts(
         wanted=options.device,
         used=used,

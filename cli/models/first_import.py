@@ -21,7 +21,7 @@ from cli.console import progress_out
 from cli.models.versions import find_device, import_with_bar
 from core.processes import end_process, start_process
 from core.settings import Settings, build_environment
-from model.onnx_infer import find_unused_gpu
+from model.inference.gpu import find_unused_gpu
 from model.registry.importing import is_imported
 from model.registry.loading import CANNED
 
@@ -61,7 +61,7 @@ def _needs_model(settings: Settings) -> bool:
 
 
 def _say_unused_gpu(settings: Settings) -> None:
-    if sentence := find_unused_gpu(model_choice(settings).options):
+    if sentence := find_unused_gpu(model_choice(settings).options.device):
         progress_out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 

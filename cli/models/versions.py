@@ -27,25 +27,20 @@ from model.registry.drafting import describe_drafting
 from model.registry.importing import choose_precision, import_base
 from model.registry.loading import CANNED
 from model.registry.ray_cluster import RayPlan
+from model.registry.rollout import Publish, promote, prune_versions, retire, roll_back, start_canary
 from model.registry.search_heads import read_live_head, roll_back_head
 from model.registry.sync import publish_to
 from model.registry.versions import (
     ModelMissing,
     ModelVersion,
     NotPossible,
-    Publish,
     RolloutState,
     VersionError,
     VersionStatus,
     find_version,
     list_versions,
-    promote,
-    prune_versions,
     read_rollout,
     read_version,
-    retire,
-    roll_back,
-    start_canary,
 )
 from model.training.launch import Training, train
 from model.training.ray_training import train_on_ray

@@ -35,11 +35,8 @@ from feedback.examples.dataset_card import Card
 from jobs.update_model import build_dataset
 from jobs.version_confidence import fit_now
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
-from model.registry.versions import (
-    find_live_version,
-    promote,
-    retire,
-)
+from model.registry.rollout import promote, retire
+from model.registry.versions import find_live_version
 from model.training.launch import Training, train
 
 DATA = Path("../shared/data/xquad/xquad.en.json")

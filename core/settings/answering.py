@@ -83,7 +83,7 @@ class AnsweringSettings(Group):
         description="Nearness (cosine) of question and best sentence below which the bot declines at once.",
     )
     state_from: float = Field(
-        0.72,
+        0.75,
         ge=0,
         le=1,
         description="Confidence from which words are stated as the answer; below it, they are quoted.",

@@ -31,7 +31,6 @@ from core.records import (
     Answer,
     AnswerKind,
     ChangeKind,
-    Citation,
     Feedback,
     FeedbackKind,
     Passage,
@@ -52,7 +51,7 @@ _WORDS = re.compile(r"\w+(?:['’.,:]\w+)*")
 _LONG_WORD = 4
 """Shorter words stand on every page."""
 
-Completes = Callable[[str, Citation | None], str]
+Completes = Callable[[str], str]
 """(what was said, where it stands) → what the model is to write."""
 
 Mask = Callable[[Sequence[str]], Sequence[str]]
@@ -85,7 +84,7 @@ class LeftOut(StrEnum):
     CONFLICT = "conflict"
 
 
-def _whole(text: str, _: Citation | None) -> str:
+def _whole(text: str) -> str:
     return text
 
 
@@ -231,14 +230,14 @@ def _screen_review(
     reviewed: Reviewed, verdict: Verdict, passages: tuple[Passage, ...], rules: ExampleRules
 ) -> Candidate | Refusal:
     answer = reviewed.answer
-    said, citation = _right_words(reviewed, verdict, rules)
+    said = _right_words(reviewed.answer, verdict, rules)
     hosts = {urlsplit(passage.url).hostname or "" for passage in passages}
     hosts |= {host for passage in passages for host in find_hosts(passage.text)}
     found = suspicions(said, hosts | rules.hosts)
     if found:
         return Refusal(answer.id, LeftOut.SET_ASIDE, tuple(found))
     declines = _declines(answer, verdict)
-    completion = said if declines else rules.completes(said, citation).strip()
+    completion = said if declines else rules.completes(said).strip()
     if not completion or not answer.question.text.strip():
         return Refusal(answer.id, LeftOut.EMPTY)
     approved = verdict.ruling is Ruling.APPROVED
@@ -257,19 +256,17 @@ def _screen_review(
     )
 
 
-def _right_words(reviewed: Reviewed, verdict: Verdict, rules: ExampleRules) -> tuple[str, Citation | None]:
-    """Return what the reviewers let stand, and the place that it stands on."""
-    answer = reviewed.answer
-    first = answer.citations[0] if answer.citations else None
+def _right_words(answer: Answer, verdict: Verdict, rules: ExampleRules) -> str:
+    """Return what the reviewers let stand."""
     match verdict.ruling:
         case Ruling.CORRECTED:
-            return verdict.text, verdict.citation or first
+            return verdict.text
         case Ruling.APPROVED if answer.kind is AnswerKind.ANSWERED:
-            return answer.text, first
+            return answer.text
         case Ruling.APPROVED if answer.kind is AnswerKind.QUOTED:
-            return answer.marked or answer.text, first
+            return answer.marked or answer.text
         case _:
-            return rules.not_on_page, None
+            return rules.not_on_page
 
 
 def _declines(answer: Answer, verdict: Verdict) -> bool:
@@ -283,7 +280,7 @@ def _as_said(answer: Answer, rules: ExampleRules) -> str:
         return rules.not_on_page
     if answer.kind is AnswerKind.QUOTED:
         return ""
-    return rules.completes(answer.text, answer.citations[0] if answer.citations else None).strip()
+    return rules.completes(answer.text).strip()
 
 
 def _writers(review: Review, verdict: Verdict) -> tuple[str, ...]:

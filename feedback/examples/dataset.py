@@ -157,17 +157,6 @@ def read_lineage(folder: Path) -> Iterator[Lineage]:
         yield read
 
 
-def datasets_with(datasets_dir: Path, answer_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return which datasets have something of these answers: dataset → answer ids."""
-    wanted = frozenset(answer_ids)
-    found: dict[str, list[str]] = {}
-    for folder in _folders(datasets_dir):
-        ids = {name for one in read_lineage(folder) for name in (*one.answers, *one.folded)} & wanted
-        if ids:
-            found[folder.name] = sorted(ids)
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What one dataset has that another has not, as answer id → kind; `changed` have both, in other words.

@@ -28,7 +28,7 @@ from feedback.store.documents import Document, Documents, Wanted, every_document
 from feedback.store.serialization import from_json, to_json
 
 CARD, STEP = "owner_card", "owner_step"
-ERRAND = "gap:"
+OUTBOX_PREFIX = "gap:"
 """Begins the name of what card sync has to do for one of these cards."""
 SOMEBODY = "A former owner"
 
@@ -109,7 +109,7 @@ async def issue_cards(desk: ReviewRepository, report: Report, propose: Propose, 
         name = before.id if before is not None and not await read_decision(desk.documents, before.id) else ""
         card = OwnerCard(name or _name(gap), gap, await propose(gap), now)
         await desk.documents.put(_document(card))
-        await desk.leave_errand(f"{ERRAND}{card.id}", now)
+        await desk.add_outbox_entry(f"{OUTBOX_PREFIX}{card.id}", now)
         issued.append(card.id)
     return issued
 
@@ -183,7 +183,7 @@ async def forget_answers(documents: Documents, answer_ids: Collection[str]) -> N
 
 async def remove_card(desk: ReviewRepository, name: str) -> None:
     """Drop a card with its steps, and let it be taken from screens. Raises StoreError."""
-    for shown in await desk.list_shown(f"{ERRAND}{name}"):
+    for shown in await desk.list_shown(f"{OUTBOX_PREFIX}{name}"):
         await desk.leave_card(shown)
         await desk.remove_shown(shown)
     await desk.documents.remove(CARD, name)

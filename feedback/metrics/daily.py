@@ -322,10 +322,10 @@ def rate_answer(known: Known) -> Rated:
     )
 
 
-def select_worst(rated: Iterable[Rated], most: int = MOST) -> list[Rated]:
+def select_worst(rated: Iterable[Rated]) -> list[Rated]:
     """Return the worst ones, the worst first; of equal ones the newest."""
     newest_first = sorted(rated, key=lambda one: one.answered_at, reverse=True)
-    return sorted(newest_first, key=lambda one: (one.mean, -one.count))[:most]
+    return sorted(newest_first, key=lambda one: (one.mean, -one.count))[:MOST]
 
 
 async def keep_worst(documents: Documents, day: date, rated: Sequence[Rated]) -> None:

@@ -42,7 +42,9 @@ async def change_reviews(
         if person in document.body
     ]
     if found:  # before, so that a crash in between leaves no name on a screen
-        await ReviewRepository(store.documents).leave_errand(answer_id, datetime.now(UTC) + _REDRAWN_AFTER)
+        await ReviewRepository(store.documents).add_outbox_entry(
+            answer_id, datetime.now(UTC) + _REDRAWN_AFTER
+        )
     for document in found:
         await _change(store, document, changes[document.kind])
 

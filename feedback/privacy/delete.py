@@ -181,7 +181,7 @@ class _Deleting:
         async for page in self._theirs("feedback"):
             later = datetime.now(UTC) + _REDRAWN_AFTER
             for answer_id in {row.fields["answer_id"] for row in page}:
-                await self._desk.leave_errand(answer_id, later)
+                await self._desk.add_outbox_entry(answer_id, later)
             await owner_cards.forget_answers(self._documents, {row.fields["answer_id"] for row in page})
             await self._store.drop_rows(page)
             similar = {row.fields["answer_id"] for row in page if row.fields["kind"] == FeedbackKind.SIMILAR}

@@ -3,8 +3,9 @@
 Everything that goes with an answer carries its id, and is forgotten with its question. A change that several
 people may make at once is made by comparing versions: `change_review` returns False to the slower one.
 
-`errand`s are an outbox: a change that must be seen elsewhere (cards, notices, the asker's message) first
-leaves the answer's id there; card sync takes it away once everything that follows has happened.
+Documents of the kind "errand" are an outbox: a change that must be seen elsewhere (cards, notices, the
+asker's message) first leaves the answer's id there; card sync takes it away once everything that follows has
+happened.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from feedback.store.serialization import from_json, to_json
 WAITING, SETTLED = "waiting", "settled"
 LIVE, STALE, DROPPED = "live", "stale", "dropped"
 UNSENT, SENT = "unsent", "sent"
-ERRAND_HELD = timedelta(seconds=60)
+ENTRY_HELD = timedelta(seconds=60)
 CLOCKS_DIFFER = timedelta(minutes=2)
 ASKER = "asker"
 """The place where the asker reads the answer; of one in several messages, the last of them."""
@@ -76,7 +77,7 @@ class ReviewRepository:
     """Typed access to the documents of reviewing. Raises StoreError."""
 
     def __init__(self, documents: Documents, holder: str = "") -> None:
-        """`holder` names this process, the same after a restart: the errands that it took are its own."""
+        """`holder` names this process, the same after a restart: the entries that it took are its own."""
         self._documents = documents
         self._holder = holder
 
@@ -146,7 +147,7 @@ class ReviewRepository:
                     return _parse_review(document)
         return None
 
-    async def leave_errand(self, answer_id: str, at: datetime) -> None:
+    async def add_outbox_entry(self, answer_id: str, at: datetime) -> None:
         """Let card sync look after everything that follows from this answer's review."""
 
         def leave(held: Document | None) -> Document:
@@ -157,32 +158,32 @@ class ReviewRepository:
         free = Document("errand", answer_id, "", answer_id, order=moment(at))
         await change_document(self._documents, free, leave)
 
-    async def free_errand(self, answer_id: str, at: datetime) -> None:
+    async def release_outbox_entry(self, answer_id: str, at: datetime) -> None:
         """Let any process look after this answer, from a time on."""
         await self._documents.put(Document("errand", answer_id, "", answer_id, order=moment(at)))
 
-    async def take_errands(self, limit: int) -> Sequence[tuple[str, int]]:
+    async def claim_outbox_entries(self, limit: int) -> Sequence[tuple[str, int]]:
         """Return (answer id, version) of what is to be looked after, the longest waiting first.
 
-        It is this process's for ERRAND_HELD: no other one takes it before that.
+        It is this process's for ENTRY_HELD: no other one takes it before that.
         """
         taken: list[tuple[str, int]] = []
         now = datetime.now(UTC)
         for document in await self._documents.list_documents(Wanted("errand", limit=limit)):
             if document.order <= moment(now) or document.state == self._holder:
-                held = replace(document, state=self._holder, order=moment(now + ERRAND_HELD))
+                held = replace(document, state=self._holder, order=moment(now + ENTRY_HELD))
                 if await self._documents.replace(held):
                     taken.append((document.id, document.version + 1))
         return taken
 
-    async def take_errand(self, answer_id: str) -> tuple[int, bool] | None:
-        """Take the errand of one answer, or begin one: return (version, whether it was left by somebody).
+    async def claim_outbox_entry(self, answer_id: str) -> tuple[int, bool] | None:
+        """Take the entry of one answer, or begin one: return (version, whether it was left by somebody).
 
         None while another process has it.
         """
         now = datetime.now(UTC)
         mine = Document(
-            "errand", answer_id, "", answer_id, state=self._holder, order=moment(now + ERRAND_HELD)
+            "errand", answer_id, "", answer_id, state=self._holder, order=moment(now + ENTRY_HELD)
         )
         left = await self._documents.get("errand", answer_id, answer_id)
         if left is None:
@@ -192,8 +193,8 @@ class ReviewRepository:
         taken = await self._documents.replace(replace(mine, version=left.version))
         return (left.version + 1, True) if taken else None
 
-    async def end_errand(self, answer_id: str, version: int) -> bool:
-        """End an errand: everything has happened. False when the errand was left anew meanwhile."""
+    async def complete_outbox_entry(self, answer_id: str, version: int) -> bool:
+        """End an entry: everything has happened. False when it was left anew meanwhile."""
         return await self._documents.remove("errand", answer_id, answer_id, version=version)
 
     async def mark_reviewer(self, answer_id: str, reviewer: str) -> None:

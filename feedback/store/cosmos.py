@@ -26,7 +26,8 @@ from feedback.store.base import (
     StoreUnavailable,
     Undelivered,
 )
-from feedback.store.cosmos_schema import ERRORS, CosmosConfig, CosmosDocuments, sort_key
+from feedback.store.cosmos_documents import CosmosDocuments
+from feedback.store.cosmos_schema import ERRORS, CosmosConfig, sort_key
 from feedback.store.rows import PAGE, Row, Table
 from feedback.store.serialization import from_json, parse_answer, parse_question
 

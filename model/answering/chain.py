@@ -108,7 +108,7 @@ class AnswerRules:
     searched: int = 20
     passages: int = 6
     reranked: int = 10
-    state_from: float = 0.72
+    state_from: float = 0.75
     decline_below: float = 0.2
     least_similarity: float = 0.32
     least_covered: float = 0.5

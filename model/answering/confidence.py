@@ -25,8 +25,7 @@ from pathlib import Path
 
 from core.records import Citation, Hit
 from model.answering import grounding
-from model.answering.quoting import Quote
-from model.answering.reranking import IRRELEVANT
+from model.answering.quoting import IRRELEVANT, Quote
 from model.text.question import AskedKind, classify_question
 
 _DIGIT = re.compile(r"\d")

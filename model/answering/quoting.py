@@ -28,6 +28,10 @@ MOST_MARKED = 30
 MOST_FURTHER = 2
 _FURTHER_WORDS = 40
 """Words that are shown of a further place, and of the source of a short answer."""
+IRRELEVANT = -11.0
+"""A reranker's logit of a text that has nothing to do with the question."""
+_RELEVANT = 0.2
+"""What a logit adds to the worth of a piece, beside a cosine and a share of words (LOG.md)."""
 _LEAST_SIMILAR = 0.1
 _LOOKED_AROUND = 6_000
 """Characters on each side of a passage, several times what is quoted at most."""
@@ -45,16 +49,18 @@ class ScoredPiece:
     """A piece of a passage, its similarity to the question, and the share of its words.
 
     `similarity` is None where the search did not look at it: it stands beyond the passage that was found.
+    `relevance` is a reranker's logit; 0 for all pieces of a passage that none read.
     """
 
     piece: Piece
     similarity: float | None
     covered: float
+    relevance: float = 0.0
 
     @property
     def score(self) -> float:
         """The higher, the better it answers."""
-        return (self.similarity or 0.0) + self.covered
+        return (self.similarity or 0.0) + self.covered + _RELEVANT * self.relevance
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +125,14 @@ def score_pieces(question: str, hit: Hit) -> list[ScoredPiece]:
     """Return the pieces of a passage that can be quoted, with what they are worth; header rows are none."""
     asked = grounding.content_words(question)
     similar = {(span.start, span.end): span.similarity for span in hit.spans}
+    relevance = {(one.start, one.end): one.relevance for one in hit.read}
+    unread = min(IRRELEVANT, *relevance.values()) if relevance else 0.0
     found: list[ScoredPiece] = []
     for piece in _quotable(hit.passage.text):
         words = hit.passage.text[piece.start : piece.end]
         covered = len(asked & grounding.content_words(f"{piece.header} {words}")) / max(1, len(asked))
-        found.append(ScoredPiece(piece, similar.get((piece.start, piece.end)), covered))
+        place = (piece.start, piece.end)
+        found.append(ScoredPiece(piece, similar.get(place), covered, relevance.get(place, unread)))
     return found
 
 
@@ -279,7 +288,8 @@ def _widen_hit(hit: Hit, section: str) -> Hit:
     stop = max([end, *(piece.end for piece in goes_on)])
     shift = at - start
     spans = tuple(replace(span, start=span.start + shift, end=span.end + shift) for span in hit.spans)
-    return replace(hit, passage=replace(hit.passage, text=section[start:stop]), spans=spans)
+    read = tuple(replace(one, start=one.start + shift, end=one.end + shift) for one in hit.read)
+    return replace(hit, passage=replace(hit.passage, text=section[start:stop]), spans=spans, read=read)
 
 
 def _announces(section: str, piece: Piece, behind: Sequence[Piece]) -> bool:

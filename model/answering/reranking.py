@@ -3,9 +3,10 @@
     await rerank_hits("how do I get out of it", hits, score_pairs, among=10)     the hits in their new order
 
 The search compares words and meaning of passages that it read before anybody asked. A reranker reads the
-question and a sentence at once and says how relevant that is, as a logit (`Hit.relevance`), which is also
-what an answer's confidence rests on most. It reads the one or two sentences of a passage that would be quoted
-first, with the headings above them: whole passages take five times as long and find no more (LOG.md).
+question and a sentence at once and says how relevant that is, as a logit, which is also what an answer's
+confidence rests on most. It reads the one or two sentences of a passage that would be quoted first, with the
+headings above them (whole passages take twice as long and find less, LOG.md), and all sentences of the
+passage that comes first of it: which of them is quoted and marked depends on that, too.
 """
 
 from __future__ import annotations
@@ -13,16 +14,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from core.records import Hit
+from core.records import Hit, Passage, ReadSpan
+from core.sentences import Piece
 from model.answering.learned_places import STRENGTH
-from model.answering.quoting import score_pieces
+from model.answering.quoting import IRRELEVANT, score_pieces
 from model.text.languages import ENGLISH, detect_language
 
 ScorePairs = Callable[[str, Sequence[str]], Awaitable[Sequence[float]]]
 """(question, texts) → the logit that each text is relevant; none where nobody can tell."""
 
-IRRELEVANT = -11.0
-"""The logit of a text that has nothing to do with the question."""
 _SENTENCES = 2
 _WEIGHT = 0.5
 """What a logit adds to what a hit is worth; between 0.25 and 0.75 little changes (LOG.md)."""
@@ -49,46 +49,54 @@ async def rerank_hits(
     first = list(hits[:among])
     if not first or not _is_english(question, first[0]):
         return list(hits)
-    texts = [_list_best_sentences(query or question, hit) for hit in first]
-    logits = await score_pairs(question, [text for some in texts for text in some])
+    best = [_list_pieces(query or question, hit)[:_SENTENCES] for hit in first]
+    read = _order_hits(await _read_pieces(question, first, best, score_pairs))
+    rest = [piece for piece in _list_pieces(query or question, read[0]) if not _is_read(read[0], piece)]
+    read[:1] = await _read_pieces(question, read[:1], [rest], score_pairs)
+    return [*read, *hits[among:]]
+
+
+async def _read_pieces(
+    question: str, hits: Sequence[Hit], pieces: Sequence[Sequence[Piece]], score_pairs: ScorePairs
+) -> list[Hit]:
+    """Return the hits with what a reranker makes of some of their pieces."""
+    read = list(zip(hits, pieces, strict=True))
+    texts = [_with_headings(hit.passage, piece) for hit, some in read for piece in some]
+    logits = list(await score_pairs(question, texts)) if texts else []
     if not logits:
         return list(hits)
     left = iter(logits)
-    read = [
-        replace(hit, relevance=max((next(left) for _ in some), default=IRRELEVANT))
-        for hit, some in zip(first, texts, strict=True)
-    ]
-    return [*_order_hits(read), *hits[among:]]
+    spans = [tuple(ReadSpan(one.start, one.end, next(left)) for one in some) for some in pieces]
+    return [replace(hit, read=hit.read + found) for hit, found in zip(hits, spans, strict=True)]
 
 
 def _order_hits(read: Sequence[Hit]) -> list[Hit]:
-    relevance = [IRRELEVANT if hit.relevance is None else hit.relevance for hit in read]
-    best = max(relevance)
-    taught = [min(1.0, max(0.0, hit.learned / STRENGTH)) for hit in read]
-    worth = [
-        hit.score + _WEIGHT * (own + (best - own) * share)
-        for hit, own, share in zip(read, relevance, taught, strict=True)
-    ]
+    known = [hit.relevance for hit in read if hit.relevance is not None]
+    if not known:
+        return list(read)
+    best = max(known)
+    worth: list[float] = []
+    for hit in read:
+        own = IRRELEVANT if hit.relevance is None else hit.relevance
+        taught = min(1.0, max(0.0, hit.learned / STRENGTH))
+        worth.append(hit.score + _WEIGHT * (own + (best - own) * taught))
     return [read[at] for at in sorted(range(len(read)), key=lambda at: -worth[at])]
 
 
-def _list_best_sentences(query: str, hit: Hit) -> list[str]:
-    """Return the pieces of a passage that would be quoted first, each below its headings."""
-    one = hit.passage
-    best = sorted(score_pieces(query, hit), key=lambda scored: -scored.score)[:_SENTENCES]
-    above = [label[:_LONGEST_HEADING] for label in (one.title, one.heading) if label]
-    return [
-        "\n".join(
-            dict.fromkeys(
-                [
-                    *above,
-                    *filter(None, [scored.piece.header or scored.piece.lead]),
-                    one.text[scored.piece.start : scored.piece.end],
-                ]
-            )
-        )
-        for scored in best
-    ]
+def _list_pieces(query: str, hit: Hit) -> list[Piece]:
+    """Return the pieces of a passage that can be quoted, the best ones by their words and meaning first."""
+    return [one.piece for one in sorted(score_pieces(query, hit), key=lambda scored: -scored.score)]
+
+
+def _is_read(hit: Hit, piece: Piece) -> bool:
+    return any((one.start, one.end) == (piece.start, piece.end) for one in hit.read)
+
+
+def _with_headings(passage: Passage, piece: Piece) -> str:
+    """Return a piece below its page's title, its heading, and the row or sentence that introduces it."""
+    labels = [label[:_LONGEST_HEADING] for label in (passage.title, passage.heading)]
+    lines = [*labels, piece.header or piece.lead, passage.text[piece.start : piece.end]]
+    return "\n".join(dict.fromkeys(line for line in lines if line))
 
 
 def _is_english(query: str, hit: Hit) -> bool:

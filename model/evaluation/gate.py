@@ -4,8 +4,8 @@ Run as: python -m model.evaluation.gate DATASET_FOLDER --candidate NAME [--live 
 
 Read it from top to bottom: `compare` is the job. Both versions are loaded in this process, which is not the
 one that answers people, and are asked the same questions in turn (`model/evaluation/test_sets.py`,
-`model/evaluation/compare.py`); their figures are set side by side (`model/evaluation/compare.py`) and held
-against the bar (`model/evaluation/result.py`). The finding is written into the candidate's folder as
+`model/evaluation/compare.py`, which sets their figures side by side), and held against the bar
+(`model/evaluation/result.py`). The finding is written into the candidate's folder as
 `report.html` and, last, `report.json`: where that is there for the same trial, nothing is asked again.
 """
 

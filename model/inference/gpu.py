@@ -24,7 +24,8 @@ from functools import cache
 from pathlib import Path
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-# (onnxruntime has no type stubs)
+# pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
+# (onnxruntime and onnxruntime_genai have no type stubs)
 
 LEAST_DRIVER = 580
 LEAST_CAPABILITY = 7.5
@@ -85,6 +86,39 @@ def has_card(root: Path = Path("/")) -> bool:
         if vendor == _NVIDIA and kind.startswith(_DISPLAY):
             return True
     return False
+
+
+def is_built_for_cuda() -> bool:
+    """Tell whether the CUDA build of onnxruntime-genai is installed."""
+    import onnxruntime_genai as og  # noqa: PLC0415 - a second, for who only looks for the hardware
+
+    return bool(og.is_cuda_available())
+
+
+def explain_unused_gpu(wanted: str, *, built_for_cuda: bool, has_driver: bool, named: str = "") -> str:
+    """Return a sentence on a GPU that is there while the processor computes, and on what would use it.
+
+    `wanted` is the setting `device`; `has_driver` is whether a driver shows the GPU to this process, and
+    `named` what it calls it.
+    """
+    gpu = f"this machine's GPU ({named})" if named else "this machine's NVIDIA GPU"
+    why = f"The model runs on the processor, and {gpu} is not used"
+    if not has_driver:
+        return f"{why}: no driver shows it here. Install NVIDIA's driver; a container needs `--gpus all`."
+    if not built_for_cuda:
+        return f"{why}: the packages for CUDA are missing. `make run RUNTIME=gpu` installs them."
+    if wanted == "cpu":
+        return f"{why}, because the setting device is cpu."
+    return ""
+
+
+def find_unused_gpu(wanted: str) -> str:
+    """Return that sentence for this machine; "" where it has no GPU, or uses it."""
+    if not has_device() and not has_card():
+        return ""
+    named = next((gpu.name for gpu in find_gpus() if gpu.name), "")
+    built = is_built_for_cuda()
+    return explain_unused_gpu(wanted, built_for_cuda=built, has_driver=has_device(), named=named)
 
 
 def find_cuda_libraries() -> dict[str, str]:

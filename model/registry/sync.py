@@ -36,24 +36,22 @@ from pathlib import Path, PurePosixPath
 
 from core.files import only_one, whole_folder, write_durably
 from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
-from model.registry.version_confidence import is_as_new, take_newer
+from model.registry.rollout import Needs, Publish, publish_nowhere, put_rollout
 from model.registry.versions import (
     MANIFEST,
     ModelDamaged,
     ModelMissing,
     ModelVersion,
-    Needs,
     NotPossible,
-    Publish,
     RolloutState,
     VersionError,
+    is_as_new,
     parse_rollout,
     parse_version,
-    publish_nowhere,
-    put_rollout,
     read_rollout,
     read_version,
     render_rollout,
+    take_newer,
 )
 
 log = logging.getLogger(__name__)

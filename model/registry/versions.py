@@ -3,12 +3,9 @@
 A version is a folder below `models_dir` with a manifest `version.json`. The manifest is written last, so a
 folder without one is no version: it is what an interrupted import or training left.
 
-    candidate ── canary ── live ── retired          promote, canary, roll_back, retire, prune
-        └───────────────────┘                       (a candidate may be promoted at once)
-
 Who stands where is in one small file, `live.json`, that is replaced whole: two versions are never live,
-whenever the machine stops. The serving process follows it (`model/registry/loading.py`). Changes take turns
-by a lock.
+whenever the machine stops. The serving process follows it (`model/registry/loading.py`); `rollout.py` has the
+steps that change it.
 
     VersionError
     ├── ModelMissing     nothing is imported yet, or no version has that name    (a person sees it)
@@ -20,15 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from core import telemetry
 from core.files import compute_sha256, only_one, write_durably
 from core.phrases import Phrase, mark
 from model.answering.grounding import Reading
@@ -36,8 +31,7 @@ from model.answering.profile import Profile, parse_profile
 
 MANIFEST = "version.json"
 LIVE = "live.json"
-_LOCK = ".live.lock"
-_GONE = ".gone"
+LOCK = ".live.lock"
 _SCALE = 1 << 64
 
 
@@ -78,12 +72,6 @@ class VersionStatus(StrEnum):
     RETIRED = "retired"
 
 
-_PROMOTABLE_NO_MORE: Mapping[VersionStatus, str] = {
-    VersionStatus.CANDIDATE: mark("{name} cannot be promoted any more: it is a candidate by now"),
-    VersionStatus.CANARY: mark("{name} cannot be promoted any more: it is the canary by now"),
-    VersionStatus.LIVE: mark("{name} cannot be promoted any more: it is live by now"),
-    VersionStatus.RETIRED: mark("{name} cannot be promoted any more: it is retired by now"),
-}
 _MISSING = mark("{path} is missing: delete the folder {folder} and import the model again")
 _CHANGED = mark("{path} has changed: delete the folder {folder} and import the model again")
 
@@ -301,183 +289,6 @@ def render_rollout(standing: RolloutState) -> str:
     return json.dumps(asdict(standing) | since) + "\n"
 
 
-def put_rollout(models_dir: Path, standing: RolloutState) -> RolloutState:
-    """Let hold here what holds elsewhere; return what held before."""
-    with only_one(models_dir / _LOCK):
-        before = read_rollout(models_dir)
-        write_durably(models_dir / LIVE, render_rollout(standing))
-    return before
-
-
-Needs = Callable[[RolloutState], Collection[str]]
-"""Names the versions that a step is about, from where they stand."""
-
-
-class Publish(Protocol):
-    """Takes a step, so that others hear of it (`model/registry/sync.py`), or only here."""
-
-    def __call__(self, needs: Needs, step: Callable[[], RolloutState]) -> RolloutState:
-        """Do the step, and again where another machine was faster.
-
-        The versions that it needs are brought, and sent.
-        """
-        ...
-
-
-def publish_nowhere(needs: Needs, step: Callable[[], RolloutState]) -> RolloutState:
-    """Take a step that concerns this folder only."""
-    return step()
-
-
-def promote(
-    models_dir: Path,
-    name: str,
-    standing: Collection[VersionStatus] = tuple(VersionStatus),
-    publish: Publish = publish_nowhere,
-) -> RolloutState:
-    """Let a version answer everybody; a canary ends.
-
-    `standing` is where it may stand for that: it changes meanwhile.
-
-    Raises ModelMissing, ModelDamaged and NotPossible before anything changes.
-    """
-
-    def change(now: RolloutState) -> RolloutState:
-        if now.derive_status(name) not in standing:
-            raise NotPossible(Phrase(_PROMOTABLE_NO_MORE[now.derive_status(name)], name=name))
-        if now.name == name:
-            return _end_canary(now)
-        before = (*drop_names(now.before, name), now.name) if now.name else now.before
-        return RolloutState(name, before, retired=drop_names(now.retired, name))
-
-    def step() -> RolloutState:
-        _check_whole(models_dir, name)
-        return _change(models_dir, change)
-
-    return publish(lambda _: (name,), step)
-
-
-def start_canary(
-    models_dir: Path, name: str, share: float, publish: Publish = publish_nowhere
-) -> RolloutState:
-    """Let a version answer a share (0 to 1) of the conversations; 0 makes it a candidate again.
-
-    Raises ModelMissing, ModelDamaged and NotPossible.
-    """
-    if not 0 <= share <= 1:
-        raise NotPossible(f"a share is a number from 0 to 1, not {share:g}")
-
-    def change(now: RolloutState) -> RolloutState:
-        if now.name in ("", name):
-            raise NotPossible(f"{name} cannot be a canary: it is live, or nothing is")
-        if not share:
-            return _end_canary(now) if now.canary == name else now
-        since = now.since if now.canary == name else datetime.now(UTC)
-        return replace(now, canary=name, share=share, retired=drop_names(now.retired, name), since=since)
-
-    def step() -> RolloutState:
-        _check_whole(models_dir, name)
-        return _change(models_dir, change)
-
-    return publish(lambda _: (name,), step)
-
-
-def roll_back(
-    models_dir: Path,
-    name: str = "",
-    reason: str = "operator",
-    standing: Collection[VersionStatus] = (VersionStatus.CANARY, VersionStatus.LIVE),
-    publish: Publish = publish_nowhere,
-) -> RolloutState:
-    """Take back the last step: a canary is retired.
-
-    Without one, the version that was live before is live again.
-
-    `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for
-    that: whoever decides looks at one version, and the standing changes meanwhile. `reason` is told
-    (core/telemetry.py). Raises NotPossible where there is no version to go back to, or the last step was
-    another version's.
-    """
-
-    def change(now: RolloutState) -> RolloutState:
-        if name not in ("", now.canary or now.name):
-            raise NotPossible(_not_last(now, name))
-        if name and now.derive_status(name) not in standing:
-            raise NotPossible(_not_like_that(now, name))
-        if now.canary:
-            return _retire(_end_canary(now), now.canary)
-        present = [at for at, name in enumerate(now.before, 1) if read_version(models_dir / name)]
-        if not present:
-            raise NotPossible(
-                Phrase(
-                    mark("no version was live before {name}: there is nothing to go back to"), name=now.name
-                )
-                if now.name
-                else Phrase(mark("no version was live before now: there is nothing to go back to"))
-            )
-        *earlier, last = now.before[: present[-1]]
-        return _retire(RolloutState(last, tuple(earlier), retired=now.retired), now.name)
-
-    return publish(
-        lambda now: () if now.canary else now.before[-1:], lambda: _change(models_dir, change, reason)
-    )
-
-
-def _not_last(now: RolloutState, name: str) -> Phrase:
-    if now.canary:
-        text = mark("{name} is not what answers since the last step: {other} is the canary")
-    else:
-        text = mark("{name} is not what answers since the last step: {other} is live")
-    return Phrase(text, name=name, other=now.canary or now.name)
-
-
-def _not_like_that(now: RolloutState, name: str) -> Phrase:
-    if now.canary:
-        text = mark("{name} cannot be rolled back like that: {other} is the canary")
-    else:
-        text = mark("{name} cannot be rolled back like that: {other} is live")
-    return Phrase(text, name=name, other=now.canary or now.name)
-
-
-def retire(models_dir: Path, name: str, publish: Publish = publish_nowhere) -> RolloutState:
-    """Withdraw a candidate or a canary. Raises ModelMissing and NotPossible."""
-
-    def change(now: RolloutState) -> RolloutState:
-        find_version(models_dir, name)
-        if now.name == name:
-            raise NotPossible(f"{name} is live: promote another version, or roll back")
-        return _retire(_end_canary(now) if now.canary == name else now, name)
-
-    return publish(lambda _: (name,), lambda: _change(models_dir, change))
-
-
-def prune_versions(models_dir: Path, keep: int, publish: Publish = publish_nowhere) -> list[str]:
-    """Delete retired versions except the `keep` newest; return their names.
-
-    Never an imported base model, nor the version that a roll back would make live.
-    """
-    gone: list[str] = []
-
-    def change(now: RolloutState) -> RolloutState:
-        old = [
-            version.name
-            for version in list_versions(models_dir)
-            if now.derive_status(version.name) is VersionStatus.RETIRED
-            and version.parent is not None
-            and version.name not in now.before[-1:]
-        ]
-        going = old[: max(0, len(old) - keep)]
-        gone.extend(going)  # of a step that is done again, what went the first time stays gone
-        for name in going:
-            (models_dir / name).rename(models_dir / f".{name}{_GONE}")  # gone at once, then piece by piece
-        return replace(now, before=drop_names(now.before, *gone), retired=drop_names(now.retired, *gone))
-
-    publish(lambda _: (), lambda: _change(models_dir, change))
-    for folder in models_dir.glob(f".*{_GONE}"):
-        shutil.rmtree(folder, ignore_errors=True)
-    return gone
-
-
 def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> ModelVersion:
     """Add what was measured to a version's manifest. Raises ModelMissing and ModelDamaged."""
     return rewrite_version(
@@ -492,7 +303,7 @@ def rewrite_version(
 
     Raises ModelMissing and ModelDamaged.
     """
-    with only_one(models_dir / _LOCK):
+    with only_one(models_dir / LOCK):
         version = find_version(models_dir, name)
         changed = change(version)
         if changed != version:
@@ -500,42 +311,53 @@ def rewrite_version(
     return changed
 
 
-def drop_names(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
-    """Return the names but those."""
-    return tuple(name for name in names if name not in gone)
+# How sure a version is of its answers
+
+_GONE = "Reviews that it was fitted to are deleted; until it is fitted anew, the shipped weights count."
 
 
-def _check_whole(models_dir: Path, name: str) -> None:
-    find_version(models_dir, name)
-    verify_version(models_dir / name)
+def record_confidence(models_dir: Path, name: str, told: Mapping[str, Any]) -> ModelVersion:
+    """Keep what was fitted with a version, unless it has something newer.
+
+    Raises ModelMissing and ModelDamaged.
+    """
+
+    def change(version: ModelVersion) -> ModelVersion:
+        return replace(version, confidence=dict(told)) if _is_newer(told, version.confidence) else version
+
+    return rewrite_version(models_dir, name, change)
 
 
-def _retire(now: RolloutState, name: str) -> RolloutState:
-    return replace(now, before=drop_names(now.before, name), retired=(*drop_names(now.retired, name), name))
+def take_newer(here: ModelVersion, there: ModelVersion) -> ModelVersion:
+    """Bring another machine's confidence into a manifest here where it is the newer one."""
+    if not _is_newer(there.confidence, here.confidence):
+        return here
+    return record_confidence(here.folder.parent, here.name, there.confidence)
 
 
-def _end_canary(now: RolloutState) -> RolloutState:
-    return replace(now, canary="", share=0.0, since=None)
+def is_as_new(there: ModelVersion, here: ModelVersion) -> bool:
+    """Tell whether another machine's confidence is at least as new as the one here."""
+    return not _is_newer(here.confidence, there.confidence)
 
 
-def _change(
-    models_dir: Path, change: Callable[[RolloutState], RolloutState], reason: str = "operator"
-) -> RolloutState:
-    models_dir.mkdir(parents=True, exist_ok=True)
-    with only_one(models_dir / _LOCK):
-        before = read_rollout(models_dir)
-        now = change(before)
-        write_durably(models_dir / LIVE, render_rollout(now))
-    _tell(before, now, reason)
-    return now
+def forget_confidence(
+    models_dir: Path, answer_ids: Collection[str], datasets: Collection[str] = ()
+) -> list[str]:
+    """Take away what was fitted to these answers, or to datasets that lost some; return the versions' names.
+
+    Raises ModelMissing and ModelDamaged.
+    """
+    gone = [
+        version.name
+        for version in list_versions(models_dir)
+        if version.confidence.get("answers")
+        and (version.dataset in datasets or not set(answer_ids).isdisjoint(version.confidence["answers"]))
+    ]
+    for name in gone:
+        told = {"reasons": [_GONE], "forgotten": True, "made_at": datetime.now(UTC).isoformat()}
+        rewrite_version(models_dir, name, lambda version, told=told: replace(version, confidence=told))
+    return gone
 
 
-def _tell(before: RolloutState, now: RolloutState, reason: str) -> None:
-    """Tell what a step changed for those who ask, and why something was taken back."""
-    for name in (before.name, before.canary):
-        if name and name in now.retired and name not in before.retired:
-            telemetry.event("model_rolled_back", model_version=name, reason=reason)
-    if now.name != before.name:
-        telemetry.event("model_promoted", model_version=now.name)
-    if now.canary and (now.canary, now.share) != (before.canary, before.share):
-        telemetry.event("canary_started", model_version=now.canary, share=now.share)
+def _is_newer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return str(one.get("made_at", "")) > str(other.get("made_at", ""))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.records import Answer, Citation, Passage
+from core.records import Answer, Passage
 from model.text import output_text
 from model.text.question import AskedKind, classify_question
 
@@ -129,7 +129,7 @@ def _render_label(passage: Passage) -> str:
     return " › ".join(dict.fromkeys(part for part in (passage.title, passage.heading) if part))
 
 
-def to_completion(text: str, _: Citation | None = None) -> str:
+def to_completion(text: str) -> str:
     """Return an answer as a model is to write it: plain words.
 
     Where they stand is looked for afterwards (grounding).

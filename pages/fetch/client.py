@@ -16,12 +16,10 @@ Everything that goes wrong is a `PageRefused` (the tree is drawn in `pages.fetch
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Self
 
 import aiohttp
@@ -30,6 +28,16 @@ from yarl import URL
 from core.phrases import Phrase, mark
 from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.packing import unpack
+from pages.fetch.response import (
+    check_status,
+    explain_error,
+    make_condition,
+    read_content_type,
+    read_redirect,
+    read_validator,
+    refuse_as_private,
+    varies_by_language,
+)
 from pages.fetch.sign_in import is_sign_in
 from pages.fetch.ssrf import (
     USUAL_PORTS,
@@ -41,7 +49,6 @@ from pages.fetch.ssrf import (
     Resolver,
     SystemResolver,
     is_site_allowed,
-    join_url,
     parse_address,
     parse_ip_literal,
 )
@@ -53,10 +60,9 @@ from pages.fetched import (
     PageRefused,
     PageUnreachable,
     PageUnreadable,
-    SignInNeeded,
     refuse_too_large,
 )
-from pages.kinds import DOCUMENTS, READABLE, choose_sent_kind, refine_type
+from pages.kinds import READABLE, choose_sent_kind
 from pages.parse.ocr import OcrRules
 from pages.parse.sandbox import Sandbox
 
@@ -73,22 +79,6 @@ __all__ = [
     "SystemResolver",
 ]
 
-CONTENT_TYPES = DOCUMENTS | {
-    "text/html",
-    "application/xhtml+xml",
-    "text/plain",
-    "text/markdown",
-    "application/xml",
-    "text/xml",
-    "application/gzip",
-    "application/x-gzip",
-    "application/rss+xml",
-    "application/atom+xml",
-    "application/rdf+xml",
-}
-"""What may arrive. XML and gzip are for sitemaps and feeds; as pages, `pages.parse.extract` refuses them."""
-
-_TYPE_OF_SUFFIX = {".xml": "application/xml", ".gz": "application/gzip"}
 _HEADERS = {
     "User-Agent": "askpage/0.1 (answers questions about pages that people name; not a crawler)",
     "Accept": "text/html, application/xhtml+xml, text/markdown, text/plain, application/pdf,"
@@ -96,8 +86,6 @@ _HEADERS = {
     "Accept-Encoding": "gzip",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_DATE = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
-_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 IN_A_CIRCLE = mark(
     "{site} redirects more than {most} times, in a circle, as sites do that want cookies kept; please send "
     "the address at which the page ends up."
@@ -105,7 +93,6 @@ IN_A_CIRCLE = mark(
 TOO_LONG_A_WAY = mark(
     "{site} redirects more than {most} times; please send the address at which the page ends up."
 )
-_PLAIN_TYPE = re.compile(r"[a-z0-9.+-]{1,30}/[a-z0-9.+-]{1,60}")
 _CHUNK = 32 * 1024
 _LANGUAGES = 8
 _WEB = frozenset({"text/html", "application/xhtml+xml"})
@@ -227,7 +214,7 @@ class Fetcher:
                 seconds=self.limits.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explain_errors(error, address) from error
+            raise explain_error(error, address) from error
         sentence = IN_A_CIRCLE if address.url in been else TOO_LONG_A_WAY
         raise PageUnreachable(sentence, site=address.site, most=self.limits.max_redirects)
 
@@ -254,7 +241,7 @@ class Fetcher:
                 seconds=self.limits.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explain_errors(error, address) from error
+            raise explain_error(error, address) from error
         raise PageUnreachable(
             mark("{site} sends me on and on for the file; please send it again."), site=address.site
         )
@@ -268,10 +255,10 @@ class Fetcher:
         url = URL(address.url, encoded=True)
         async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
-                return _redirect(address, response)
+                return read_redirect(address, response)
             if response.status in {401, 403, 404, 410}:
                 raise PageGone(mark("That file is not handed out (any more); please send it again."))
-            _check_status(address, response.status)
+            check_status(address, response.status)
             kind = _check_kind(name, response.content_type)
             body = await self._read(address, response, kind, self.limits.max_bytes)
             return Fetched(address.url, body, kind, response.charset)
@@ -283,19 +270,24 @@ class Fetcher:
         self._check_site(address)
         if parse_ip_literal(address.host):  # aiohttp asks its resolver about names only
             await self._gate.admit(address)
-        condition = _condition(etag or "")
+        condition = make_condition(etag or "")
         headers = {**condition, **wanted}
         url = URL(address.url, encoded=True)
         async with self._open_session().get(url, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
-                return _redirect(address, response)
+                return read_redirect(address, response)
             if response.status == 304 and condition:  # noqa: PLR2004 - Not Modified
                 return NotModified(address.url)
-            _check_status(address, response.status)
-            content_type = _content_type(address, response)
+            check_status(address, response.status)
+            content_type = read_content_type(address, response)
             body = await self._read(address, response, content_type, self.limits.max_bytes)
             return Fetched(
-                address.url, body, content_type, response.charset, _validator(response), _varies(response)
+                address.url,
+                body,
+                content_type,
+                response.charset,
+                read_validator(response),
+                varies_by_language(response),
             )
 
     async def check_address(self, address: Address) -> list[str]:
@@ -337,7 +329,7 @@ class Fetcher:
                 seconds=call.timeout_s,
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _explain_errors(error, address) from None
+            raise explain_error(error, address) from None
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -402,41 +394,12 @@ def refuse_sign_in(asked: Address, found: Address) -> None:
         raise refuse_as_private(asked)
 
 
-def refuse_as_private(address: Address) -> SignInNeeded:
-    """Return the refusal of a page that its site shows only to people who sign in."""
-    return SignInNeeded(
-        mark("{site} shows that page only to people who sign in, so I cannot read it."), site=address.site
-    )
-
-
-def _condition(validator: str) -> dict[str, str]:
-    """Return the header that asks for a page only if it has changed since it was sent with this validator."""
-    if _ETAG.fullmatch(validator):
-        return {"If-None-Match": validator}
-    return {"If-Modified-Since": validator} if _DATE.fullmatch(validator) else {}
-
-
 def _name_languages(languages: Sequence[str]) -> dict[str, str]:
     """Return the header that asks for languages, each worth a tenth less than the one before (RFC 9110)."""
     if not languages:
         return {}
     worth = (f"{name};q=0.{10 - rank}" if rank else name for rank, name in enumerate(languages[:_LANGUAGES]))
     return {"Accept-Language": ", ".join((*worth, "*;q=0.1"))}
-
-
-def _validator(response: aiohttp.ClientResponse) -> str | None:
-    etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-    if _ETAG.fullmatch(etag):
-        return etag
-    # one that changed in the second in which it was sent may have changed again within it
-    stands = _DATE.fullmatch(modified) and modified != response.headers.get("Date")
-    return modified if stands else None
-
-
-def _varies(response: aiohttp.ClientResponse) -> bool:
-    """Tell whether a site says that it has a page in several languages, or in which one it sends it."""
-    vary = ",".join(response.headers.getall("Vary", [])).lower()
-    return "accept-language" in vary or "Content-Language" in response.headers
 
 
 def _check_kind(name: str, declared: str) -> str:
@@ -449,70 +412,3 @@ def _check_kind(name: str, declared: str) -> str:
     if declared in _WEB and kind not in _WEB:
         raise PageUnreadable(mark("A web page came in place of the file: I may not fetch it there."))
     return kind
-
-
-def _redirect(address: Address, response: aiohttp.ClientResponse) -> Address:
-    target = response.headers.get("Location")
-    if not target:
-        raise PageUnreachable(
-            mark("{site} redirects without saying where to; please try the page in a browser."),
-            site=address.site,
-        )
-    return parse_address(join_url(address.url, target))
-
-
-def _check_status(address: Address, status: int) -> None:
-    if status in {200, 203}:
-        return
-    if status in {404, 410}:
-        raise PageGone(mark("There is no such page at {site}; please check the address."), site=address.site)
-    if status in {401, 403, 407}:
-        raise refuse_as_private(address)
-    if status in {429, 502, 503, 504}:
-        raise PageUnreachable(
-            mark("{site} is busy right now; please try again in a few minutes."), site=address.site
-        )
-    raise PageUnreachable(
-        mark("{site} answered with error {status} instead of the page; please try again later."),
-        site=address.site,
-        status=str(status),
-    )
-
-
-def _content_type(address: Address, response: aiohttp.ClientResponse) -> str:
-    """Return what the page is; where the server does not say, the end of its path decides."""
-    declared = (
-        response.content_type.lower() if "Content-Type" in response.headers else "application/octet-stream"
-    )
-    path = address.path_and_query.partition("?")[0]
-    if declared in {"application/octet-stream", "binary/octet-stream"}:
-        declared = _TYPE_OF_SUFFIX.get(PurePosixPath(path).suffix.lower(), declared)
-    declared = refine_type(declared, path)
-    if declared not in CONTENT_TYPES:
-        if not _PLAIN_TYPE.fullmatch(declared):
-            raise PageUnreadable(
-                mark("What lies there is not a page; I can read {kinds}."), kinds=Phrase(READABLE)
-            )
-        raise PageUnreadable(
-            mark("What lies there is not a page but {kind}; I can read {kinds}."),
-            kind=declared,
-            kinds=Phrase(READABLE),
-        )
-    return declared
-
-
-def _explain_errors(error: Exception, address: Address) -> PageUnreachable:
-    if isinstance(error, aiohttp.ClientSSLError):
-        return PageUnreachable(
-            mark(
-                "The secure connection to {site} failed: its certificate cannot be trusted. Please "
-                "tell its owner."
-            ),
-            site=address.site,
-        )
-    if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
-        return PageUnreachable(mark("{site} cannot be reached; please try again later."), site=address.site)
-    return PageUnreachable(
-        mark("{site} answered in a way that I cannot read; please try the page in a browser."),
-        site=address.site,
-    )

@@ -23,7 +23,8 @@ from datetime import datetime
 
 from core.phrases import mark
 from core.records import Page
-from pages.fetch.client import Fetcher, refuse_as_private, refuse_sign_in
+from pages.fetch.client import Fetcher, refuse_sign_in
+from pages.fetch.response import refuse_as_private
 from pages.fetch.ssrf import Address, join_url, parse_address
 from pages.fetched import Fetched, NotModified, PageGone, PageRefused, PageUnreachable, PageUnreadable
 from pages.index.base import PageEntry

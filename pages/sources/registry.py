@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
+from pages.fetch.client import Fetcher
 from pages.fetched import AddressRefused
-from pages.sources.plug import OpenSource
-from pages.sources.words import kind_of
+from pages.sources.plug import NamesAuthors, OpenSource, SourceAccess
+from pages.sources.words import kind_of, parse_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,15 @@ def find_plug(source: str) -> SourcePlug | None:
     if kind and kind not in PLUGS:
         raise AddressRefused(f"There is no kind of source called {kind}; there are {', '.join(PLUGS)}.")
     return PLUGS.get(kind)
+
+
+async def find_author(source: str, url: str, access: SourceAccess, fetcher: Fetcher) -> str:
+    """Return the directory's id of a page's author, "" where its source names nobody. Raises PageRefused.
+
+    It is asked for when somebody has to know, and not kept with the page.
+    """
+    plug = find_plug(source)
+    if plug is None:
+        return ""
+    async with plug.load()(parse_word(source, plug.options), access, fetcher) as service:
+        return await service.find_author(url) if isinstance(service, NamesAuthors) else ""

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from core.retries import read_retry_after
 from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.client import Fetcher
 from pages.fetch.ssrf import join_url, parse_address
-from pages.fetched import AddressRefused, PageUnreachable
+from pages.fetched import AddressRefused, PageUnreachable, SignInNeeded
+from pages.sources.foreign import find_number, find_text, parse_object
 
 MOST_CALLS = 50_000
 """Most calls for one look at a source: a service that lists without end is left."""
@@ -29,6 +32,8 @@ PATIENCE_S = 600.0
 """Longest time that is waited for a service during one look at a source, seconds."""
 _USUAL_WAIT_S, _LONGEST_UNASKED_S = 5.0, 60.0
 _TRIES = 6
+_EARLY_S = 120.0
+"""So long before its end a token is renewed."""
 _BUSY = frozenset({429, 502, 503, 504})
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
@@ -47,6 +52,36 @@ class ApiRefused(PageUnreachable):
 Explain = Callable[[int, str], str]
 """Status and code of an error → a sentence that says what to do."""
 ReadCode = Callable[[bytes], str]
+
+
+class BearerToken:
+    """A token of OAuth 2.0: asked for when a call needs one, and again before it expires."""
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[ApiReply]],
+        explain: Callable[[int, Mapping[str, Any]], str],
+    ) -> None:
+        """`ask` asks the token endpoint; `explain` says of its status and body what an operator can do."""
+        self._ask = ask
+        self._explain = explain
+        self._token, self._until = "", 0.0
+        self._asking = asyncio.Lock()
+
+    async def authorize(self, renew: bool) -> Mapping[str, str]:
+        """Return the header that a call carries (an `Authorize`). Raises PageRefused."""
+        async with self._asking:
+            if renew or time.monotonic() >= self._until:
+                await self._renew()
+        return {"Authorization": f"Bearer {self._token}"}
+
+    async def _renew(self) -> None:
+        reply = await self._ask()
+        found = parse_object(reply.body)
+        self._token = find_text(found, "access_token")
+        if reply.status != HTTPStatus.OK or not self._token:
+            raise SignInNeeded(self._explain(reply.status, found))
+        self._until = time.monotonic() + (find_number(found, "expires_in") or 0) - _EARLY_S
 
 
 async def pause(delay_s: float) -> None:

@@ -28,7 +28,7 @@ FLOWS = {
 }
 LOOKS_A_MINUTE = {
     "open questions (every 30 s)": 2,
-    "errands (every 10 s)": 6,
+    "the outbox (every 10 s)": 6,
     "verified answers (every 10 s)": 6,
 }
 
@@ -47,7 +47,7 @@ async def test_the_manual_says_what_each_flow_costs(
         name: (sum(flows[part].trips for part in parts), sum(flows[part].units for part in parts))
         for name, parts in FLOWS.items()
     }
-    looks = [(flows[f"idle: one look for {name}"], times) for name, times in LOOKS_A_MINUTE.items()]
+    looks = [(flows[f"idle: one look at {name}"], times) for name, times in LOOKS_A_MINUTE.items()]
     counted["an idle bot, a minute"] = (
         sum(look.trips * times for look, times in looks),
         sum(look.units * times for look, times in looks),

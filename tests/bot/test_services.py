@@ -288,4 +288,4 @@ async def test_a_message_that_cannot_be_written_over_with_its_card_says_it_in_wo
         seen = await shown_in(world, "a:chat", "Under review by a colleague")
         assert seen.method == "PUT"
         assert "attachments" not in seen.activity
-        assert not await world.parts.desk.take_errands(5)
+        assert not await world.parts.desk.claim_outbox_entries(5)

@@ -38,7 +38,7 @@ async def test_a_correction_in_teams_is_live_and_shown_within_19_stops() -> None
     assert trip.returns <= 6, trip.stops
 
 
-async def test_the_token_of_a_button_that_decides_in_slack_makes_27_stops_at_the_most() -> None:
+async def test_the_token_of_a_button_that_decides_in_slack_makes_16_stops_at_the_most() -> None:
     async with a_slack_world() as world:
         answer = await world.ask("How much leave?")
         await world.interact(world.press(answer, pressable(answer, "thumb"), side="negative_button"))
@@ -50,5 +50,15 @@ async def test_the_token_of_a_button_that_decides_in_slack_makes_27_stops_at_the
             await world.interact(world.press(card, approve, ROBIN))
             await world.settled()
     assert {"bot/card_tokens.py", "bot/slack/client.py"} <= set(trip.stops)
-    assert len(trip.stops) <= 27, trip.stops
-    assert trip.returns <= 12, trip.stops
+    assert len(trip.stops) <= 16, trip.stops
+    assert trip.returns <= 2, trip.stops
+
+
+async def test_an_answer_on_its_way_out_to_slack_makes_8_stops_at_the_most() -> None:
+    text = "You get 16 weeks"
+    async with a_slack_world() as world:
+        with followed(text, "bot/slack/connector.py", "bot/slack/client.py") as trip:
+            await world.ask("How much leave?")
+    assert {"bot/slack/blocks.py", "bot/cards/dates.py", "bot/slack/client.py"} <= set(trip.stops)
+    assert len(trip.stops) <= 8, trip.stops
+    assert trip.returns <= 3, trip.stops

@@ -11,7 +11,7 @@ from core.records import ComparedAnswer, ComparedFigure
 from feedback.reviews import model_decisions
 from feedback.store.sqlite import SqliteStore
 from model.evaluation.result import GateCriteria, PairedOutcome, decide
-from model.registry.versions import promote, start_canary
+from model.registry.rollout import promote, start_canary
 from tests.browser.review_walk import Picture, Walk, no_picture
 from tests.builders.comparisons import a_comparison
 from tests.builders.versions import make_version

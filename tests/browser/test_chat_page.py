@@ -629,7 +629,7 @@ async def test_a_quotation_is_reviewed_on_the_card_that_asks_for_it(chat: Chat, 
     await page.select_option("select", "robin")
     review = page.locator(".card").filter(has_text="The bot quoted")
     for _ in range(20):
-        await chat.parts.card_sync.do_errands()
+        await chat.parts.card_sync.process_outbox()
         if await review.count():
             break
         await page.wait_for_timeout(100)

@@ -184,14 +184,14 @@ async def test_a_visitor_asks_about_the_page_goes_on_rates_and_sees_the_correcti
 
 async def _correct(reviewer: Browser, widget: Widget, text: str) -> None:
     """Correct the answer that was complained about, with the card that the reviewer has."""
-    await widget.chat.parts.card_sync.do_errands()
+    await widget.chat.parts.card_sync.process_outbox()
     card = await reviewer.shows(lambda shown: "review.correct" in str(shown.get("cards")))
     [data] = [one["data"] for one in _actions(card["cards"]) if one.get("verb") == "review.correct"]
     pressed = {"type": "Action.Execute", "verb": "review.correct", "data": data | {"text": text}}
     value = {"action": pressed}
     status, said = await reviewer.do("invoke", name="adaptiveCard/action", value=value, replyToId=card["id"])
     assert status == 200, said
-    await widget.chat.parts.card_sync.do_errands()
+    await widget.chat.parts.card_sync.process_outbox()
 
 
 def _actions(part: Any) -> list[Any]:

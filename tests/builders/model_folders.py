@@ -11,7 +11,7 @@ import pytest
 
 from core.files import only_one
 from model.registry.importing import import_base
-from model.registry.versions import promote
+from model.registry.rollout import promote
 from tests.doubles.echo import LOWER, UPPER
 from tests.needs import start_with
 

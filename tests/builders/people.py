@@ -172,7 +172,7 @@ class Town:
         await self.desk.put_shown(PostedMessage(first.id, ASKER, "{}", "m1", "s"))
         await self.desk.mark_reviewer(first.id, BOB)
         await self.desk.add_declined(first)
-        await self.desk.leave_errand(first.id, NOON)
+        await self.desk.add_outbox_entry(first.id, NOON)
 
     async def think_of_others(self) -> None:
         """Ada says what she thinks of an answer to Bob."""

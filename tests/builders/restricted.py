@@ -541,7 +541,7 @@ async def by_notice(office: Office, place: Place, page: str) -> str:
     before = len(office.screens.said)
     await office.rule(f"h {page} {place.name}", page)
     for _ in range(3):  # so many are done at once, and presses have left some
-        await office.services.card_sync.do_errands()
+        await office.services.card_sync.process_outbox()
     return office.read_screen(place, before)
 
 
@@ -560,7 +560,7 @@ async def by_told_alone(office: Office, place: Place, page: str) -> str:
     before = len(office.screens.said)
     await office.rule(id_, page)
     for _ in range(3):
-        await office.services.card_sync.do_errands()
+        await office.services.card_sync.process_outbox()
     return office.read_screen(place, before) if alone.personal else ""
 
 

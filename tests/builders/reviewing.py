@@ -84,7 +84,7 @@ async def subscribe(world: World, person: Json = ROBIN) -> None:
 async def shown_in(world: World, conversation: str, wanted: str) -> Call:
     """Do what is to be done until a message with these words is in the conversation."""
     for _ in range(20):
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
         for call in reversed(world.connector.calls):
             if call.is_message and call.conversation == conversation and wanted in text_of(call.activity):
                 return call

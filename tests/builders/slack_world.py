@@ -247,7 +247,7 @@ class SlackWorld:
 
     async def card_sync(self) -> None:
         """Let the card sync do what is to be done."""
-        await self.parts.card_sync.do_errands()
+        await self.parts.card_sync.process_outbox()
         await self.settled()
 
 

@@ -263,7 +263,7 @@ class BrowserSurface:
 
     async def sees(self, person: str, text: str) -> None:
         for _ in range(20):
-            await self.parts.card_sync.do_errands()
+            await self.parts.card_sync.process_outbox()
             if any(text in text_of(shown) for shown in await self._browsers[person].messages()):
                 return
             await asyncio.sleep(0.05)

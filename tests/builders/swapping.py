@@ -16,7 +16,8 @@ from model.answering.chat_model import CannedChatModel
 from model.answering.profile import Profile
 from model.onnx_infer import EngineFailed, EngineOptions
 from model.registry.loading import ModelChoice, ModelSwapper, follow_live
-from model.registry.versions import ModelVersion, promote
+from model.registry.rollout import promote
+from model.registry.versions import ModelVersion
 from model.serving.engines import CannedEngine
 from tests.builders.versions import make_version
 

@@ -23,10 +23,11 @@ class Trip:
     Only calls of the task that is followed count; a coroutine counts once, however often it goes on.
     """
 
-    def __init__(self, text: str, begins_in: str) -> None:
+    def __init__(self, text: str, begins_in: str, ends_in: str = "") -> None:
         self.stops: list[str] = []
         self._text = text
         self._begins_in = begins_in
+        self._ends_in = ends_in
         self._task: asyncio.Task[Any] | None = None
         self._seen: dict[int, FrameType] = {}
 
@@ -45,6 +46,8 @@ class Trip:
             return
         self._seen[id(frame)] = frame
         if not self._is_followed(name) or not self._has_text(frame):
+            return
+        if self.stops and self._ends_in in self.stops:
             return
         if not self.stops or self.stops[-1] != name:
             self.stops.append(name)
@@ -86,9 +89,9 @@ def _parts(value: object) -> Iterator[object]:
 
 
 @contextmanager
-def followed(text: str, begins_in: str) -> Generator[Trip]:
-    """Follow a text from the first call into `begins_in`, in that call's task."""
-    trip = Trip(text, begins_in)
+def followed(text: str, begins_in: str, ends_in: str = "") -> Generator[Trip]:
+    """Follow a text from the first call into `begins_in`, in that call's task, until it is in `ends_in`."""
+    trip = Trip(text, begins_in, ends_in)
     sys.setprofile(trip.note)
     try:
         yield trip

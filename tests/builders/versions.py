@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from core.files import compute_sha256
 from model.inference.tokenizer import ChatText
-from model.registry.versions import ModelVersion, promote, write_version
+from model.registry.rollout import promote
+from model.registry.versions import ModelVersion, write_version
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<filename>"]
 TEMPLATE = (

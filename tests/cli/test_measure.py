@@ -9,15 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from core.records import Answer, AnswerKind, Channel, Citation, Question, Timings
-from model.evaluation.question_sets import (
-    Bin,
-    PageQuestion,
-    QuestionOutcome,
-    ask_each,
-    calibrate,
-    judge_outcome,
-    score,
-)
+from model.evaluation.question_scores import Bin, QuestionOutcome, ask_each, calibrate, judge_outcome, score
+from model.evaluation.question_sets import PageQuestion
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FACT = PageQuestion("f", "fact", "leave.md", "How long?", (("ten days",),))

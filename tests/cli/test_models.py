@@ -11,8 +11,14 @@ from typer.testing import CliRunner, Result
 
 from cli.models.versions import _find_parent, models_app  # pyright: ignore[reportPrivateUsage]
 from core.settings import Settings
-from model.registry.version_confidence import record_confidence
-from model.registry.versions import NotPossible, VersionError, find_live_version, promote, record_scores
+from model.registry.rollout import promote
+from model.registry.versions import (
+    NotPossible,
+    VersionError,
+    find_live_version,
+    record_confidence,
+    record_scores,
+)
 from tests.builders.versions import make_version
 
 

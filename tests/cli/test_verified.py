@@ -95,7 +95,9 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
         deeds = {entry.what: entry.who async for entry in Audit(desk.desk.documents).entries()}
         assert deeds[AuditAction.TOOK_BACK].startswith("operator ")
         assert {AuditAction.EDITED, AuditAction.READ_VERIFIED, AuditAction.OPENED} <= deeds.keys()
-        assert dog.id in {name for name, _ in await desk.desk.take_errands(9)}, "bots show what follows"
+        assert dog.id in {name for name, _ in await desk.desk.claim_outbox_entries(9)}, (
+            "bots show what follows"
+        )
 
     await kept(tmp_path, look)
     assert (await call("edit", first.id, "--text", "31 days.")).exit_code == 0

@@ -29,7 +29,7 @@ from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.fit_search import FIXED, MOST_OF_A_PAGE, SearchPlan, ask_again, fit_search, read_fixed, read_ruled
+from jobs.fit_search import MOST_OF_A_PAGE, SearchPlan, ask_again, fit_search, read_fixed, read_ruled
 from jobs.registry import Result
 from jobs.update_model import example_rules
 from model.answering.search_head import SHIPPED, SHIPPED_HEAD, list_weights
@@ -196,6 +196,6 @@ async def test_a_question_does_not_answer_itself(house: House) -> None:
 
 
 def test_the_fixed_questions_have_features_for_every_weight() -> None:
-    fixed = read_fixed(FIXED)
+    fixed = read_fixed()
     assert {one.features.shape[1] for one in fixed} == {len(SHIPPED)}
     assert sum(one.find_rank(list_weights(SHIPPED)) <= 3 for one in fixed) >= 10

@@ -103,7 +103,7 @@ async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(she
     assert any("New words about leave." in passage.text for passage in review.passages)
     assert len(await live(shelf.desk)) == 1
     assert (await shelf.run())["stale"] == 0
-    assert [answer_id for answer_id, _ in await shelf.desk.take_errands(10)].count(on_leave.id) == 1
+    assert [answer_id for answer_id, _ in await shelf.desk.claim_outbox_entries(10)].count(on_leave.id) == 1
 
 
 async def test_what_stands_on_a_page_that_is_gone_goes_back_too(shelf: PageServices) -> None:

@@ -103,7 +103,7 @@ async def test_a_card_that_was_never_posted_is_posted_once(channel: Served) -> N
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 0, "places": 1}
     assert len(channel.cards) == 1
     assert [one.message_id for one in await channel.desk.list_shown(answer.id)] == ["m1"]
-    assert await channel.desk.take_errands(10) == []
+    assert await channel.desk.claim_outbox_entries(10) == []
 
 
 async def test_a_new_place_gets_the_cards_that_others_have(channel: Served) -> None:
@@ -152,11 +152,11 @@ async def test_nobody_posts_a_card_while_somebody_else_is_at_it(channel: Served)
     await channel.place()
     answer = await channel.waits(1)
     bot = ReviewRepository(channel.store.documents, "a bot")
-    await bot.leave_errand(answer.id, NOW)
-    [(_, version)] = await bot.take_errands(10)
+    await bot.add_outbox_entry(answer.id, NOW)
+    [(_, version)] = await bot.claim_outbox_entries(10)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 1}
     assert channel.cards == []
-    await bot.end_errand(answer.id, version)
+    await bot.complete_outbox_entry(answer.id, version)
     assert (await channel.run())["sent"] == 1
 
 
@@ -169,8 +169,8 @@ async def test_what_a_channel_refuses_is_left_to_the_bots_and_other_places_get_t
     channel.service.fail(500, when=lambda activity: activity.get("conversation", {}).get("id") == "19:broken")
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 2}
     assert [card.conversation for card in channel.cards] == ["19:whole"]
-    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
-    assert errand == answer.id
+    [(entry, _)] = await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)
+    assert entry == answer.id
 
 
 async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(channel: Served) -> None:
@@ -179,17 +179,17 @@ async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(chann
     answer = await channel.waits(1)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 1, "places": 2}
     assert [card.conversation for card in channel.cards] == ["19:reviewers"]
-    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
-    assert errand == answer.id
+    [(entry, _)] = await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)
+    assert entry == answer.id
 
 
-async def test_an_errand_that_was_left_for_more_than_cards_stays(channel: Served) -> None:
+async def test_an_entry_that_was_left_for_more_than_cards_stays(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
-    await channel.desk.leave_errand(answer.id, NOW)
+    await channel.desk.add_outbox_entry(answer.id, NOW)
     assert (await channel.run())["sent"] == 1
-    [(errand, _)] = await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
-    assert errand == answer.id
+    [(entry, _)] = await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)
+    assert entry == answer.id
 
 
 async def test_a_long_queue_is_sent_so_many_a_run(channel: Served) -> None:
@@ -228,4 +228,4 @@ async def test_a_review_that_is_settled_meanwhile_is_not_posted(channel: Served)
     assert await channel.desk.change_review(replace(before, verdicts=(verdict,), settled_at=NOW))
     assert not await send_cards(channel.parts(lambda _: None), before, ran_out=True)
     assert channel.cards == []
-    assert await ReviewRepository(channel.store.documents, "a bot").take_errands(10)
+    assert await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)

@@ -38,16 +38,14 @@ from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
 from model.evaluation.result import REPORT, GateCriteria, GateResult, read_result
 from model.evaluation.test_sets import INJECTIONS
-from model.registry.version_confidence import record_confidence
+from model.registry.rollout import promote, roll_back, start_canary
 from model.registry.versions import (
     ModelVersion,
     VersionStatus,
     find_version,
     list_versions,
-    promote,
     read_rollout,
-    roll_back,
-    start_canary,
+    record_confidence,
     verify_version,
 )
 from model.text.prompt import NOT_ON_PAGE

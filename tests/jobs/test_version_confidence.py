@@ -29,7 +29,8 @@ from model.answering.grounding import Reading
 from model.answering.version_confidence import parse_version_confidence
 from model.evaluation.version_fit import LEAST
 from model.onnx_infer import EngineFailed
-from model.registry.versions import find_version, promote, write_version
+from model.registry.rollout import promote
+from model.registry.versions import find_version, write_version
 from model.text.prompt import NOT_ON_PAGE
 from tests.builders.examples import LATER, corrected, keep, passage
 from tests.builders.swapping import Memory, swapping

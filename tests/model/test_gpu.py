@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from model.inference.gpu import Gpu, find_cuda_libraries, find_gpus, has_card, has_device, parse_gpus
+from model.inference.gpu import (
+    Gpu,
+    explain_unused_gpu,
+    find_cuda_libraries,
+    find_gpus,
+    find_unused_gpu,
+    has_card,
+    has_device,
+    parse_gpus,
+)
 from model.inference.tokenizer import ChatText
-from model.onnx_infer import EngineOptions, explain_unused_gpu, find_unused_gpu
 from model.registry.agreement import Agreement, choose_dtype, make_prompts
 from tests.builders.versions import text as text  # noqa: PLC0414 - a fixture
 
@@ -97,7 +105,7 @@ def test_a_gpu_that_is_used_is_not_spoken_of() -> None:
 def test_a_machine_without_one_hears_nothing() -> None:
     if has_device() or has_card():
         pytest.skip("this machine has an NVIDIA GPU")
-    assert find_unused_gpu(EngineOptions()) == ""
+    assert find_unused_gpu("auto") == ""
     assert "" in find_cuda_libraries().values()
 
 

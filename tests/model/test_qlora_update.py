@@ -30,15 +30,14 @@ from model.evaluation.version_fit import read_validation
 from model.onnx_infer import EngineOptions
 from model.registry.importing import import_base
 from model.registry.loading import open_model
+from model.registry.rollout import promote, roll_back
 from model.registry.versions import (
     ModelMissing,
     ModelVersion,
     VersionStatus,
     find_live_version,
     list_versions,
-    promote,
     read_rollout,
-    roll_back,
     verify_version,
 )
 from model.training.launch import Training, TrainingConfig, TrainingFailed, progress_path, train

@@ -1,6 +1,6 @@
 """Brings the cards about gaps to the owners of pages, each in their own chat with the bot.
 
-It works off the errands of card sync (`bot/channels/card_sync.py`), so no two processes post the same at
+It works off the outbox with card sync (`bot/channels/card_sync.py`), so no two processes post the same at
 once, and what a channel does not take stays for the next round. A card is shown where its owner has a chat
 with the bot. With one who never wrote a chat is begun where a channel was told to (`begin_chat`); otherwise
 they get it once they say "gaps". Pages that not everyone may read have
@@ -25,7 +25,7 @@ from bot.readers.access import PageAccess
 from core.records import Channel
 from feedback.gaps.authors import AUTHOR, is_author, read_author
 from feedback.gaps.owner_cards import (
-    ERRAND,
+    OUTBOX_PREFIX,
     OwnerCard,
     find_decision,
     list_cards,
@@ -80,9 +80,9 @@ class OwnerCards:
         return self._desk
 
     def join(self, card_sync: CardSync) -> None:
-        """Let card sync bring the errands of owners' cards here."""
+        """Let card sync bring the entries of owners' cards here."""
         self._wake = card_sync.wake
-        card_sync.add_handler(ERRAND, self.look_after)
+        card_sync.add_handler(OUTBOX_PREFIX, self.look_after)
 
     async def find_open(self, name: str) -> OwnerCard | None:
         """Return a card that may still be shown: everyone may read its page, and its questions are kept."""
@@ -103,22 +103,22 @@ class OwnerCards:
         if card is None:
             await remove_card(self._desk, name)
             return
-        errand = f"{ERRAND}{name}"
-        shown = {one.place: one for one in await self._desk.list_shown(errand)}
+        entry = f"{OUTBOX_PREFIX}{name}"
+        shown = {one.place: one for one in await self._desk.list_shown(entry)}
         for person, directory_id in (await self._list_people(card)).items():
             place = place_of_reviewer(person)
             way = await self._find_chat(person) or await self._begin_chat(person, directory_id)
             if way and place not in shown:
-                shown[place] = PostedMessage(errand, place, way.dump(), "", "")
+                shown[place] = PostedMessage(entry, place, way.dump(), "", "")
         await run_all([partial(self._show, one, card) for one in shown.values()])
 
     async def show_to(self, person: str, directory_id: str, chat: Reference) -> int:
         """Show somebody the cards of their pages anew that wait for them; return how many there are."""
         waiting = await self._list_waiting(directory_id)
         for card in waiting[:MOST_SHOWN]:
-            errand, place = f"{ERRAND}{card.id}", place_of_reviewer(person)
-            before = {one.place: one for one in await self._desk.list_shown(errand)}.get(place)
-            await self._show(PostedMessage(errand, place, chat.dump(), "", ""), card)
+            entry, place = f"{OUTBOX_PREFIX}{card.id}", place_of_reviewer(person)
+            before = {one.place: one for one in await self._desk.list_shown(entry)}.get(place)
+            await self._show(PostedMessage(entry, place, chat.dump(), "", ""), card)
             if before is not None and before.message_id:
                 await self._desk.leave_card(before)
         self._wake()
@@ -128,7 +128,7 @@ class OwnerCards:
         """Have a card drawn anew wherever it is on screen."""
         steps = await list_steps(self._desk.documents, name)
         if steps:
-            await self._desk.leave_errand(f"{ERRAND}{name}", steps[-1].at)
+            await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{name}", steps[-1].at)
             self._wake()
 
     async def _list_waiting(self, directory_id: str) -> Sequence[OwnerCard]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from bot.card_tokens import GAP, CardSigner
+from bot.card_tokens import GAP, BadAction, CardSigner, no_such_action
 from bot.cards.gap import build_gap_card
-from bot.channels.incoming import BadAction, CardAction, Incoming
+from bot.channels.incoming import CardAction, Incoming
 from bot.channels.message import Connector, InvokeReply, plain_message, saying, showing
 from bot.channels.owners.cards import MOST_SHOWN, OwnerCards
 from core import telemetry
@@ -33,10 +33,8 @@ NOT_YOUR_PAGE = mark("Only the owner of this page may do this. Nothing was chang
 IN_YOUR_CHAT = mark("The cards are for you alone: please ask me in your own chat with me.")
 NOTHING_OPEN = mark("Your pages leave no question open that I know of. New ones come here once a week.")
 GONE = mark("This card is about something that is gone by now. Nothing was changed.")
-NOT_SENT_HERE = mark("This card was not sent to this conversation. Nothing was changed.")
 FASTER = mark("Somebody was faster. Look at the card again; nothing was changed.")
 STORE_AWAY = mark("My store is away, so nothing was changed. Please try again in a few minutes.")
-MAX_NAME = 80
 _CHOICES = {f"gap.{choice}": choice for choice in OwnerChoice}
 
 
@@ -77,11 +75,10 @@ class OwnerHandler:
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a card says. Raises BadAction."""
-        if not self._seals.fits(action.seal, GAP, action.answer_id, incoming.conversation):
-            raise BadAction(say(NOT_SENT_HERE))
+        self._seals.check(action.seal, GAP, action.answer_id, incoming.conversation)
         choice = _CHOICES.get(action.verb)
         if choice is None or action.round < 0:
-            raise BadAction(say("This card has no such action."))
+            raise no_such_action()
         try:
             card = await self._cards.find_open(action.answer_id)
             if card is None:
@@ -89,7 +86,7 @@ class OwnerHandler:
             if not await self._cards.is_owner(incoming.directory_id, card):
                 log.warning("somebody who does not own the page pressed %s", action.verb)
                 return saying(say(NOT_YOUR_PAGE), refused=True)
-            name = incoming.user["name"][:MAX_NAME] or say("The owner")
+            name = incoming.name_of_sender or say("The owner")
             step = Step(card.id, action.round + 1, choice, person, name, datetime.now(UTC))
             return await self._take_step(card, step, action.seal)
         except StoreUnavailable as error:

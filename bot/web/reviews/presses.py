@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from bot.card_tokens import BadAction
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, spans, to_reviewed
-from bot.channels.incoming import BadAction
 from bot.channels.review_actions import NOT_READ, Presser, ReviewAction, ReviewActions, Seen
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor

@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 
 import jwt
 
-from pages.fetch.calls import ApiCall
+from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.client import Fetcher
-from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable, SignInNeeded
-from pages.sources.foreign import find_number, find_objects, find_text, parse_object
+from pages.fetched import AddressRefused, PageUnreachable
+from pages.sources.foreign import find_objects, find_text, parse_object
 from pages.sources.plug import SourceAccess
-from pages.sources.rest import RestClient
+from pages.sources.rest import BearerToken, RestClient
 
 API = "https://www.googleapis.com/drive/v3"
 LOGIN = "https://oauth2.googleapis.com/token"
@@ -31,7 +31,6 @@ SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 MOST_MEGABYTES_EXPORTED = 10
 _LIFE_S = 3600
-_EARLY_S = 120.0
 _OK = 200
 _BUSY = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded", "backendError"})
 """Reasons of a 403 that pass when one waits."""
@@ -61,11 +60,10 @@ class DriveApi:
         self._subject = access.google_drive_subject
         self._fetcher = fetcher
         base = access.google_drive_url or API
+        token = BearerToken(self._ask_for_token, _explain_login)
         self._rest = RestClient(
-            fetcher, base, self._authorize, self._explain, read_code=read_reason, busy_codes=_BUSY
+            fetcher, base, token.authorize, self._explain, read_code=read_reason, busy_codes=_BUSY
         )
-        self._token, self._token_until = "", 0.0
-        self._getting = asyncio.Lock()
 
     async def get(self, path: str, **asked: str) -> Any:
         """Return what a path gives, parsed. Raises ApiRefused, PageRefused."""
@@ -91,13 +89,7 @@ class DriveApi:
             )
         return reply.body
 
-    async def _authorize(self, renew: bool) -> Mapping[str, str]:
-        async with self._getting:
-            if renew or time.monotonic() >= self._token_until:
-                await self._get_token()
-        return {"Authorization": f"Bearer {self._token}"}
-
-    async def _get_token(self) -> None:
+    async def _ask_for_token(self) -> ApiReply:
         now = int(time.time())
         claims: dict[str, object] = {"iss": self._email, "scope": SCOPE, "aud": self._login, "iat": now}
         claims |= {"exp": now + _LIFE_S} | ({"sub": self._subject} if self._subject else {})
@@ -106,12 +98,7 @@ class DriveApi:
         except (jwt.PyJWTError, ValueError, TypeError):
             raise AddressRefused(f"The private key for Google Drive cannot be read: {_KEY}.") from None
         form = {"grant_type": GRANT, "assertion": signed}
-        reply = await self._fetcher.send(ApiCall(self._login, "POST", form=form))
-        found = parse_object(reply.body)
-        self._token = find_text(found, "access_token")
-        if reply.status != _OK or not self._token:
-            raise SignInNeeded(_explain_login(reply.status, find_text(found, "error")))
-        self._token_until = time.monotonic() + (find_number(found, "expires_in") or 0) - _EARLY_S
+        return await self._fetcher.send(ApiCall(self._login, "POST", form=form))
 
     def _explain(self, status: int, code: str) -> str:
         said = _SENTENCES.get(code) or _SENTENCES.get(str(status), "")
@@ -151,21 +138,16 @@ def _read_key(secret: str) -> tuple[str, str]:
     return email, key
 
 
-def _explain_login(status: int, error: str) -> str:
+def _explain_login(status: int, found: Mapping[str, Any]) -> str:
     what = {
         "invalid_grant": "the key was deleted or the clock of this machine is wrong; or there is no such "
         "google_drive_subject",
         "unauthorized_client": "the service account may not act for google_drive_subject: an administrator "
         f"is to give it domain-wide delegation for {SCOPE}",
     }
-    said = what.get(error, "look at google_drive_key")
+    said = what.get(find_text(found, "error"), "look at google_drive_key")
     return f"Google gives the service account no token ({status}): {said}."
 
 
 def _write_link(path: str, asked: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(asked)}" if asked else path
-
-
-def refuse_too_many(most: int) -> PageUnreadable:
-    """Return the refusal of a drive with too many files."""
-    return PageUnreadable(f"That drive has more than {most:,} files and folders; please name a folder of it.")

@@ -24,9 +24,9 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from core.readers import Readers
-from pages.fetched import PageUnreachable
+from pages.fetched import PageUnreachable, PageUnreadable
 from pages.sources.foreign import find, find_number, find_objects, find_text
-from pages.sources.googledrive.api import DriveApi, refuse_too_many
+from pages.sources.googledrive.api import DriveApi
 from pages.sources.googledrive.permissions import FIELDS, read_permissions
 from pages.sources.group_names import GroupNames
 from pages.sources.ledger import Ledger
@@ -35,6 +35,7 @@ from pages.sources.rest import ApiRefused
 FOLDER = "application/vnd.google-apps.folder"
 MOST_ITEMS = 100_000
 """Most files and folders of a drive."""
+TOO_MANY = f"That drive has more than {MOST_ITEMS:,} files and folders; please name a folder of it."
 MOST_ASKED = 500
 """Files whose permissions are asked for again at a look, beside new and changed ones."""
 LISTED_ANEW_S = 86_400.0
@@ -96,7 +97,7 @@ class Drive:
                 if not self._notes.get("items"):
                     self._ledger.expect(len(items))
                 if len(items) > MOST_ITEMS:
-                    raise refuse_too_many(MOST_ITEMS)
+                    raise PageUnreadable(TOO_MANY)
         token = find_text(started, "startPageToken")
         self._notes.update(items=items, token=token, listed_at=time.time())
 
@@ -114,7 +115,7 @@ class Drive:
                     if following := find_text(page, "newStartPageToken") or find_text(page, "nextPageToken"):
                         self._notes["token"] = following
                     if len(items) > MOST_ITEMS:
-                        raise refuse_too_many(MOST_ITEMS)
+                        raise PageUnreadable(TOO_MANY)
         except ApiRefused as refused:
             if refused.status not in _REFUSED_TOKEN:
                 raise

@@ -6,26 +6,23 @@ responses.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
-from pages.fetch.calls import ApiCall
+from pages.fetch.calls import ApiCall, ApiReply
 from pages.fetch.client import Fetcher
-from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable, SignInNeeded, refuse_too_large
+from pages.fetched import AddressRefused, PageUnreachable, PageUnreadable, refuse_too_large
 from pages.sources import rest as rest_client
-from pages.sources.foreign import find_number, find_object, find_objects, find_text, parse_object
+from pages.sources.foreign import find_number, find_object, find_objects, find_text
 from pages.sources.plug import SourceAccess
-from pages.sources.rest import RestClient
+from pages.sources.rest import BearerToken, RestClient
 
 GRAPH = "https://graph.microsoft.com"
 LOGIN = "https://login.microsoftonline.com/{tenant}"
 MOST_IN_BATCH = 20
 """Requests that one batch may have."""
-_EARLY_S = 120.0
 _TRIES = 5
 _OK = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -47,9 +44,8 @@ class Graph:
         self._fetcher = fetcher
         self._site = site
         base = (access.graph_url.rstrip("/") or GRAPH) + "/v1.0"
-        self._rest = RestClient(fetcher, base, self._authorize, self._explain)
-        self._token, self._token_until = "", 0.0
-        self._getting = asyncio.Lock()
+        token = BearerToken(self._ask_for_token, _explain_login)
+        self._rest = RestClient(fetcher, base, token.authorize, self._explain)
 
     async def get(self, link: str) -> Any:
         """Return what a path or a link gives. Raises ApiRefused, PageRefused."""
@@ -130,13 +126,7 @@ class Graph:
             raise refuse_too_large(self._site, limit)
         return reply.body
 
-    async def _authorize(self, renew: bool) -> Mapping[str, str]:
-        async with self._getting:
-            if renew or time.monotonic() >= self._token_until:
-                await self._get_token()
-        return {"Authorization": f"Bearer {self._token}"}
-
-    async def _get_token(self) -> None:
+    async def _ask_for_token(self) -> ApiReply:
         access = self._access
         given = (access.sharepoint_tenant_id, access.sharepoint_client_id, access.sharepoint_client_secret)
         if not all(given):
@@ -152,12 +142,7 @@ class Graph:
             "client_secret": given[2],
             "scope": f"{access.graph_url.rstrip('/') or GRAPH}/.default",
         }
-        reply = await self._fetcher.send(ApiCall(f"{login}/oauth2/v2.0/token", "POST", form=form))
-        found = parse_object(reply.body)
-        self._token = find_text(found, "access_token")
-        if reply.status != _OK or not self._token:
-            raise SignInNeeded(_explain_login(reply.status, found))
-        self._token_until = time.monotonic() + (find_number(found, "expires_in") or 0) - _EARLY_S
+        return await self._fetcher.send(ApiCall(f"{login}/oauth2/v2.0/token", "POST", form=form))
 
     def _explain(self, status: int, code: str) -> str:
         if status == 401:  # noqa: PLR2004 - Unauthorized

@@ -22,7 +22,8 @@ from feedback.privacy.delete import delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import UNPOSTED, Choice, ModelDecision, ModelNotice
-from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
+from model.registry.rollout import promote, roll_back, start_canary
+from model.registry.versions import VersionStatus, read_rollout
 from tests.builders.comparisons import NOW, a_comparison
 from tests.builders.pseudo import find_plain_words, speak_pseudo
 from tests.builders.reviewing import (
@@ -61,7 +62,7 @@ class Scene:
     async def posted(self) -> None:
         """Do what the bot's upkeep and card sync do again and again."""
         await self.world.parts.models.look()
-        await self.world.parts.card_sync.do_errands()
+        await self.world.parts.card_sync.process_outbox()
 
     async def now(self) -> Call:
         """Return the card as it is on screen by now."""
@@ -120,7 +121,7 @@ async def test_a_promoted_candidate_answers_everybody_and_everyones_card_says_wh
     scene: Scene,
 ) -> None:
     await say(scene, "reviewers here", BOBS_CHAT, KIM)
-    await scene.world.parts.deciding.leave_errand("v2")
+    await scene.world.parts.deciding.add_outbox_entry("v2")
     await shown_in(scene.world, BOBS_CHAT["id"], "Model update")
     with recording() as told:
         body = await press(scene.world, scene.card, "model.promote")
@@ -282,7 +283,7 @@ async def test_why_a_step_is_refused_is_said_in_the_reviewers_language(
 async def test_a_decision_whose_process_was_killed_is_done_by_the_next_one(scene: Scene) -> None:
     parts = scene.world.parts
     decision = ModelDecision("v2", 1, Choice.PROMOTE, pseudonym("aad-robin"), "Robin", NOW)
-    await parts.deciding.leave_errand("v2")
+    await parts.deciding.add_outbox_entry("v2")
     await parts.deciding.board.decide(decision)  # and there it was killed
     assert scene.stands() is VersionStatus.CANDIDATE
     assert "✓ Robin promoted it" in text_of(card_of(await shown_in(scene.world, CHANNEL, "✓ Robin")))
@@ -302,7 +303,7 @@ async def test_while_the_store_is_away_nothing_is_decided_and_the_reviewer_hears
 async def test_a_comparison_whose_posting_was_killed_is_posted(scene: Scene) -> None:
     later = a_comparison(candidate="v3", decision=Decision.HOLD)
     await model_decisions.put(scene.world.store.documents, later)
-    await scene.world.parts.deciding.leave_errand("v3")  # and there it was killed, before it was marked
+    await scene.world.parts.deciding.add_outbox_entry("v3")  # and there it was killed, before it was marked
     await shown_in(scene.world, CHANNEL, "Model update: v3")
     await scene.posted()
     posts = [call for call in scene.world.connector.calls if "Model update: v3" in text_of(call.activity)]

@@ -34,7 +34,7 @@ async def correct(world: Any, answer: Answer) -> None:
     await reviewing.flag(answer, ReviewReason.THUMB_DOWN)
     verdict = Verdict("robin", "Robin", Ruling.CORRECTED, datetime.now(UTC), "You get 18 weeks.")
     await reviewing.rule(answer.id, 1, verdict)
-    await world.parts.card_sync.do_errands()
+    await world.parts.card_sync.process_outbox()
 
 
 def the_answer(world: Any) -> Answer:
@@ -51,7 +51,7 @@ async def test_in_a_group_of_teams_only_the_asker_sees_it() -> None:
         assert told.targeted
         assert "29:ada" not in repr(world.store.documents.kept)  # who that is, is kept encrypted
         assert told.activity["recipient"]["id"] == "29:ada"
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
         assert len([call for call in world.connector.calls if LIVE in json.dumps(call.activity)]) == 1
 
 
@@ -86,7 +86,7 @@ async def test_what_may_pass_is_tried_again_and_told_once() -> None:
         await world.settled()
         world.connector.fail(500, when=lambda one: LIVE in json.dumps(one))
         await correct(world, the_answer(world))
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
         told = [call for call in world.connector.calls if LIVE in json.dumps(call.activity)]
         assert [(call.status, call.targeted) for call in told] == [(500, True), (201, True)]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.card_tokens import NOT_SENT_HERE
 from bot.cards.gap import HEAD
 from bot.channels.asides.one_person import SealedWays
 from bot.channels.owners import handler
@@ -86,7 +87,7 @@ class Scene:
         return Proposal(PATCH if gap.correction else "", "")
 
     async def sync(self) -> None:
-        await self.world.parts.card_sync.do_errands()
+        await self.world.parts.card_sync.process_outbox()
         await self.world.parts.card_sync.take_back_left()
 
     def cards(self, chat: Json = BOBS_CHAT) -> list[Call]:
@@ -193,8 +194,8 @@ async def test_presses_of_others_forged_ones_and_late_ones_change_nothing(scene:
     tries: list[tuple[Json, Json, str]] = [
         (good, KIM, handler.NOT_YOUR_PAGE),
         (good, {"id": "29:eve", "name": "Eve"}, handler.NOT_YOUR_PAGE),
-        (good | {"seal": "0" * 32}, BOB, handler.NOT_SENT_HERE),
-        (good | {"answer_id": "another"}, BOB, handler.NOT_SENT_HERE),
+        (good | {"seal": "0" * 32}, BOB, NOT_SENT_HERE),
+        (good | {"answer_id": "another"}, BOB, NOT_SENT_HERE),
         (good | {"round": 5}, BOB, handler.FASTER),
         (good | {"round": -1}, BOB, "no such action"),
         (good | {"verb": "gap.undo"}, BOB, handler.FASTER),
@@ -204,7 +205,7 @@ async def test_presses_of_others_forged_ones_and_late_ones_change_nothing(scene:
         assert said in text_of(await press_data(scene.world, call, data, person)), data
     assert dict(scene.world.store.documents.kept) == before
     elsewhere = replace(call, conversation="a:kims", activity=call.activity | {"conversation": KIMS_CHAT})
-    assert handler.NOT_SENT_HERE in text_of(await press_data(scene.world, elsewhere, good, BOB))
+    assert NOT_SENT_HERE in text_of(await press_data(scene.world, elsewhere, good, BOB))
     await forget_answers(documents, scene.gap.answers)
     assert handler.GONE in text_of(await press_data(scene.world, call, good, BOB))
 

@@ -144,13 +144,13 @@ async def test_a_card_is_drawn_again_only_where_there_is_something_to_tell(store
     running = asyncio.create_task(previews.run())
     await asyncio.wait_for(woken.wait(), 10)
     running.cancel()
-    [(name, version)] = await desk.take_errands(10)
+    [(name, version)] = await desk.claim_outbox_entries(10)
     assert name == one.id
-    await desk.end_errand(name, version)
+    await desk.complete_outbox_entry(name, version)
     assert previews.peek(one.id) == RulingPreview(1, 0, 2, DAYS)
     assert previews.peek(alone.id) == RulingPreview(0, 0, 2, DAYS)
     await previews.compute(one.id)
-    assert not await desk.take_errands(10), "nothing new"
+    assert not await desk.claim_outbox_entries(10), "nothing new"
 
 
 async def test_what_is_deleted_is_counted_no_more(store: SqliteStore) -> None:

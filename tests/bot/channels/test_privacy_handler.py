@@ -289,7 +289,7 @@ async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(wor
     for document in list(world.store.documents.kept.values()):  # what is due in some seconds is due now
         if document.kind == "errand":
             await world.store.documents.put(replace(document, order=""))
-    await world.parts.card_sync.do_errands()
+    await world.parts.card_sync.process_outbox()
     card = await shown_in(world, REVIEWERS_CHANNEL["id"], "A former reviewer corrected the answer")
     assert "Eighteen" in text_of(card_of(card))
     assert "Robin" not in text_of(card_of(card))

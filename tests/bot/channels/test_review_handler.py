@@ -147,7 +147,7 @@ async def test_a_deleted_question_takes_its_review_cards_along(world: World) -> 
     cards = len(world.connector.shown)
     await world.post(world.activity("messageDelete"))
     assert len(world.connector.shown) == cards - 2  # the answer and the card
-    assert not await world.parts.desk.take_errands(10)
+    assert not await world.parts.desk.claim_outbox_entries(10)
 
 
 async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> None:
@@ -156,11 +156,11 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
     await world.settled()
     world.connector.fail(503, times=30, when=lambda activity: "Please review" in text_of(activity))
     await thumb_down(world)
-    await world.parts.card_sync.do_errands()
-    assert await world.parts.desk.take_errands(10)
+    await world.parts.card_sync.process_outbox()
+    assert await world.parts.desk.claim_outbox_entries(10)
     world.connector.recover()
     await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
-    assert not await world.parts.desk.take_errands(10)
+    assert not await world.parts.desk.claim_outbox_entries(10)
 
 
 async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:

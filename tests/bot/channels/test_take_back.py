@@ -47,7 +47,7 @@ async def a_complaint(world: World, text: str = "Parents: how long is the leave?
 async def told(world: World, words: str) -> int:
     """Return how often the asker was told something, after all that is to be done was done twice."""
     for _ in range(2):
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
     return sum(
         call.method == "POST" and call.conversation == "a:chat" and words in text_of(call.activity)
         for call in world.connector.calls

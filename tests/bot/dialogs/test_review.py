@@ -69,7 +69,7 @@ async def test_several_reasons_make_one_review(bench: Bench) -> None:
     [review], _ = await bench.desk.reviews(WAITING, 10)
     assert review.reasons == (ReviewReason.THUMB_DOWN, ReviewReason.EXPERT)
     assert review.stratum == "example.com|msteams|unknown|base"
-    assert [answer_id for answer_id, _ in await bench.desk.take_errands(10)] == [given.id]
+    assert [answer_id for answer_id, _ in await bench.desk.claim_outbox_entries(10)] == [given.id]
 
 
 async def test_an_approved_answer_is_served_with_its_own_words(bench: Bench) -> None:

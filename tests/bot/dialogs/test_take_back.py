@@ -193,8 +193,8 @@ async def test_whenever_a_process_is_killed_nothing_is_lost_and_nothing_served_t
         assert review.round == 2 or served is not None
         assert (review.round, kind) != (2, "undo") or served is None
         await whole.restart()
-        if review.round == 2:  # its errand was left before
-            assert given.id in {name for name, _ in await whole.desk.take_errands(99)}
+        if review.round == 2:  # its entry was left before
+            assert given.id in {name for name, _ in await whole.desk.claim_outbox_entries(99)}
         await whole.reviewing.follow(review)
         standing = {one.answer_id: one.verified_at for one in await live(whole.desk)}
         assert standing.get(given.id) == review.settled_at

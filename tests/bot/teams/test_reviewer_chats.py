@@ -33,7 +33,7 @@ async def test_a_reviewer_who_never_wrote_gets_a_chat_with_the_cards_once(world:
     (answer,) = world.store.answers.values()
     await world.parts.reviewing.flag(answer, ReviewReason.THUMB_DOWN)
     assert await chats(world).reach(["aad-robin", "aad-gone"]) == 1  # the other has no app
-    await world.parts.card_sync.do_errands()
+    await world.parts.card_sync.process_outbox()
     (card,) = [call for call in world.connector.calls if call.conversation == "a:robins"]
     assert "How long is leave?" in json.dumps(card.activity)
 

@@ -32,7 +32,8 @@ from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice
 from feedback.reviews.repository import ReviewRepository
-from model.registry.versions import promote, read_rollout
+from model.registry.rollout import promote
+from model.registry.versions import read_rollout
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex

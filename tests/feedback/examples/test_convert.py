@@ -168,15 +168,6 @@ def test_completions_have_the_form_in_which_the_model_writes() -> None:
     assert (taught.completion, taught.rejected_text) == ("30 days.", "26 days.")
 
 
-def test_the_form_may_name_the_citation() -> None:
-    rules = replace(RULES, completes=lambda text, place: f"{text} <- {place.quote if place else ''}")
-    answer = answered(asked(1))
-    chosen_place = Citation(LEAVE, "Leave", "Days", "the place of the reviewer")
-    ruled = verdict(Ruling.CORRECTED, "30.", citation=chosen_place)
-    assert example(Reviewed(settled(answer, ruled), answer, ()), rules).completion.endswith("of the reviewer")
-    assert example(approved(2), rules).completion.endswith("26 days")
-
-
 def test_no_real_question_teaches_nothing() -> None:
     answer = answered(asked(1))
     assert refusal(Reviewed(settled(answer, verdict(Ruling.REJECTED)), answer, ())) is LeftOut.NO_QUESTION

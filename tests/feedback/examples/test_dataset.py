@@ -29,7 +29,6 @@ from feedback.examples.dataset import (
     DatasetError,
     DatasetMissing,
     NoExamples,
-    datasets_with,
     difference,
     find_dataset,
     find_trained_versions,
@@ -524,15 +523,15 @@ async def test_what_changed_between_two_datasets(tmp_path: Path) -> None:
 
 
 async def test_lineage_leads_from_answers_to_datasets_and_on_to_model_versions(tmp_path: Path) -> None:
-    one, _ = await built(tmp_path, [approved(1, "one"), approved(2, "One?"), approved(3, "three")])
-    two, _ = await built(tmp_path, [approved(3, "three")])
-    datasets = tmp_path / "datasets"
-    assert datasets_with(datasets, ["a00001", "a00003", "a00009"]) == {
-        one.name: ["a00001", "a00003"],
-        two.name: ["a00003"],
-    }
+    _, one = await built(tmp_path, [approved(1, "one"), approved(2, "One?"), approved(3, "three")])
+    _, two = await built(tmp_path, [approved(3, "three")])
+    answers = [
+        {name for line in read_lineage(folder) for name in (*line.answers, *line.folded)}
+        for folder in (one, two)
+    ]
+    assert answers == [{"a00001", "a00002", "a00003"}, {"a00003"}]
     versions = {one.name: ["v2", "v3"], two.name: ["v3"], "another": ["v9"]}
-    assert find_trained_versions(datasets_with(datasets, ["a00001"]), versions) == ["v2", "v3"]
+    assert find_trained_versions([one.name], versions) == ["v2", "v3"]
 
 
 async def test_forgotten_answers_are_in_no_file_of_any_dataset(tmp_path: Path) -> None:
@@ -658,7 +657,7 @@ def test_the_settings_say_what_becomes_an_example() -> None:
     assert (rules.per_asker, rules.per_reviewer, rules.scale.few_stars) == (7, 8, 1)
     assert rules.hosts == {"pages.corp.test"}
     assert rules.not_on_page == prompt.NOT_ON_PAGE
-    assert rules.completes("**26** days [1].", None) == "26 days."
+    assert rules.completes("**26** days [1].") == "26 days."
 
 
 def test_where_personal_data_cannot_be_masked_nothing_becomes_an_example(

@@ -31,7 +31,8 @@ from model.evaluation.canary import (
     is_surely_more,
     judge_canary,
 )
-from model.registry.versions import VersionStatus, promote, read_rollout, roll_back, start_canary
+from model.registry.rollout import promote, roll_back, start_canary
+from model.registry.versions import VersionStatus, read_rollout
 from tests.builders.examples import STORES, either_store
 from tests.builders.records import answer, question
 from tests.builders.swapping import Memory, says, swapping

@@ -25,16 +25,11 @@ from model.answering.chain import LoadedModel
 from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import Reading
 from model.evaluation.compare import (
-    Interval,
     Pair,
-    Quotient,
     VersionAnswer,
     ask_both,
-    bootstrap_difference,
-    bootstrap_percentile_difference,
     collect_seconds,
     compute_figures,
-    compute_mcnemar,
     count_outcomes,
     find_worst,
     group_accuracy,
@@ -52,6 +47,13 @@ from model.evaluation.result import (
     decide,
     index_by_name,
     read_result,
+)
+from model.evaluation.statistics import (
+    Interval,
+    Quotient,
+    bootstrap_difference,
+    bootstrap_percentile_difference,
+    compute_mcnemar,
 )
 from model.evaluation.test_sets import (
     INJECTIONS,

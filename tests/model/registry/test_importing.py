@@ -24,7 +24,8 @@ from model.registry.importing import (
     is_to_be_live,
     make_version_name,
 )
-from model.registry.versions import find_live_version, promote, read_version, verify_version
+from model.registry.rollout import promote
+from model.registry.versions import find_live_version, read_version, verify_version
 from tests.builders.versions import make_version
 
 pytest_plugins = ["tests.builders.warm", "tests.builders.model_folders"]

@@ -27,7 +27,7 @@ from model.inference.constrained import OutputConstraint
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong, Sampling
 from model.registry.loading import open_model
 from model.registry.remote_models import ServerChoice, open_remote
-from model.registry.versions import promote, start_canary
+from model.registry.rollout import promote, start_canary
 from model.serving.engines import CannedEngine, LiveModels, OneModel, ServedVersion
 from model.text.prompt import NOT_ON_PAGE
 from tests.builders.model_server import KEY, RunningServer, running_server

@@ -16,8 +16,8 @@ import pytest
 
 from model.registry.loading import ModelSwapper, follow_live
 from model.registry.remote_storage import RemoteFolder, RemoteUnavailable
+from model.registry.rollout import promote, prune_versions, publish_nowhere, retire, roll_back, start_canary
 from model.registry.sync import NotPublished, SyncedVersions, keep_up, publish_to
-from model.registry.version_confidence import record_confidence
 from model.registry.versions import (
     LIVE,
     MANIFEST,
@@ -25,13 +25,8 @@ from model.registry.versions import (
     NotPossible,
     VersionError,
     find_version,
-    promote,
-    prune_versions,
-    publish_nowhere,
     read_rollout,
-    retire,
-    roll_back,
-    start_canary,
+    record_confidence,
     verify_version,
 )
 from tests.builders.swapping import POLL_S, Memory, says, until
@@ -243,7 +238,7 @@ def test_without_a_url_steps_are_taken_here_and_nothing_is_imported(one: Path) -
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from model.registry import remote_storage, sync, versions
+from model.registry import remote_storage, rollout, sync
 
 left = int(sys.argv[3])
 
@@ -260,14 +255,14 @@ def counted(of, name):
 for name in ("create", "write", "_upload", "send", "fetch"):
     counted(remote_storage.RemoteFolder, name)
 counted(sync, "write_durably")
-counted(versions, "write_durably")
+counted(rollout, "write_durably")
 counted(sync, "put_rollout")
 here = Path(sys.argv[1])
 kept = sync.SyncedVersions(here, remote_storage.RemoteFolder("file://" + sys.argv[2]))
 if sys.argv[4] == "look":
     kept.look()
 else:
-    versions.promote(here, sys.argv[4], publish=kept)
+    rollout.promote(here, sys.argv[4], publish=kept)
 """
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from core.translation import say, speak
 from exporters.in_memory import recording
+from model.registry.rollout import promote, prune_versions, retire, roll_back, start_canary
 from model.registry.versions import (
     LIVE,
     MANIFEST,
@@ -27,14 +28,9 @@ from model.registry.versions import (
     VersionStatus,
     find_live_version,
     list_versions,
-    promote,
-    prune_versions,
     read_rollout,
     read_version,
     record_scores,
-    retire,
-    roll_back,
-    start_canary,
     verify_version,
 )
 from tests.builders.versions import make_version, models_dir

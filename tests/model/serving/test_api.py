@@ -17,7 +17,7 @@ from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient
 from model.inference.constrained import OutputConstraint
 from model.onnx_infer import EngineFailed, RequestRefused, Sampling
-from model.registry.versions import promote, start_canary
+from model.registry.rollout import promote, start_canary
 from model.serving.chat_request import ApiError, parse_chat_request
 from model.serving.engines import CannedEngine, LiveModels, OneModel, ServedVersion
 from tests.builders.model_server import ASKED, KEY, RunningServer, running_server

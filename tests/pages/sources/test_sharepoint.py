@@ -19,8 +19,8 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library as PageLibrary
 from pages.sources import SourceAccess
-from pages.sources.authors import find_author
 from pages.sources.group_names import parse_group_names
+from pages.sources.registry import find_author
 from pages.sources.sharepoint.address import parse_site_address
 from pages.sources.sharepoint.permissions import read_permissions
 from tests.builders.source_reading import HERE, SourceReader
