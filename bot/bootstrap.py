@@ -49,7 +49,7 @@ from model.onnx_infer import EngineOptions
 from model.registry.loading import ModelChoice, open_model
 from model.registry.remote_models import ServerChoice
 from model.registry.search_heads import forget_head_answers, read_live_head
-from model.registry.versions import list_versions
+from model.registry.versions import forget_confidence, list_versions
 from model.training.launch import TrainingConfig
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import Indexes, IndexUnavailable
@@ -64,13 +64,15 @@ from pages.sources import SourceAccess, read_added_sources
 def forgetting(settings: Settings) -> ForgetExamples:
     """Return what takes examples out of the data sets here, and names the models that saw them.
 
-    What stands of them in reports about versions is taken out, too.
+    What stands of them in reports about versions is taken out, too, and what versions' confidence was fitted
+    to them.
     """
 
     def forget_now(answer_ids: Collection[str], person: str) -> Sequence[ForgottenExamples]:
         forget_answers(settings.models_dir, answer_ids)
         forget_head_answers(settings.search_dir, answer_ids)
         erased = forget(settings.datasets_dir, answer_ids, [person])
+        forget_confidence(settings.models_dir, answer_ids, erased)
         if not erased:
             return []
         versions: dict[str, list[str]] = {}

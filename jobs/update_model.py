@@ -5,6 +5,7 @@ Run as: askpage jobs run update_model
     build      the dataset of everything that is reviewed                     feedback/examples/build.py
     enough?    else there is nothing to do                                    the setting update_least_reviews
     train      a candidate, exported and checked against the trained model    model/qlora_update.py
+    fit        how sure it is of its answers, on reviews that it did not learn  jobs/version_confidence.py
     compare    candidate and live version on the same questions, a report     model/evaluation/gate.py
     decide     record the scores, keep the comparison, then: canary, live, waiting for a person, or retired
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,6 +55,7 @@ from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Documents
 from jobs.registry import JobContext, JobFailed, Result, Store
+from jobs.version_confidence import fit_confidence, fit_forgotten, make_fitting
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, GateCriteria, GateResult, index_by_name
 from model.registry.loading import open_model
@@ -76,6 +79,8 @@ from model.training.rephrasing import FIRST, ModelRephrasing, write_with
 from pages.index.base import IndexUnavailable
 from pages.index.embeddings import Embedder
 
+log = logging.getLogger(__name__)
+
 NOTE, LOCK = ".updating.json", ".updating.lock"
 _RECORDED = ("accuracy", "strict_accuracy", "precision", "f1", "regression_accuracy", "attack_success")
 
@@ -88,6 +93,15 @@ _NO_MASKING = (
 )
 
 
+FitConfidence = Callable[[str, Path, OnProgress], Awaitable[Sequence[str]]]
+"""(candidate, its dataset's folder, progress) → what came of it, in sentences."""
+
+
+async def fit_nothing(_candidate: str, _dataset: Path, _tell: OnProgress) -> Sequence[str]:
+    """Leave a candidate its shipped confidence."""
+    return ()
+
+
 class UpdateFailed(JobFailed):
     """Nothing came of it; the message is for a person."""
 
@@ -97,8 +111,9 @@ class Plan:
     """How an update is made: where things are, how it learns, what is asked of it, what a good one becomes.
 
     `comparing` says how candidates are compared; its dataset, candidate and live version are filled in.
-    `build` makes the dataset, `train` and `compare` are those of `model/`. `promotion` of "manual" lets a
-    good candidate wait for a person; else it answers `canary_share` of the conversations, at 1 all of them.
+    `build` makes the dataset, `train` and `compare` are those of `model/`, `fit` tells how sure a candidate
+    is. `promotion` of "manual" lets a good candidate wait for a person; else it answers `canary_share` of the
+    conversations, at 1 all of them.
     `keep` retired versions stay on the disk. `publish` takes the steps, and sends a candidate that waits.
     """
 
@@ -114,6 +129,7 @@ class Plan:
     tracking: str = "off"
     train: Callable[..., ModelVersion] = train
     compare: Callable[..., GateResult] = compare
+    fit: FitConfidence = fit_nothing
     publish: Publish = publish_nowhere
 
 
@@ -194,7 +210,9 @@ async def _train_and_compare(plan: Plan, begun: Begun, tell: OnProgress) -> Gate
     comparing = replace(plan.comparing, dataset=dataset, candidate=begun.candidate, live=begun.live)
     try:
         if read_version(plan.models_dir / begun.candidate) is None:
-            await asyncio.to_thread(plan.train, training, on_progress=_share(tell, 0.05, 0.7))
+            await asyncio.to_thread(plan.train, training, on_progress=_share(tell, 0.05, 0.65))
+        for sentence in await plan.fit(begun.candidate, dataset, _share(tell, 0.65, 0.7)):
+            log.info("%s: %s", begun.candidate, sentence)
         return await asyncio.to_thread(plan.compare, comparing, on_progress=_share(tell, 0.7, 0.98))
     except (TrainingFailed, NotCompared) as error:
         raise UpdateFailed(str(error)) from error
@@ -304,6 +322,7 @@ async def run(context: JobContext) -> Result:
     settings, store = context.settings, context.store
     try:  # what is live, and learned from, may have changed on another machine
         await asyncio.to_thread(catch_up, settings.models_dir, settings.models_url)
+        await fit_forgotten(make_fitting(settings, store.answer), settings.datasets_dir, context.tell)
         plan = make_plan(settings, store, lambda step, _: context.tell(step, 0.0))
         return await update_model(store.documents, plan, context.tell)
     except (DatasetError, VersionError) as error:
@@ -320,6 +339,7 @@ def make_plan(settings: Settings, store: Store, tell: Tell) -> Plan:
         comparing=make_comparing(settings),
         recipe=training_config(settings),
         tracking=settings.tracking_uri,
+        fit=partial(fit_confidence, make_fitting(settings, store.answer)),
         publish=publish_to(settings.models_dir, settings.models_url),
     )
 

@@ -18,6 +18,7 @@ from cli.tables import print_table
 from core.files import whole_folder
 from core.records import Comparison
 from core.settings import Settings
+from jobs.version_confidence import fit_now
 from model.answering.profile import memory_gb
 from model.evaluation.result import REPORT, read_result
 from model.onnx_infer import EngineOptions, resolve
@@ -357,9 +358,13 @@ def models_train(
             version = train_on_ray(training, plan, settings.models_url, show)
         else:
             version = train(training, on_progress=show)
+        sentences = fit_now(settings, version.name, dataset, show)
+        version = find_version(settings.models_dir, version.name)
     if as_json:
         print_json(_row(version, read_rollout(settings.models_dir)))
         return
+    for sentence in sentences:
+        out.print(sentence, markup=False, highlight=False, soft_wrap=True)
     out.print(f"The candidate is {version.name}. `askpage models promote {version.name}` lets it answer.")
 
 
@@ -512,8 +517,15 @@ def _row(version: ModelVersion, standing: RolloutState) -> dict[str, Any]:
         "training": dict(version.training),
         "agreement": dict(version.agreement),
         "drafting": dict(version.drafting),
+        "confidence": _describe_confidence(version),
         "profile": asdict(version.profile) if version.profile else None,
     }
+
+
+def _describe_confidence(version: ModelVersion) -> dict[str, Any]:
+    """Return what was fitted to its answers; of whose reviews only how many."""
+    told = dict(version.confidence)
+    return (told | {"answers": len(told["answers"])}) if "answers" in told else told
 
 
 def _flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -528,4 +540,6 @@ def _flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "–"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, cast("list[object]", value)))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -33,6 +33,7 @@ from demo.rounds import Figures, Opens, ask_all, figures_of, open_alone, open_bo
 from demo.simulated_users import People
 from feedback.examples.dataset_card import Card
 from jobs.update_model import build_dataset
+from jobs.version_confidence import fit_now
 from model.evaluation.metrics import DatasetInvalid, Judged, read_squad, score
 from model.registry.rollout import promote, retire
 from model.registry.versions import find_live_version
@@ -273,7 +274,9 @@ def _train_with_bar(play: Play, card: Card, parent: str, called: str) -> str:
         def show(step: str, share: float) -> None:
             bar.update(task, description=f"{called}: {step}", completed=share)
 
-        return train(training, on_progress=show).name
+        name = train(training, on_progress=show).name
+        fit_now(settings, name, training.dataset, show)
+        return name
 
 
 def _measure(

@@ -15,7 +15,7 @@ is, a model never decides.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,7 @@ from model.answering.reading import (
 )
 from model.answering.reranking import ScorePairs, rerank_hits, score_nothing
 from model.answering.search_head import SHIPPED_HEAD, rank_hits
+from model.answering.version_confidence import VersionConfidence, collect_features, load_written_weights
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
 from model.text import question as asked
@@ -62,7 +63,8 @@ class LoadedModel:
     """The chat model of one answer, its version's name, and what that version learned to read.
 
     `reading` of None reads as much as its `profile` allows: how fast it reads here, None where nobody
-    measured. `ours`: it runs here, or on a server of ours.
+    measured. `ours`: it runs here, or on a server of ours. `confidence` was fitted to its own answers; None:
+    the shipped one counts.
     """
 
     chat: BaseChatModel
@@ -70,6 +72,7 @@ class LoadedModel:
     reading: Reading | None = None
     profile: Profile | None = None
     ours: bool = True
+    confidence: VersionConfidence | None = None
 
     @property
     def reads_whole(self) -> bool:
@@ -81,6 +84,7 @@ AcquireModel = Callable[[str], AbstractContextManager[LoadedModel]]
 """A conversation's id → the model that answers it, which stays loaded until the context is left."""
 
 _CONVERSATION_LASTS = timedelta(minutes=30)
+_NEVER = -1.0
 _MOST_ADDED = 2
 """Learned places that are looked up because the search did not bring them."""
 
@@ -164,6 +168,21 @@ class SearchOutcome:
         return tuple(quoted if one.url == quoted.url and one.text in quoted.text else one for one in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a version can say to a question, before anything is chosen.
+
+    `quoted` is the answer without a model, and what is declined cites the place. `features` are those of the
+    confidence of `written`, None where that cannot be stated.
+    """
+
+    signals: Signals | None
+    quoted: Answer
+    written: Answer
+    features: Mapping[str, float] | None
+    reads_whole: bool
+
+
 def always_acquire(
     chat: BaseChatModel, version: str, reading: Reading | None = None, profile: Profile | None = None
 ) -> AcquireModel:
@@ -232,7 +251,7 @@ class Answering:
                     return
             neighbours = await self._find_neighbours(loaded, found)
             written, stopped, task = CheckedDraft(), False, self._task(loaded, found, recent, neighbours)
-            if self._is_near(found) and task.passages and found.may_be_stated(loaded):
+            if self._may_write(found, task, loaded):
                 async with aclosing(write_checked(loaded.chat, task, started)) as drafts:
                     async for written in drafts:
                         if not written.text:
@@ -245,7 +264,7 @@ class Answering:
             if written.tokens is not None:
                 written = replace(written, tokens=replace(written.tokens, ours=loaded.ours))
             stated = _make_stated(found, task, loaded.version, written)
-            likely = self._likely(found, written, loaded)
+            likely = self._rate(found, best, self._collect_features(found, written, loaded), loaded)
             yield (
                 replace(stated, stopped=True) if stopped else self._choose_answer(found, best, stated, likely)
             )
@@ -259,6 +278,25 @@ class Answering:
         if best is None:
             raise RuntimeError("the chain ended without an answer")
         return best
+
+    async def attempt(self, question: Question) -> Attempt:
+        """Return what the pages and the model say to a question that stands alone; nothing is chosen.
+
+        What the engine and the pages raise passes through.
+        """
+        started = time.perf_counter()
+        with self._acquire(question.conversation) as loaded:
+            found = await self.find(question, (), started)
+            drafts, task = [CheckedDraft()], self._task(loaded, found, (), ())
+            if self._may_write(found, task, loaded):
+                drafts += [draft async for draft in write_checked(loaded.chat, task, started)]
+            return Attempt(
+                found.signals,
+                self._before_writing(found, loaded.version),
+                _make_stated(found, task, loaded.version, drafts[-1]),
+                self._collect_features(found, drafts[-1], loaded),
+                loaded.reads_whole,
+            )
 
     async def find(self, question: Question, recent: Sequence[Answer], started: float = 0.0) -> SearchOutcome:
         """Search for the question, a follow-up with what it refers to, and choose a quotation.
@@ -347,6 +385,9 @@ class Answering:
         least = self._rules.least_similarity
         return _closeness(found.hits) >= (least / 2 if found.question.page_url else least)
 
+    def _may_write(self, found: SearchOutcome, task: WritingTask, loaded: LoadedModel) -> bool:
+        return self._is_near(found) and bool(task.passages) and found.may_be_stated(loaded)
+
     def _before_writing(self, found: SearchOutcome, version: str) -> Answer:
         """Return what is the answer where a model adds nothing."""
         least = self._rules.decline_below
@@ -399,26 +440,49 @@ class Answering:
             chat = prompt.build_messages(found.asked, passages)
         return WritingTask(chat, found.asked, passages, False, least_covered, found.passages)
 
-    def _choose_answer(self, found: SearchOutcome, best: Answer, stated: Answer, likely: float) -> Answer:
-        """Choose between what the model wrote, which is `likely` right, the page's own words, and neither."""
+    def _choose_answer(
+        self, found: SearchOutcome, best: Answer, stated: Answer, likely: tuple[float, float]
+    ) -> Answer:
+        """Choose between what the model wrote, the page's own words, and neither.
+
+        `likely` tells how likely each of the two is right.
+        """
+        written, quoted = likely
         best = replace(best, timings=stated.timings, tokens=stated.tokens)
         if not self._rules.quotes:
             return stated if stated.text else replace(best, passages=stated.passages)
-        if stated.text and likely >= self._rules.state_from:
-            stated = replace(stated, confidence=likely)
+        if stated.text and written >= self._rules.state_from:
+            stated = replace(stated, confidence=written)
             return stated if found.quote is None else _widen_citation(stated, found.quote)
-        sure = confidence.rate_page(found.signals, self.head.confidence) if found.signals else 0.0
-        if best.kind is AnswerKind.QUOTED and sure >= self._rules.state_from and not found.foreign:
-            return _state_quotation(best, sure)
+        if quoted >= self._rules.state_from:
+            return _state_quotation(best, quoted)
         return best
 
-    def _likely(self, found: SearchOutcome, written: CheckedDraft, loaded: LoadedModel) -> float:
+    def _rate(
+        self, found: SearchOutcome, best: Answer, features: Mapping[str, float] | None, loaded: LoadedModel
+    ) -> tuple[float, float]:
+        """Return how likely what the model wrote is right, and the quotation; -1: it is not to be stated.
+
+        By a confidence of the version's own the surer one of both counts: they were judged alike.
+        """
+        own = loaded.confidence
+        written = 0.0
+        if features is not None:
+            weights = own.written if own else load_written_weights(reads_whole=loaded.reads_whole)
+            written = confidence.rate_features(features, weights)
+        if found.signals is None or found.foreign or best.kind is not AnswerKind.QUOTED:
+            return written, _NEVER
+        if own is None:
+            return written, confidence.rate_page(found.signals, self.head.confidence)
+        quoted = own.rate_quotation(found.signals)
+        return (written, _NEVER) if written >= quoted else (_NEVER, quoted)
+
+    def _collect_features(
+        self, found: SearchOutcome, written: CheckedDraft, loaded: LoadedModel
+    ) -> Mapping[str, float] | None:
         if not written.text or written.failed or found.signals is None or not found.may_be_stated(loaded):
-            return 0.0
-        if not loaded.reads_whole:
-            return confidence.rate_written(found.signals)
-        quoted = found.quote.text if found.quote else ""
-        return confidence.rate_read(found.signals, agrees=confidence.cites_quote(written.citations, quoted))
+            return None
+        return collect_features(found.signals, found.quote, written)
 
 
 def _read_as_trained(

@@ -3,8 +3,8 @@
     signals = compute_signals(question, hits, quote)
     rate_quote(signals)            that the answer is in the quotation or in the further places below it
     rate_page(signals)             that it is in the quotation alone: then it can be stated
-    rate_written(signals)          that what a small model made of the answering sentence is the answer
-    rate_read(signals, agrees=…)   that what a model wrote is it that read whole passages
+    rate_features(features, …)     that what a model wrote is the answer: "written" are the weights of what a
+                                   small one made of the answering sentence, "read" of one that read passages
 
 Logistic regressions over a few signals, none of them standardised: their weights stand in
 `model/fixed/confidence.json` (`page_unread` and `quote_unread` where no reranker read what was found), fitted
@@ -105,17 +105,9 @@ def _rate(signals: Signals, name: str, weights: ConfidenceWeights) -> float:
     return _logistic(chosen, asdict(signals))
 
 
-def rate_written(signals: Signals) -> float:
-    """Return how likely a checked answer from the answering sentence is right, 0 to 1."""
-    return _logistic(load_weights()["written"], collect_written_features(signals))
-
-
-def rate_read(signals: Signals, *, agrees: bool) -> float:
-    """Return how likely a checked answer from whole passages is right, 0 to 1.
-
-    `agrees`: as `cites_quote` tells.
-    """
-    return _logistic(load_weights()["read"], collect_read_features(signals, agrees=agrees))
+def rate_features(features: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """Return how likely something is by its features and their weights."""
+    return _logistic(weights, features)
 
 
 def cites_quote(cited: Sequence[Citation], quoted: str) -> bool:
@@ -124,13 +116,13 @@ def cites_quote(cited: Sequence[Citation], quoted: str) -> bool:
 
 
 def collect_written_features(signals: Signals) -> Mapping[str, float]:
-    """Return what `rate_written` weighs: the page's log odds, and whether a quantity is asked for."""
+    """Return what "written" weighs: the page's log odds, and whether a quantity is asked for."""
     likely = min(1 - _SURE, max(_SURE, rate_page(signals)))
     return {"page": math.log(likely / (1 - likely)), "quantity": signals.told + signals.untold}
 
 
 def collect_read_features(signals: Signals, *, agrees: bool) -> Mapping[str, float]:
-    """Return what `rate_read` weighs."""
+    """Return what "read" weighs."""
     return {**collect_written_features(signals), "agrees": float(agrees)}
 
 

@@ -53,7 +53,7 @@ from model.evaluation.test_sets import (
     read_regression,
 )
 from model.onnx_infer import EngineError, EngineOptions
-from model.registry.loading import ModelChoice, open_version
+from model.registry.loading import ModelChoice, make_loaded, open_version
 from model.registry.versions import (
     ModelVersion,
     VersionError,
@@ -118,7 +118,7 @@ async def compare(trial: GateRun, report: Report) -> GateResult:
             await asyncio.to_thread(verify_version, version.folder)
             opened = await open_version(version, _choice(trial))
             closing.push_async_callback(opened.close)
-            voices.append(LoadedModel(opened.chat, version.name, version.reading, opened.profile))
+            voices.append(make_loaded(version, opened))
 
         def tell(asked: int, of: int) -> None:
             report.step(f"asking both versions, {asked} of {of}", 0.1 + 0.9 * asked / of, 1.0)

@@ -30,6 +30,7 @@ import numpy as np
 
 from model.answering.confidence import Signals, load_weights
 from model.answering.search_head import SHIPPED, Numbers, SearchHead, list_weights
+from model.evaluation.near_fit import Cases, compute_log_loss, fit_near, make_cases, rate_cases
 
 LEAST_QUESTIONS = 60
 """Reviewed questions without which nothing is fitted; three of ten measure."""
@@ -223,25 +224,18 @@ def _fit_confidence(
 
 
 def fit_confidence(questions: Sequence[ReviewedQuestion], name: str) -> Mapping[str, float]:
-    """Return the weights of one regression, near the shipped ones (Newton's method)."""
-    fitted_signals, shipped = _find_shipped(questions, name)
-    signals = np.array([_list_signals(one) for one in questions])
-    right = np.array([float(getattr(one, name)) for one in questions])
-    weight = np.array([one.weight for one in questions])
-    weight = weight * (len(weight) / float(weight.sum()))
-    mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
-    rows: Numbers = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
-    offset = signals @ np.array([shipped[one] for one in fitted_signals]) + shipped["bias"]
-    moved: Numbers = np.zeros(len(fitted_signals) + 1)
-    ridge = _CONFIDENCE_RIDGE * np.eye(len(moved))
-    for _ in range(_STEPS):
-        likely = _logistic(offset + rows @ moved)
-        slope: Numbers = rows.T @ (weight * (likely - right)) + ridge @ moved
-        curve: Numbers = (rows * (weight * likely * (1 - likely))[:, None]).T @ rows + ridge
-        moved = moved - np.asarray(np.linalg.solve(curve, slope), np.float64)
-    own: Numbers = moved[:-1] / spread
-    fitted = {one: round(shipped[one] + float(own[at]), 4) for at, one in enumerate(fitted_signals)}
-    return fitted | {"bias": round(shipped["bias"] + float(moved[-1] - own @ mean), 4)}
+    """Return the weights of one regression, near the shipped ones."""
+    cases, shipped = _list_cases(questions, name)
+    return fit_near(cases, shipped, _CONFIDENCE_RIDGE, _CONFIDENCE_RIDGE)
+
+
+def _list_cases(questions: Sequence[ReviewedQuestion], name: str) -> tuple[Cases, Mapping[str, float]]:
+    """Return the questions with the signals that they have, and what these weigh as shipped."""
+    signals = [asdict(one.signals) for one in questions if one.signals]
+    names, shipped = _find_shipped(questions, name)
+    rows: list[Mapping[str, float]] = [{key: one[key] for key in names} for one in signals]
+    right, weight = [getattr(one, name) for one in questions], [one.weight for one in questions]
+    return make_cases(rows, right, weight), shipped
 
 
 def _judge_confidence(
@@ -252,10 +246,10 @@ def _judge_confidence(
     figures: dict[str, float],
 ) -> str:
     """Return why fitted weights do not count, "" where they do."""
-    right = np.array([float(getattr(one, name)) for one in held])
-    _, shipped = _find_shipped(held, name)
-    likely = {"before": _rate_all(held, shipped), "after": _rate_all(held, fitted)}
-    losses = {when: _compute_log_loss(one, right) for when, one in likely.items()}
+    cases, shipped = _list_cases(held, name)
+    right = cases.right
+    likely = {"before": rate_cases(cases, shipped), "after": rate_cases(cases, fitted)}
+    losses = {when: compute_log_loss(one, right) for when, one in likely.items()}
     precision: dict[str, float] = {}
     for when, one in likely.items():
         stated = one >= state_from
@@ -295,24 +289,3 @@ def _find_shipped(
     """Return the signals that these questions have, and what they weigh as shipped."""
     read = any(one.signals and one.signals.relevance is not None for one in questions)
     return (_FITTED, load_weights()[name]) if read else (_FITTED_UNREAD, load_weights()[f"{name}_unread"])
-
-
-def _rate_all(questions: Sequence[ReviewedQuestion], weights: Mapping[str, float]) -> Numbers:
-    signals = np.array([_list_signals(one) for one in questions])
-    names, _ = _find_shipped(questions, "page")
-    return _logistic(signals @ np.array([weights[one] for one in names]) + weights["bias"])
-
-
-def _list_signals(one: ReviewedQuestion) -> list[float]:
-    signals = asdict(one.signals) if one.signals else {}
-    names, _ = _find_shipped([one], "page")
-    return [signals[name] for name in names]
-
-
-def _logistic(total: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
-
-
-def _compute_log_loss(likely: Numbers, right: Numbers) -> Numbers:
-    sure = np.clip(np.where(right > 0, likely, 1 - likely), 1e-9, 1.0)
-    return -np.log(sure)

@@ -3,6 +3,7 @@
     acquire   the live version, or the canary for its share of the conversations, until the answer is written
     follow    live.json has changed: load the new version beside the old one, let it say something, switch
               new answers, wait for the answers of the old one, unload it
+    look      a manifest has changed: what it says of its version's confidence counts for the next answer
 
     quote     nothing was ever live: where the bot may begin so, the pages' own words are all that is said
               until a version is
@@ -20,7 +21,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from model.answering import grounding
 from model.answering.chain import AcquireModel, LoadedModel, always_acquire
 from model.answering.chat_model import CannedChatModel, OnnxChatModel
 from model.answering.profile import Profile, describe_processor, measure_briefly, memory_gb
+from model.answering.version_confidence import parse_version_confidence
 from model.onnx_infer import Engine, EngineError, EngineOptions, resolve
 from model.registry.catalogue import find_base_model
 from model.registry.drafting import is_on
@@ -40,12 +42,14 @@ from model.registry.remote_models import ServerChoice, open_remote
 from model.registry.remote_storage import RemoteFolder
 from model.registry.sync import SyncedVersions, keep_up
 from model.registry.versions import (
+    MANIFEST,
     ModelVersion,
     RolloutState,
     VersionError,
     find_live_version,
     find_version,
     read_rollout,
+    read_version,
     verify_version,
 )
 from model.text import prompt
@@ -92,12 +96,20 @@ NO_MODEL = ModelVersion("no-model", None, "", "", "live", datetime.min.replace(t
 """What answers are said to come from that no model had a part in."""
 
 
+def make_loaded(version: ModelVersion, opened: OpenedVersion) -> LoadedModel:
+    """Return a version in memory as answers are made with it."""
+    own = parse_version_confidence(version.confidence)
+    return LoadedModel(opened.chat, version.name, version.reading, opened.profile, confidence=own)
+
+
 class ModelLease:
     """A version in memory with the number of answers that are being written with it."""
 
     def __init__(self, version: ModelVersion, opened: OpenedVersion) -> None:
-        self.version, self.opened = version, opened
-        self._voice = LoadedModel(opened.chat, version.name, version.reading, opened.profile)
+        self.version: ModelVersion = version
+        self.opened: OpenedVersion = opened
+        self._voice: LoadedModel = make_loaded(version, opened)
+        self.manifest_ns = _read_time(version)
         self._answers = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -113,6 +125,11 @@ class ModelLease:
             if not self._answers:
                 self._idle.set()
 
+    def describe_anew(self, version: ModelVersion) -> None:
+        """Answer from now on by what the manifest says now; what is being written ends as it began."""
+        if version != self.version:
+            self.version, self._voice = version, make_loaded(version, self.opened)
+
     async def end(self, drain_s: float) -> None:
         """Wait for the answers, then unload. Nothing is lent any more when this is called."""
         try:
@@ -122,6 +139,27 @@ class ModelLease:
                     await self._idle.wait()
         finally:
             await self.opened.close()
+
+
+def _read_changed(leases: Sequence[ModelLease]) -> list[tuple[ModelLease, ModelVersion]]:
+    """Return the versions whose manifests were written anew since they were read. Raises ModelDamaged."""
+    changed: list[tuple[ModelLease, ModelVersion]] = []
+    for lease in leases:
+        written_ns = _read_time(lease.version)
+        if written_ns != lease.manifest_ns:
+            lease.manifest_ns = written_ns
+            version = read_version(lease.version.folder)
+            if version is not None and version.files == lease.version.files:
+                changed.append((lease, version))
+    return changed
+
+
+def _read_time(version: ModelVersion) -> int:
+    """Return when a manifest was written, in nanoseconds; 0 of one that is not there."""
+    try:
+        return (version.folder / MANIFEST).stat().st_mtime_ns if version.weights_uri else 0
+    except OSError:
+        return 0
 
 
 class ModelSwapper:
@@ -185,6 +223,8 @@ class ModelSwapper:
     async def look(self) -> None:
         """Do what `live.json` wants, if that is something new, or failed a while ago."""
         try:
+            for lease, version in await asyncio.to_thread(_read_changed, [*self.leases.values()]):
+                lease.describe_anew(version)
             wanted = await asyncio.to_thread(read_rollout, self._models_dir)
             if wanted == self._wanted and time.monotonic() < self._again_at:
                 return
@@ -305,7 +345,8 @@ async def open_model(choice: ModelChoice) -> AsyncGenerator[AcquireModel]:
         version = find_version(choice.models_dir, choice.version)
         opened = await open_version(version, choice)
         try:
-            yield always_acquire(opened.chat, version.name, version.reading, opened.profile)
+            loaded = make_loaded(version, opened)
+            yield lambda _: nullcontext(loaded)
         finally:
             await opened.close()
     else:

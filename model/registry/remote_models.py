@@ -21,6 +21,7 @@ from model.answering.grounding import Reading
 from model.answering.profile import Profile, parse_profile
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import Event, ServerAway, ServerClient
+from model.answering.version_confidence import parse_version_confidence
 from model.onnx_infer import EngineError
 from model.registry.versions import RolloutState, VersionStatus
 
@@ -115,7 +116,9 @@ class RemoteModels:
     def _describe(self, name: str, told: Mapping[str, Any]) -> LoadedModel:
         """Return a version of a server of ours."""
         reading = Reading(**told["reading"]) if told.get("reading") else None
-        return LoadedModel(self._chat(name, ours=True), name, reading, parse_profile(told.get("profile")))
+        chat, profile = self._chat(name, ours=True), parse_profile(told.get("profile"))
+        own = parse_version_confidence(told.get("confidence"))
+        return LoadedModel(chat, name, reading, profile, confidence=own)
 
     def _assume(self, name: str, *, ours: bool = False) -> LoadedModel:
         """Return a model of which nothing is known but its name; `ours`: a server of ours has it."""

@@ -45,11 +45,13 @@ from model.registry.versions import (
     NotPossible,
     RolloutState,
     VersionError,
+    is_as_new,
     parse_rollout,
     parse_version,
     read_rollout,
     read_version,
     render_rollout,
+    take_newer,
 )
 
 log = logging.getLogger(__name__)
@@ -190,6 +192,7 @@ class SyncedVersions:
             raise ModelDamaged(f"{name} is not at {self._remote.url}, or not whole")
         here = _read_or_none(self._models_dir / name)
         if here and here.files == there.files:
+            take_newer(here, there)
             return
         with whole_folder(self._models_dir / name) as part:
             for file, sha256 in there.files.items():
@@ -231,7 +234,7 @@ class SyncedVersions:
         return True
 
     def _send_version(self, name: str, *, must: bool) -> None:
-        """Send what is not there: the files, then the manifest, or a manifest with new scores."""
+        """Send what is not there: the files, then the manifest, or a manifest that says more."""
         here, there = read_version(self._models_dir / name), self._there(name)
         if here is None:
             if must and there is None:
@@ -239,7 +242,8 @@ class SyncedVersions:
             return
         if there and there.files != here.files:
             raise NotPossible(f"another version of the name {name} is at {self._remote.url}")
-        if there and there.scores.items() >= here.scores.items():
+        here = take_newer(here, there) if there else here
+        if there and there.scores.items() >= here.scores.items() and is_as_new(there, here):
             return
         for file, sha256 in () if there else here.files.items():
             self._remote.send(here.folder / file, f"{name}/{file}", sha256)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -89,7 +89,9 @@ class ModelVersion:
     in hex. `dataset` is the hash of the examples that it learned from, `training` how, `scores` what was
     measured. `status` is what the version began as; where it stands now, `RolloutState.derive_status` tells.
     `drafting` is whether drafts pay, and by how much (`model/registry/drafting.py`); older versions say
-    nothing of it. `profile` is how fast it was on the machine that made it; None where nobody measured.
+    nothing of it. `confidence` is how sure it is of its answers, by its own ones to reviewed questions
+    (`model/evaluation/version_fit.py`), or why nobody knows; nothing of base models and older versions.
+    `profile` is how fast it was on the machine that made it; None where nobody measured.
     """
 
     name: str
@@ -109,6 +111,7 @@ class ModelVersion:
     device: str = ""
     agreement: Mapping[str, Any] = field(default_factory=dict[str, Any])
     drafting: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    confidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if not self.device:  # an older manifest: fp16 was exported for GPUs alone
@@ -288,8 +291,73 @@ def render_rollout(standing: RolloutState) -> str:
 
 def record_scores(models_dir: Path, name: str, scores: Mapping[str, Any]) -> ModelVersion:
     """Add what was measured to a version's manifest. Raises ModelMissing and ModelDamaged."""
+    return rewrite_version(
+        models_dir, name, lambda version: replace(version, scores={**version.scores, **scores})
+    )
+
+
+def rewrite_version(
+    models_dir: Path, name: str, change: Callable[[ModelVersion], ModelVersion]
+) -> ModelVersion:
+    """Change what a manifest says beside its files, one process at a time.
+
+    Raises ModelMissing and ModelDamaged.
+    """
     with only_one(models_dir / LOCK):
         version = find_version(models_dir, name)
-        version = replace(version, scores={**version.scores, **scores})
-        write_version(version)
-    return version
+        changed = change(version)
+        if changed != version:
+            write_version(changed)
+    return changed
+
+
+# How sure a version is of its answers
+
+_GONE = "Reviews that it was fitted to are deleted; until it is fitted anew, the shipped weights count."
+
+
+def record_confidence(models_dir: Path, name: str, told: Mapping[str, Any]) -> ModelVersion:
+    """Keep what was fitted with a version, unless it has something newer.
+
+    Raises ModelMissing and ModelDamaged.
+    """
+
+    def change(version: ModelVersion) -> ModelVersion:
+        return replace(version, confidence=dict(told)) if _is_newer(told, version.confidence) else version
+
+    return rewrite_version(models_dir, name, change)
+
+
+def take_newer(here: ModelVersion, there: ModelVersion) -> ModelVersion:
+    """Bring another machine's confidence into a manifest here where it is the newer one."""
+    if not _is_newer(there.confidence, here.confidence):
+        return here
+    return record_confidence(here.folder.parent, here.name, there.confidence)
+
+
+def is_as_new(there: ModelVersion, here: ModelVersion) -> bool:
+    """Tell whether another machine's confidence is at least as new as the one here."""
+    return not _is_newer(here.confidence, there.confidence)
+
+
+def forget_confidence(
+    models_dir: Path, answer_ids: Collection[str], datasets: Collection[str] = ()
+) -> list[str]:
+    """Take away what was fitted to these answers, or to datasets that lost some; return the versions' names.
+
+    Raises ModelMissing and ModelDamaged.
+    """
+    gone = [
+        version.name
+        for version in list_versions(models_dir)
+        if version.confidence.get("answers")
+        and (version.dataset in datasets or not set(answer_ids).isdisjoint(version.confidence["answers"]))
+    ]
+    for name in gone:
+        told = {"reasons": [_GONE], "forgotten": True, "made_at": datetime.now(UTC).isoformat()}
+        rewrite_version(models_dir, name, lambda version, told=told: replace(version, confidence=told))
+    return gone
+
+
+def _is_newer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return str(one.get("made_at", "")) > str(other.get("made_at", ""))

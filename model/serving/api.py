@@ -317,6 +317,7 @@ def describe_version(version: ServedVersion) -> Mapping[str, Any]:
             "share": version.share,
             "reading": asdict(version.reading) if version.reading else None,
             "profile": asdict(version.profile) if version.profile else None,
+            "confidence": asdict(version.confidence) if version.confidence else None,
             "within": True,
         },
     }

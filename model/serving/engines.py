@@ -20,6 +20,7 @@ from typing import Protocol, cast
 
 from model.answering.grounding import Reading
 from model.answering.profile import Profile
+from model.answering.version_confidence import VersionConfidence, parse_version_confidence
 from model.inference.constrained import OutputConstraint
 from model.inference.process import EngineStats, Usage
 from model.onnx_infer import GREEDY, EngineBusy, EngineError, PromptTooLong, Sampling
@@ -73,7 +74,8 @@ class UnknownModel(Exception):
 class ServedVersion:
     """A version that answers. `share` of the conversations are meant for it where it is the canary.
 
-    `reading` is what it learned to read, `profile` how fast it reads and writes here.
+    `reading` is what it learned to read, `profile` how fast it reads and writes here, `confidence` what was
+    fitted to its own answers.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ServedVersion:
     reading: Reading | None = None
     profile: Profile | None = None
     created: int = 0
+    confidence: VersionConfidence | None = None
 
 
 class ServedModels(Protocol):
@@ -140,6 +143,7 @@ class LiveModels:
             lease.version.reading,
             lease.opened.profile,
             int(lease.version.created_at.timestamp()),
+            parse_version_confidence(lease.version.confidence),
         )
 
 

@@ -12,7 +12,13 @@ from typer.testing import CliRunner, Result
 from cli.models.versions import _find_parent, models_app  # pyright: ignore[reportPrivateUsage]
 from core.settings import Settings
 from model.registry.rollout import promote
-from model.registry.versions import NotPossible, VersionError, find_live_version, record_scores
+from model.registry.versions import (
+    NotPossible,
+    VersionError,
+    find_live_version,
+    record_confidence,
+    record_scores,
+)
 from tests.builders.versions import make_version
 
 
@@ -83,6 +89,23 @@ def test_one_version_is_shown_and_two_are_compared(data_dir: Path) -> None:
     assert differing["parent"] == ["tiny-int8", None]
     assert "base" not in differing
     assert "scores accuracy 0.4321 –" in done(data_dir, "diff", "tiny-1a", "live")
+
+
+def test_a_version_shows_how_sure_it_is_and_of_whose_reviews_only_how_many(data_dir: Path) -> None:
+    assert json.loads(run(data_dir, "show", "live", "--json").output)["confidence"] == {}
+    told = {
+        "written": {"bias": -0.25},
+        "page": {"bias": 0.5},
+        "answers": ["a1", "a2"],
+        "reasons": ["It is fitted.", "So is the other."],
+        "made_at": "2026-11-30",
+    }
+    record_confidence(data_dir / "models", "tiny-1a2b-int8", told)
+    shown = done(data_dir, "show", "tiny-1a2b-int8")
+    assert "confidence written bias -0.25" in shown
+    assert "confidence reasons It is fitted. So is the other." in shown
+    as_json = json.loads(run(data_dir, "show", "tiny-1a2b-int8", "--json").output)
+    assert as_json["confidence"] == told | {"answers": 2}
 
 
 @pytest.mark.parametrize("name", ["tiny-1", "nothing", "..", ""])

@@ -33,7 +33,7 @@ from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS
 from jobs.runner import run_job
-from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, make_plan, update_model
+from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, fit_nothing, make_plan, update_model
 from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
 from model.evaluation.result import REPORT, GateCriteria, GateResult, read_result
@@ -45,6 +45,7 @@ from model.registry.versions import (
     find_version,
     list_versions,
     read_rollout,
+    record_confidence,
     verify_version,
 )
 from model.text.prompt import NOT_ON_PAGE
@@ -232,6 +233,26 @@ async def test_a_share_of_one_makes_it_live_and_a_person_who_decides_is_waited_f
         "it waited in vain"
     )
     assert roll_back(house.models).name == "live-int8"
+
+
+async def test_how_sure_a_candidate_is_is_known_before_it_is_compared(house: House) -> None:
+    await keep(house.store, reviewed(LEAVE, range(70)))
+
+    async def fit(candidate: str, dataset: Path, _tell: object) -> Sequence[str]:
+        assert (dataset / "examples.jsonl").is_file()
+        told = {"reasons": ["It is fitted."], "made_at": "2026-11-30"}
+        return record_confidence(house.models, candidate, told).confidence["reasons"]
+
+    def compare(comparing: Comparing, **told: Any) -> GateResult:
+        confidence = find_version(house.models, comparing.candidate).confidence
+        assert confidence["reasons"] == ["It is fitted."]
+        return house.compare(comparing, **told)
+
+    said = await house.update(fit=fit, compare=compare)
+    assert said["did"] == "promote"
+    version = find_version(house.models, said["candidate"])
+    assert version.confidence["made_at"] == "2026-11-30", "what the gate records is beside it"
+    assert version.scores["gate"] == "promote"
 
 
 async def test_too_few_new_reviews_are_nothing_to_do(house: House) -> None:
@@ -506,6 +527,7 @@ async def test_an_update_that_is_killed_in_every_process_ends_well_and_the_live_
 async def test_the_settings_make_the_plan_and_the_job_says_what_is_missing(house: House) -> None:
     settings = Settings(data_dir=house.folder, gate_injections=["a.json"], gate_least_gain=0.1)
     plan = make_plan(settings, house.store, lambda _step, _more: None)
+    assert plan.fit is not fit_nothing
     assert plan.comparing.bar == GateCriteria(least_gain=0.1)
     assert plan.comparing.injections == (Path("a.json"),)
     assert (plan.recipe, plan.least_reviews, plan.canary_share, plan.keep) == (TrainingConfig(), 50, 0.1, 3)

@@ -26,6 +26,7 @@ from core.subprocess_step import run_step, to_argument
 from model.evaluation.launch import Comparing, NotCompared, compare
 from model.evaluation.result import REPORT, index_by_name
 from model.evaluation.test_sets import REGRESSION
+from model.evaluation.version_fit import read_validation
 from model.onnx_infer import EngineOptions
 from model.registry.importing import import_base
 from model.registry.loading import open_model
@@ -240,7 +241,7 @@ def candidate(models_dir: Path) -> ModelVersion:
 
 @pytest.mark.model
 def test_a_candidate_is_whole_and_its_manifest_tells_where_it_comes_from(
-    trained: Path, tiny_llama: Path
+    trained: Path, tiny_llama: Path, dataset: Path
 ) -> None:
     version = candidate(trained)
     assert verify_version(version.folder) == version
@@ -255,6 +256,8 @@ def test_a_candidate_is_whole_and_its_manifest_tells_where_it_comes_from(
     assert told["validation_loss"] < told["validation_loss_before"]
     assert sum(told["kinds"].values()) == told["examples"]
     assert told["examples"] + told["validation_examples"] == 30 - 5
+    unlearned = read_validation(trained, version, dataset)
+    assert len(unlearned) == told["validation_examples"], "these tell how sure it is of its answers"
     assert told["agreement"]["same"] >= 0.9
     assert told["agreement"]["tokens"] > 100
     assert not list(trained.glob(".*.part")), "what is finished needs no work folder"

@@ -22,6 +22,7 @@ from model.answering.grounding import Reading
 from model.answering.profile import Profile
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient
+from model.answering.version_confidence import VersionConfidence
 from model.inference.constrained import OutputConstraint
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong, Sampling
 from model.registry.loading import open_model
@@ -86,6 +87,20 @@ async def test_a_bot_answers_by_the_same_chain_and_checks_with_a_server_of_ours(
     *free, bound = [one["within"] for one in engine.asked]
     assert free == [None, None]
     assert bound == OutputConstraint((LINE,), NOT_ON_PAGE), "its words were no page's: held to it"
+
+
+async def test_a_server_of_ours_tells_how_sure_a_version_is_of_its_answers(tmp_path: Path) -> None:
+    own = VersionConfidence({"page": 0.5, "bias": 0.5}, {"bias": 6.0})
+    choice = replace(choice_of(tmp_path), server=None)
+    versions = served(CannedEngine([LINE]), reading=Reading(0), profile=PROFILE, confidence=own)
+    async with (
+        running_server(versions) as server,
+        open_model(replace(choice, server=ServerChoice(server.url, KEY))) as acquire,
+    ):
+        with acquire("c") as loaded:
+            assert loaded.confidence == own
+        answer = await Answering(acquire, search).answer(ask())
+    assert (answer.text, answer.confidence) == (f"{PAGE} [1]", pytest.approx(0.9975, abs=1e-4))
 
 
 async def test_a_promotion_and_a_canary_there_are_followed_here(models_dir: Path) -> None:

@@ -24,7 +24,9 @@ from model.registry.versions import (
     ModelDamaged,
     NotPossible,
     VersionError,
+    find_version,
     read_rollout,
+    record_confidence,
     verify_version,
 )
 from tests.builders.swapping import POLL_S, Memory, says, until
@@ -104,6 +106,26 @@ def test_every_step_reaches_the_other_machine(place: Open, one: Path, two: Path)
     assert read_rollout(two) == read_rollout(one)
     assert not (two / "third").exists()
     assert place().read(f"third/{MANIFEST}") is None
+
+
+def test_the_newer_confidence_of_two_machines_is_sent_and_taken_with_the_next_step(
+    place: Open, one: Path, two: Path
+) -> None:
+    here, there = SyncedVersions(one, place()), SyncedVersions(two, place())
+    first, second = ({"reasons": [day], "made_at": f"2026-11-{day}"} for day in ("01", "02"))
+    record_confidence(one, "first", first)
+    promote(one, "first", publish=here)
+    there.look()
+    assert find_version(two, "first").confidence == first, "it goes where its version goes"
+    record_confidence(one, "first", second)
+    start_canary(one, "second", 0.5, here)
+    there.look()
+    assert find_version(two, "first").confidence == second
+    record_confidence(two, "first", first)
+    assert find_version(two, "first").confidence == second, "what is older changes nothing"
+    roll_back(two, publish=there)
+    here.look()
+    assert find_version(one, "first").confidence == second
 
 
 def test_a_machine_that_has_nothing_can_step_with_what_is_there(place: Open, one: Path, two: Path) -> None:
