@@ -5,7 +5,7 @@ here are the others, who only asked the same: the last MOST people who got the a
 (`tell_served_days`), each by the question that they asked themselves. Who read the words that hold now, and
 was told of no others, has nothing to unlearn.
 
-It is an errand of its own (bot/channels/card_sync.py), left before that of the review ends. What somebody was
+It is an outbox entry of its own (bot/channels/card_sync.py), left before that of the review ends. What somebody was
 told is kept after it was sent: a kill in between sends it again, since no channel lets us ask.
 """
 
@@ -32,7 +32,7 @@ ERRAND = "served:"
 MOST = 100
 """So many people are told of a change; the others get what holds now when they ask again."""
 _AT_ONCE = 20
-"""So many conversations are told before other errands have their turn."""
+"""So many conversations are told before other outbox entries have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Change:
 
 
 class ServedNotices:
-    """One per process; the card sync brings the errands.
+    """One per process; the card sync brings the outbox entries.
 
     `days` is the setting `tell_served_days`. The word of `local_reviewers` counts on the chat page only.
     """
@@ -66,15 +66,15 @@ class ServedNotices:
         self._local_reviewers = local_reviewers
 
     def join(self) -> None:
-        """Let the card sync bring the errands here, and say when there are news."""
+        """Let the card sync bring the outbox entries here, and say when there are news."""
         self._card_sync.add_handler(ERRAND, self.look_after)
         if self._days:
             self._card_sync.on_news.append(self.leave)
 
     async def leave(self, review: Review) -> None:
-        """Leave the errand of telling those who got an earlier ruling, where there was one."""
+        """Add the outbox entry for telling those who got an earlier ruling, where there was one."""
         if review.round > 1 and find_news(review) is not None:
-            await self._desk.leave_errand(f"{ERRAND}{review.answer_id}", datetime.now(UTC))
+            await self._desk.add_outbox_entry(f"{ERRAND}{review.answer_id}", datetime.now(UTC))
             self._card_sync.wake()
 
     async def look_after(self, answer_id: str) -> None:

@@ -77,7 +77,7 @@ async def bob_asks(world: World, id_: str = "9", conversation: Any = BOBS_CHAT, 
 async def told(world: World, words: str, conversation: str = BOBS_CHAT["id"]) -> list[str]:
     """Return what a conversation was told with these words, after all that is to be done was done thrice."""
     for _ in range(3):
-        await world.parts.card_sync.do_errands()
+        await world.parts.card_sync.process_outbox()
     return [
         text_of(call.activity)
         for call in world.connector.calls
@@ -177,18 +177,18 @@ class Bot:
         return False
 
     async def work(self, on: Answer) -> None:
-        """Do what the errand of a changed ruling leads to."""
+        """Do what the outbox entry of a changed ruling leads to."""
         review = await self.desk.desk.review(on.id)
         assert review is not None
         await self.desk.reviewing.follow(review)
         await self.notices.leave(review)
         is_left = True
         while is_left:
-            taken = await self.desk.desk.take_errand(f"{ERRAND}{on.id}")
+            taken = await self.desk.desk.claim_outbox_entry(f"{ERRAND}{on.id}")
             assert taken is not None
             version, is_left = taken
             await self.notices.look_after(on.id)
-            await self.desk.desk.end_errand(f"{ERRAND}{on.id}", version)
+            await self.desk.desk.complete_outbox_entry(f"{ERRAND}{on.id}", version)
 
 
 async def served(bot: Bot, on: Answer, number: int, person: str = "", at: datetime | None = None) -> Answer:
