@@ -5,8 +5,8 @@ here are the others, who only asked the same: the last MOST people who got the a
 (`tell_served_days`), each by the question that they asked themselves. Who read the words that hold now, and
 was told of no others, has nothing to unlearn.
 
-It is an outbox entry of its own (bot/channels/card_sync.py), left before that of the review ends. What somebody was
-told is kept after it was sent: a kill in between sends it again, since no channel lets us ask.
+It is an outbox entry of its own (bot/channels/card_sync.py), left before that of the review ends. What
+somebody was told is kept after it was sent: a kill in between sends it again, since no channel lets us ask.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.reviews.served import ServedAnswer, digest_words, list_served, mark_told
 from feedback.store.base import FeedbackStore, moment
 
-ERRAND = "served:"
+OUTBOX_PREFIX = "served:"
 MOST = 100
 """So many people are told of a change; the others get what holds now when they ask again."""
 _AT_ONCE = 20
@@ -67,14 +67,14 @@ class ServedNotices:
 
     def join(self) -> None:
         """Let the card sync bring the outbox entries here, and say when there are news."""
-        self._card_sync.add_handler(ERRAND, self.look_after)
+        self._card_sync.add_handler(OUTBOX_PREFIX, self.look_after)
         if self._days:
             self._card_sync.on_news.append(self.leave)
 
     async def leave(self, review: Review) -> None:
         """Add the outbox entry for telling those who got an earlier ruling, where there was one."""
         if review.round > 1 and find_news(review) is not None:
-            await self._desk.add_outbox_entry(f"{ERRAND}{review.answer_id}", datetime.now(UTC))
+            await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{review.answer_id}", datetime.now(UTC))
             self._card_sync.wake()
 
     async def look_after(self, answer_id: str) -> None:

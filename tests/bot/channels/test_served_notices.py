@@ -16,7 +16,7 @@ from bot.cards.elements import Card
 from bot.cards.notice import ASK_AGAIN, CHANGED, LOOKED_AT, TAKEN_BACK, TAKES_THE_PLACE
 from bot.channels.asides import served_notices
 from bot.channels.asides.one_person import Cards
-from bot.channels.asides.served_notices import ERRAND, ServedNotices
+from bot.channels.asides.served_notices import OUTBOX_PREFIX, ServedNotices
 from bot.channels.incoming import Reference
 from bot.channels.notices import SendNews
 from bot.readers.access import PageAccess
@@ -94,7 +94,7 @@ async def test_who_got_it_hears_once_that_it_was_taken_back_and_once_what_holds_
     assert BOBS in words, "their own question"
     assert QUESTION not in words, "and nobody else's"
     assert len(await told(world, TAKEN_BACK, "a:chat")) == 1, "the asker, as before"
-    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim took the decision back")
+    again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim undid the decision")
     await press(world, again, "review.correct", text="Parents get 18 weeks.", span="c1")
     [words] = await told(world, CHANGED)
     assert "Parents get 18 weeks." in words
@@ -184,11 +184,11 @@ class Bot:
         await self.notices.leave(review)
         is_left = True
         while is_left:
-            taken = await self.desk.desk.claim_outbox_entry(f"{ERRAND}{on.id}")
+            taken = await self.desk.desk.claim_outbox_entry(f"{OUTBOX_PREFIX}{on.id}")
             assert taken is not None
             version, is_left = taken
             await self.notices.look_after(on.id)
-            await self.desk.desk.complete_outbox_entry(f"{ERRAND}{on.id}", version)
+            await self.desk.desk.complete_outbox_entry(f"{OUTBOX_PREFIX}{on.id}", version)
 
 
 async def served(bot: Bot, on: Answer, number: int, person: str = "", at: datetime | None = None) -> Answer:
