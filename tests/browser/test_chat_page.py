@@ -278,7 +278,7 @@ async def test_an_answer_is_stopped_asked_for_again_and_shared_by_a_link(chat: C
     await expect(answer).to_be_in_viewport()
     await page.goto("about:blank")
     await page.goto(re.sub("conversation=[^&]+", "conversation=gone", link))
-    await expect(page.get_by_text("What this link leads to is gone.")).to_be_visible()
+    await expect(page.get_by_text("This link leads to something that no longer exists.")).to_be_visible()
     [gone] = screen.wrong
     assert "404" in gone
     screen.wrong.clear()
@@ -288,6 +288,7 @@ async def test_conversations_are_renamed_found_by_their_words_and_deleted(chat: 
     page = await screen.open()
     await screen.ask("How much holiday is there?")
     await page.get_by_role("button", name="New conversation").first.click()
+    await expect(page.locator(".message.from-bot:has([data-key=like])")).to_have_count(0)
     await screen.ask("May I bring my dog?")
     chats = page.locator("#chats li")
     await expect(chats).to_have_count(2)
@@ -504,7 +505,7 @@ async def test_the_page_goes_on_after_a_restart_and_keeps_what_could_not_be_sent
     chat.heard.raises = StoreUnavailable("the disk is full")
     await page.fill("#question", "And my cat?")
     await page.press("#question", "Enter")
-    await expect(page.locator(".failure")).to_contain_text("could not save")
+    await expect(page.locator(".failure")).to_contain_text("could not be saved")
     chat.heard.raises = None
     await page.get_by_role("button", name="Send again").click()
     await expect(page.locator(".message")).to_have_count(7)

@@ -253,5 +253,5 @@ async def test_a_page_that_is_no_page_is_refused(serve: Serve) -> None:
     async with fetcher_for(f"site.test:{port}") as fetcher:
         with pytest.raises(PageUnreadable, match="image/png"):
             await fetcher.fetch(f"http://site.test:{port}/p")
-        with pytest.raises(PageUnreadable, match="packs"):
+        with pytest.raises(PageUnreadable, match="compresses"):
             await fetcher.fetch(f"http://site.test:{port}/q")
