@@ -43,6 +43,7 @@ from model.answering.confidence import (
     collect_read_features,
     collect_written_features,
 )
+from model.evaluation.near_fit import Cases, fit_near, make_cases, rate_cases
 from model.evaluation.question_scores import ask, calibrate
 from model.evaluation.question_sets import PageQuestion, assign_fold, is_right, read_questions
 from model.registry.versions import find_version
@@ -51,7 +52,6 @@ Numbers = NDArray[np.float64]
 
 _RIDGE = 10.0
 """Weights are held small: a few hundred questions tell little."""
-_STEPS = 50
 _FITTED = ("score", "terms", "told", "relevance", "lead")
 """The signals that help on questions that no weight was fitted on. Others that were tried do not (LOG.md)."""
 _THRESHOLDS = (0.6, 0.66, 0.72, 0.75, 0.78, 0.84)
@@ -165,38 +165,22 @@ def _cross_validate(
     name: str, cases: Sequence[Case], known: Sequence[Mapping[str, float]], folds: int
 ) -> Mapping[str, float]:
     """Report how weights do on questions that they were not fitted on; return those of all questions."""
-    columns = list(known[0])
-    signals = np.array([[one[column] for column in columns] for one in known])
-    right = np.array([bool(getattr(case, name)) and not case.asked.is_absent for case in cases], np.float64)
-    fold = np.array([assign_fold(case.asked.page or case.asked.id, folds) for case in cases])
+    right = [bool(getattr(case, name)) and not case.asked.is_absent for case in cases]
+    fold = [assign_fold(case.asked.page or case.asked.id, folds) for case in cases]
+    whole = make_cases(known, right, [1.0] * len(cases))
     likely = np.zeros(len(cases))
     for number in range(1, folds + 1):
-        weights = _fit(signals[fold != number], right[fold != number])
-        likely[fold == number] = _likely(signals[fold == number], weights)
-    _report(name, cases, likely, right)
-    weights = _fit(signals, right)
-    return {
-        column: round(float(weight), 4) for column, weight in zip([*columns, "bias"], weights, strict=True)
-    }
+        others = [at for at, one in enumerate(fold) if one != number]
+        learned = make_cases([known[at] for at in others], [right[at] for at in others], [1.0] * len(others))
+        held = [at for at, one in enumerate(fold) if one == number]
+        likely[held] = rate_cases(whole, _fit(learned))[held]
+    _report(name, cases, likely, whole.right)
+    return _fit(whole)
 
 
-def _fit(signals: Numbers, right: Numbers) -> Numbers:
-    """Return a logistic regression's weights, bias last, by Newton's method, with signals standardised."""
-    mean, spread = signals.mean(axis=0), signals.std(axis=0) + 1e-9
-    rows = np.hstack([(signals - mean) / spread, np.ones((len(signals), 1))])
-    ridge = np.diag([_RIDGE] * signals.shape[1] + [0.0])
-    weights = np.zeros(rows.shape[1])
-    for _ in range(_STEPS):
-        likely = 1 / (1 + np.exp(-rows @ weights))
-        slope = rows.T @ (likely - right) + ridge @ weights
-        curve = (rows * (likely * (1 - likely))[:, None]).T @ rows + ridge
-        weights -= np.linalg.solve(curve, slope)
-    own = weights[:-1] / spread
-    return np.append(own, weights[-1] - own @ mean)
-
-
-def _likely(signals: Numbers, weights: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-(signals @ weights[:-1] + weights[-1])))
+def _fit(cases: Cases) -> Mapping[str, float]:
+    """Return the weights of one regression, pulled towards none."""
+    return fit_near(cases, {"bias": 0.0}, _RIDGE, 0.0)
 
 
 def _report(name: str, cases: Sequence[Case], likely: Numbers, right: Numbers) -> None:

@@ -377,9 +377,10 @@ class Answering:
 
     async def _rerank_hits(self, text: str, hits: Sequence[Hit], query: str) -> list[Hit]:
         """Order the nearest hits anew by what a reranker reads in them; keep what is gone on with."""
-        among = self._rules.reranked if self._rules.quotes else 0
-        reranked = await rerank_hits(text, hits, self.score_pairs, among, query)
-        return reranked[: self._rules.passages] if self._rules.quotes else reranked
+        if not self._rules.quotes:
+            return list(hits)
+        reranked = await rerank_hits(text, hits, self.score_pairs, self._rules.reranked, query)
+        return reranked[: self._rules.passages]
 
     def _is_near(self, found: SearchOutcome) -> bool:
         least = self._rules.least_similarity
