@@ -39,12 +39,12 @@ from bot.dialogs.review import build_verified_answer
 from cli.console import make_question
 from core.records import Answer, AnswerKind, Citation, Hit, Question, Ruling, Verdict, VerifiedAnswer
 from core.sentences import pieces, words
-from jobs.fit_search import FIXED, Ruled, ask_again, read_fixed
+from jobs.fit_search import FIXED, Ruled, ask_again, order_as_served, read_fixed
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.answering.grounding import cite
 from model.answering.learned_places import LearnedPlaces, Recalled, read_lesson
-from model.answering.search_head import SHIPPED, SearchHead, compute_features, list_weights
+from model.answering.search_head import SHIPPED, SearchHead, list_weights
 from model.evaluation.question_sets import PageQuestion, assign_fold, is_right, read_questions
 from model.evaluation.search_fit import ReviewedQuestion, fit_confidence, fit_head, fit_ranking
 from model.text import question as asking
@@ -328,10 +328,12 @@ async def _write_fixed(bot: Bot, asked: QuestionSet) -> None:
     for one in asked.asked:
         query = asking.build_queries(one.question)[0]
         hits = await bot.search(query, _SEARCHED, None)
-        features = compute_features(query, asking.classify_question(one.question), hits)
-        right = [any(tells(hit) for tells in one.evidence) for hit in hits]
-        scores = [round(hit.score, 3) for hit in hits]
-        rows.append({"scores": scores, "features": features.round(3).tolist(), "right": right})
+        kind = asking.classify_question(one.question)
+        order = await order_as_served(query, kind, hits, bot.shelf.score_pairs)
+        case = order.make_case([any(tells(hit) for tells in one.evidence) for hit in order.compared])
+        scores, features = case.scores.round(3).tolist(), case.features.round(3).tolist()
+        right = list(case.right)
+        rows.append({"scores": scores, "features": features, "right": right})
     FIXED.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n", "utf-8")
     first = sum(one.find_rank(list_weights(SHIPPED)) == 1 for one in read_fixed())
     print(f"{len(rows)} questions, {first} with their evidence first: {FIXED}")

@@ -3,10 +3,10 @@
 Run as: askpage jobs run fit_search
 
 Every review that may be learned from is asked again over today's pages: which of the passages that are found
-now hold what the reviewers cited, and whether that is quoted. From this a head is fitted, and it counts if it
-is better on the questions that were held out (model/evaluation/search_fit.py); otherwise a sentence says why
-not, and nothing changes. A bot that runs takes it over within seconds; `askpage models search-head
---rollback` takes it back.
+and read now hold what the reviewers cited, and whether that is quoted. From this a head is fitted, and it
+counts if it is better on the questions that were held out (model/evaluation/search_fit.py); otherwise a
+sentence says why not, and nothing changes. A bot that runs takes it over within seconds; `askpage models
+search-head --rollback` takes it back.
 
 What is learned from is what trains a model, too (feedback/examples): not what was deleted, opted out of,
 asked or ruled where training is not allowed, or looks like an attack; nor what reviewers ruled who agree with
@@ -48,8 +48,15 @@ from model.answering.learned_places import (
     raise_hits,
     read_lesson,
 )
-from model.answering.reranking import rerank_hits
-from model.answering.search_head import compute_features, rank_hits
+from model.answering.reranking import ScorePairs, rerank_hits
+from model.answering.search_head import (
+    IN_SCORE,
+    Numbers,
+    compute_features,
+    list_weights,
+    rank_hits,
+    weigh_hits,
+)
 from model.evaluation.search_fit import LEAST_QUESTIONS, RankingCase, ReviewedQuestion, fit_head
 from model.registry.search_heads import forget_head_answers, promote_head
 from model.text import question as asked
@@ -179,14 +186,11 @@ async def ask_again(ruled: Sequence[Ruled], shelf: PageServices, tell: OnProgres
 async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageServices) -> ReviewedQuestion:
     """Return what the search makes of a question, beside what the reviewers cited."""
     text = one.verified.question_text
-    kind = asked.classify_question(text)
-    right = tuple(any(holds(hit, place) for place in one.right) for hit in hits)
+    order = await order_as_served(query, asked.classify_question(text), hits, shelf.score_pairs)
     ranking = None
     if hits and one.right:
-        scores = np.array([hit.score for hit in hits])
-        ranking = RankingCase(scores, compute_features(query, kind, hits), right)
-    ranked = rank_hits(query, kind, hits)
-    best = (await rerank_hits(query, ranked, shelf.score_pairs, _RULES.reranked))[: _RULES.passages]
+        ranking = order.make_case([any(holds(hit, place) for place in one.right) for hit in order.compared])
+    best = order.hits[: _RULES.passages]
     section = await shelf.library.read_section(best[0].passage) if best else ""
     quote = quoting.choose_quote(query, best, section)
     quoted = [quote.text, *(further.quote for further in quote.further)] if quote else []
@@ -200,6 +204,41 @@ async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageService
         quote=any(told),
         weight=one.weight,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ServedOrder:
+    """The hits in the shipped order, and how that came about.
+
+    `compared` are those that the last weighing put in order: what a reranker read, or all hits where it read
+    none. `features` are theirs.
+    """
+
+    hits: tuple[Hit, ...]
+    compared: tuple[Hit, ...]
+    features: Numbers
+
+    def make_case(self, right: Sequence[bool]) -> RankingCase:
+        """Return what a fit learns from, by which of the compared hits are right."""
+        scores = np.array([hit.score for hit in self.compared], np.float64)
+        return RankingCase(scores - self.features @ list_weights(IN_SCORE), self.features, tuple(right))
+
+
+async def order_as_served(
+    query: str, kind: asked.AskedKind, hits: Sequence[Hit], score_pairs: ScorePairs
+) -> ServedOrder:
+    """Order hits as the bot does with the shipped head."""
+    ranked = rank_hits(query, kind, hits)
+    read: list[Hit] = []
+
+    def weigh(found: Sequence[Hit]) -> Numbers:
+        read[:] = found
+        return weigh_hits(query, kind, found)
+
+    ordered = await rerank_hits(query, ranked, score_pairs, _RULES.reranked, query, weigh)
+    compared = read[: _RULES.reranked] if read else ranked
+    features = compute_features(query, kind, read or ranked)[: len(compared)]
+    return ServedOrder(tuple(ordered), tuple(compared), features)
 
 
 async def _is_changed(store: Store, answers: Sequence[str], excluded: Set[str]) -> bool:

@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from langchain_core.language_models import BaseChatModel
 
@@ -38,7 +39,7 @@ from model.answering.reading import (
     fit_passages,
 )
 from model.answering.reranking import ScorePairs, rerank_hits, score_nothing
-from model.answering.search_head import SHIPPED_HEAD, rank_hits
+from model.answering.search_head import SHIPPED_HEAD, rank_hits, weigh_hits
 from model.answering.version_confidence import VersionConfidence, collect_features, load_written_weights
 from model.answering.writing import CheckedDraft, WritingTask, write_checked
 from model.text import prompt
@@ -319,8 +320,9 @@ class Answering:
         alone = bool(crossed) or queries[at] == asked.build_queries(question.text)[0]
         joined = before.text if before and not alone else ""
         learned = await self._apply_lessons(queries[at], question, page, results[at])
-        ranked = self._rank_hits(queries[at], asked.classify_question(question.text, joined), learned)
-        hits = await self._rerank_hits(crossed or question.text, ranked, queries[at])
+        kind = asked.classify_question(question.text, joined)
+        ranked = self._rank_hits(queries[at], kind, learned)
+        hits = await self._rerank_hits(crossed or question.text, ranked, queries[at], kind)
         quote = None
         if hits and self._rules.quotes:
             quote = quoting.choose_quote(queries[at], hits, await self._section_of(hits[0].passage))
@@ -375,11 +377,12 @@ class Answering:
             return list(hits)
         return rank_hits(query, kind, hits, self.head)
 
-    async def _rerank_hits(self, text: str, hits: Sequence[Hit], query: str) -> list[Hit]:
+    async def _rerank_hits(self, text: str, hits: Sequence[Hit], query: str, kind: AskedKind) -> list[Hit]:
         """Order the nearest hits anew by what a reranker reads in them; keep what is gone on with."""
         if not self._rules.quotes:
             return list(hits)
-        reranked = await rerank_hits(text, hits, self.score_pairs, self._rules.reranked, query)
+        weigh = partial(weigh_hits, query, kind, head=self.head)
+        reranked = await rerank_hits(text, hits, self.score_pairs, self._rules.reranked, query, weigh)
         return reranked[: self._rules.passages]
 
     def _is_near(self, found: SearchOutcome) -> bool:

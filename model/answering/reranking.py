@@ -16,16 +16,18 @@ from dataclasses import replace
 
 from core.records import Hit, Passage, ReadSpan
 from core.sentences import Piece
-from model.answering.learned_places import STRENGTH
-from model.answering.quoting import IRRELEVANT, score_pieces
+from model.answering.quoting import score_pieces
+from model.answering.search_head import Numbers, weigh_hits
 from model.text.languages import ENGLISH, detect_language
+from model.text.question import AskedKind
 
 ScorePairs = Callable[[str, Sequence[str]], Awaitable[Sequence[float]]]
 """(question, texts) → the logit that each text is relevant; none where nobody can tell."""
 
+WeighHits = Callable[[Sequence[Hit]], Numbers]
+"""Hits, of which the nearest were read → what each is worth."""
+
 _SENTENCES = 2
-_WEIGHT = 0.5
-"""What a logit adds to what a hit is worth; between 0.25 and 0.75 little changes (LOG.md)."""
 _LONGEST_HEADING = 200
 """Characters of a title or heading that are read."""
 
@@ -35,25 +37,35 @@ async def score_nothing(_: str, __: Sequence[str]) -> Sequence[float]:
     return ()
 
 
+def weigh_as_shipped(hits: Sequence[Hit]) -> Numbers:
+    """Weigh as the shipped head does: half a logit beside the score, whatever is asked."""
+    return weigh_hits("", AskedKind.OTHER, hits)
+
+
 async def rerank_hits(
-    question: str, hits: Sequence[Hit], score_pairs: ScorePairs, among: int, query: str = ""
+    question: str,
+    hits: Sequence[Hit],
+    score_pairs: ScorePairs,
+    among: int,
+    query: str = "",
+    weigh: WeighHits = weigh_as_shipped,
 ) -> list[Hit]:
     """Return the hits with the first so many read and ordered by that, too; the scores stay.
 
     `query` is what was searched for, where that is more than the question: a follow-up with what it refers
     to. It chooses the sentences, and the question alone is read with them: beside another one it is read as
-    if that were asked, too (LOG.md). The reranker knows English: for a question or a page in another language
-    nothing changes. Nor does it put back a place that reviewers named: the nearer their question was, the
-    less it counts there.
+    if that were asked, too (LOG.md). `weigh` is asked once, where something was read. The reranker knows
+    English: for a question or a page in another language nothing changes.
     """
     first = list(hits[:among])
     if not first or not _is_english(question, first[0]):
         return list(hits)
     best = [_list_pieces(query or question, hit)[:_SENTENCES] for hit in first]
-    read = _order_hits(await _read_pieces(question, first, best, score_pairs))
-    rest = [piece for piece in _list_pieces(query or question, read[0]) if not _is_read(read[0], piece)]
-    read[:1] = await _read_pieces(question, read[:1], [rest], score_pairs)
-    return [*read, *hits[among:]]
+    rest = hits[among:]
+    read = _order_hits(await _read_pieces(question, first, best, score_pairs), rest, weigh)
+    more = [piece for piece in _list_pieces(query or question, read[0]) if not _is_read(read[0], piece)]
+    read[:1] = await _read_pieces(question, read[:1], [more], score_pairs)
+    return [*read, *rest]
 
 
 async def _read_pieces(
@@ -70,17 +82,12 @@ async def _read_pieces(
     return [replace(hit, read=hit.read + found) for hit, found in zip(hits, spans, strict=True)]
 
 
-def _order_hits(read: Sequence[Hit]) -> list[Hit]:
-    known = [hit.relevance for hit in read if hit.relevance is not None]
-    if not known:
+def _order_hits(read: Sequence[Hit], rest: Sequence[Hit], weigh: WeighHits) -> list[Hit]:
+    """Order what was read; the others stay behind it, and are weighed with it for comparison."""
+    if all(hit.relevance is None for hit in read):
         return list(read)
-    best = max(known)
-    worth: list[float] = []
-    for hit in read:
-        own = IRRELEVANT if hit.relevance is None else hit.relevance
-        taught = min(1.0, max(0.0, hit.learned / STRENGTH))
-        worth.append(hit.score + _WEIGHT * (own + (best - own) * taught))
-    return [read[at] for at in sorted(range(len(read)), key=lambda at: -worth[at])]
+    worth = weigh([*read, *rest])
+    return [read[at] for at in sorted(range(len(read)), key=lambda at: -float(worth[at]))]
 
 
 def _list_pieces(query: str, hit: Hit) -> list[Piece]:

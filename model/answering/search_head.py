@@ -1,12 +1,13 @@
 """The search head: what the parts of the search's order weigh, and how sure that makes the bot.
 
     rank_hits(query, kind, hits, head)     the hits in the order that the head gives them
+    weigh_hits(query, kind, hits, head)    what each of these is worth once a reranker has read them
 
 The search's own score is a sum of words, meaning and sentences, to which a question's kind and the page's
-headings add something (`SHIPPED`). A head has other weights, fitted to what reviewers decided
-(jobs/fit_search.py), and other weights of confidence. It changes the order, not the scores: how sure an
-answer is rests on what the shipped weights make of it, or a head that likes big numbers would make it sure
-of anything.
+headings add something (`SHIPPED`), and at last what a reranker makes of the nearest. A head has other
+weights, fitted to what reviewers decided (jobs/fit_search.py), and other weights of confidence. It changes
+the order, not the scores: how sure an answer is rests on what the shipped weights make of it, or a head that
+likes big numbers would make it sure of anything.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 from core.records import Hit
 from core.sentences import pieces
+from model.answering.learned_places import STRENGTH
+from model.answering.quoting import IRRELEVANT
 from model.checks.terms import content_words
 from model.text.question import AskedKind
 
@@ -34,15 +37,20 @@ SHIPPED: Mapping[str, float] = {
     "number": 0.8,
     "list": 0.6,
     "learned": 0.0,
+    "relevance": 2.0,
 }
 """What each feature adds to the search's score, which has words, meaning, sentences and what was learned at
 once in it already: theirs are 0.
 
 `title`: the share of the page's title that stands in the question. `heading`: a section whose heading is the
 question, word for word. `number`: a passage with one, where a quantity is asked for. `list`: a passage with
-one, where steps or several things are asked for. They are on the scale of the search's standardised scores,
-and were chosen over several sets of questions (LOG.md).
+one, where steps or several things are asked for. `relevance`: a reranker's logit, in fours, since logits are
+spread about four times as far as the rest; 0 for all where none read them. They are on the scale of the
+search's standardised scores, and were chosen over several sets of questions (LOG.md).
 """
+IN_SCORE: Mapping[str, float] = {**SHIPPED, "relevance": 0.0}
+"""What of these is in the score of a hit that `rank_hits` has ranked."""
+_LOGITS = 4.0
 _DIGIT = re.compile(r"\d")
 _LISTS = frozenset({AskedKind.STEPS, AskedKind.LIST})
 _NO_SPREAD = 1e-9
@@ -77,11 +85,21 @@ def rank_hits(query: str, kind: AskedKind, hits: Sequence[Hit], head: SearchHead
     if not hits:
         return []
     features = compute_features(query, kind, hits)
-    bonuses = features @ list_weights(SHIPPED)
-    moved = features @ (list_weights(head.ranking) - list_weights(SHIPPED))
+    bonuses = features @ list_weights(IN_SCORE)
+    moved = features @ (list_weights(head.ranking) - list_weights(IN_SCORE))
     raised = [replace(hit, score=hit.score + float(bonuses[at])) for at, hit in enumerate(hits)]
     order = sorted(range(len(hits)), key=lambda at: -(raised[at].score + float(moved[at])))
     return [raised[at] for at in order]
+
+
+def weigh_hits(query: str, kind: AskedKind, hits: Sequence[Hit], head: SearchHead = SHIPPED_HEAD) -> Numbers:
+    """Return what hits are worth by a head; `rank_hits` has ranked them, so the bonuses are in their scores.
+
+    A head without a weight of `relevance` was fitted and judged without a reranker: the shipped one counts.
+    """
+    weights = list_weights(head.ranking if "relevance" in head.ranking else SHIPPED)
+    moved = compute_features(query, kind, hits) @ (weights - list_weights(IN_SCORE))
+    return np.array([hit.score for hit in hits], np.float64) + moved
 
 
 def compute_features(query: str, kind: AskedKind, hits: Sequence[Hit]) -> Numbers:
@@ -94,7 +112,7 @@ def compute_features(query: str, kind: AskedKind, hits: Sequence[Hit]) -> Number
         _standardise(sentences),
     ]
     rows = np.array([_compute_bonuses(asked, kind, hit) for hit in hits], np.float64)
-    return np.column_stack([*columns, rows])
+    return np.column_stack([*columns, rows, _list_relevance(hits)])
 
 
 def list_weights(weights: Mapping[str, float]) -> Numbers:
@@ -113,6 +131,19 @@ def _compute_bonuses(asked: Collection[str], kind: AskedKind, hit: Hit) -> tuple
         float(kind in _LISTS and any(piece.kind == "item" for piece in pieces(text))),
         hit.learned,
     )
+
+
+def _list_relevance(hits: Sequence[Hit]) -> Numbers:
+    """Return what a reranker makes of hits; what it did not read is irrelevant.
+
+    A place that reviewers named is not put back: the nearer their question was, the less it counts there.
+    """
+    known = [hit.relevance for hit in hits if hit.relevance is not None]
+    if not known:
+        return np.zeros(len(hits))
+    own = np.array([IRRELEVANT if hit.relevance is None else hit.relevance for hit in hits], np.float64)
+    taught = np.clip([hit.learned / STRENGTH for hit in hits], 0.0, 1.0)
+    return (own + (max(known) - own) * taught) / _LOGITS
 
 
 def _standardise(scores: Sequence[float]) -> Numbers:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from core.records import Channel, Hit, Passage, Question, Span
 from core.sentences import pieces
 from model.answering.chain import Answering, AnswerRules, always_acquire
@@ -14,6 +16,7 @@ from model.answering.confidence import compute_signals, rate_page
 from model.answering.learned_places import STRENGTH
 from model.answering.quoting import choose_quote
 from model.answering.reranking import rerank_hits, score_nothing
+from model.answering.search_head import SHIPPED, SearchHead
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 ASKED = "How do I get out of the transit benefit?"
@@ -129,6 +132,29 @@ async def test_the_chain_quotes_what_the_reranker_found_and_rates_it_by_that() -
 
     assert await quoted(10) == ANSWER
     assert await quoted(0) == ABOUT
+
+
+@pytest.mark.parametrize(
+    ("head", "first"),
+    [
+        ({}, ANSWER),
+        ({"relevance": 0.0}, ABOUT),
+        ({"words": 20.0}, ABOUT),
+    ],
+)
+async def test_a_heads_order_counts_where_a_reranker_reads_too(head: dict[str, float], first: str) -> None:
+    async def search(*_: object) -> Sequence[Hit]:
+        return [replace(NEAR[0], words=9.0), NEAR[1]]
+
+    rules = AnswerRules(decline_below=0.0, state_from=2.0)
+    bot = Answering(always_acquire(CannedChatModel([""]), "none"), search, rules)
+    bot.score_pairs = Reading()
+    bot.head = SearchHead(dict(SHIPPED) | head)
+    asked = Question("q", ASKED, "someone", "conversation", Channel.LOCAL, datetime.now(UTC))
+    assert (await bot.answer(asked)).text == first
+    unread = {name: weight for name, weight in bot.head.ranking.items() if name != "relevance"}
+    bot.head = SearchHead(unread)
+    assert (await bot.answer(asked)).text == ANSWER, "a head from before the reranker moved its order"
 
 
 async def test_what_is_relevant_and_ahead_of_the_others_is_surer() -> None:

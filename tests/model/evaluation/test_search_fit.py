@@ -22,7 +22,9 @@ from model.evaluation.search_fit import (
 
 STATE_FROM = 0.72
 HITS = 8
-SENTENCE, LIST = list(SHIPPED).index("sentence"), list(SHIPPED).index("list")
+SENTENCE = list(SHIPPED).index("sentence")
+HEAVY = [list(SHIPPED).index(name) for name in ("heading", "relevance")]
+"""Features that weigh much: chance in them would say more than what is to be learned."""
 
 
 def reviewed(number: int, chance: random.Random, *, sure: bool = True) -> ReviewedQuestion:
@@ -32,7 +34,7 @@ def reviewed(number: int, chance: random.Random, *, sure: bool = True) -> Review
     """
     right = chance.randrange(HITS)
     features = np.array([[chance.gauss(0, 1) for _ in SHIPPED] for _ in range(HITS)])
-    features[:, list(SHIPPED).index("heading")] = 0
+    features[:, HEAVY] = 0
     features[right, SENTENCE] += 2.5
     scores = np.array([chance.gauss(0, 1) for _ in range(HITS)])
     told = chance.random() < 0.5
