@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,11 +30,21 @@ from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
-from jobs.fit_search import MOST_OF_A_PAGE, SearchPlan, ask_again, fit_search, read_fixed, read_ruled
+from jobs.fit_search import (
+    MOST_OF_A_PAGE,
+    SearchPlan,
+    ask_again,
+    fit_search,
+    order_as_served,
+    read_fixed,
+    read_ruled,
+)
 from jobs.registry import Result
 from jobs.update_model import example_rules
-from model.answering.search_head import SHIPPED, SHIPPED_HEAD, list_weights
+from model.answering.reranking import rerank_hits, score_nothing
+from model.answering.search_head import SHIPPED, SHIPPED_HEAD, list_weights, rank_hits
 from model.registry.search_heads import read_live_head
+from model.text.question import AskedKind
 from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
@@ -46,6 +57,7 @@ from tests.builders.world import NO_SAMPLE
 NOW = datetime.now(UTC)
 ROBIN, ADA = "p-robin", "p-ada"
 TOPICS = 90
+TOPIC = re.compile(r"gizmo(\d+)")
 
 
 def about(topic: int) -> tuple[str, str]:
@@ -193,6 +205,44 @@ async def test_a_question_does_not_answer_itself(house: House) -> None:
         assert one.ranking
         learned = one.ranking.features[:, list(SHIPPED).index("learned")]
         assert not learned.any()
+
+
+async def find_relevant(_: str, texts: Sequence[str]) -> Sequence[float]:
+    """Stand in for a reranker: the last digit of a topic says how relevant it is."""
+    return [2.0 * int(found[1][-1]) - 6 if (found := TOPIC.search(text)) else -6.0 for text in texts]
+
+
+async def test_what_is_fitted_is_the_order_that_is_served(house: House) -> None:
+    query = "gizmo7 committee of the northern office"
+    hits = list(await house.shelf.library.search(query, 20))
+    hits[3] = replace(hits[3], score=hits[3].score + 3.0, learned=3.0)
+    order = await order_as_served(query, AskedKind.OTHER, hits, find_relevant)
+    ranked = rank_hits(query, AskedKind.OTHER, hits)
+    served = await rerank_hits(query, ranked, find_relevant, 10)
+    assert list(order.hits) == served
+    assert [one.passage for one in served] != [one.passage for one in ranked], "the reranker moved nothing"
+    for place, hit in enumerate(served[:10], 1):
+        case = order.make_case([one.passage == hit.passage for one in order.compared])
+        assert case.find_rank(list_weights(SHIPPED)) == place
+
+
+async def test_what_no_reranker_read_is_fitted_as_it_is_ranked(house: House) -> None:
+    hits = await house.shelf.library.search("gizmo7 committee", 20)
+    order = await order_as_served("gizmo7 committee", AskedKind.OTHER, hits, score_nothing)
+    assert order.compared == order.hits
+    assert len(order.hits) == len(hits)
+    assert not order.features[:, list(SHIPPED).index("relevance")].any()
+
+
+async def test_a_reviewed_question_is_fitted_with_what_was_read(house: House) -> None:
+    house.shelf = replace(house.shelf, score_pairs=find_relevant)
+    await house.rule(1, "gizmo1 committee", 1, first=False)
+    desk = ReviewRepository(house.store.documents)
+    ruled = await read_ruled(desk, {one.id for one in house.rulings}, house.shelf)
+    [one] = await ask_again(ruled, house.shelf, lambda _step, _share: None)
+    assert one.ranking
+    assert len(one.ranking.right) == 10
+    assert one.ranking.features[:, list(SHIPPED).index("relevance")].any()
 
 
 def test_the_fixed_questions_have_features_for_every_weight() -> None:

@@ -23,7 +23,8 @@ from model.evaluation.search_fit import (
 STATE_FROM = 0.72
 HITS = 8
 SENTENCE = list(SHIPPED).index("sentence")
-HEAVY = [list(SHIPPED).index(name) for name in ("heading", "relevance")]
+RELEVANCE = list(SHIPPED).index("relevance")
+HEAVY = [list(SHIPPED).index("heading"), RELEVANCE]
 """Features that weigh much: chance in them would say more than what is to be learned."""
 
 
@@ -85,6 +86,32 @@ def test_too_few_questions_fit_nothing() -> None:
     head, reasons = fit_head(ask_many(LEAST_QUESTIONS - 1), [], STATE_FROM)
     assert head is None
     assert reasons == ["59 reviewed questions still stand; 60 are needed."]
+
+
+def misread(questions: Sequence[ReviewedQuestion], seed: int) -> list[ReviewedQuestion]:
+    """Let a reranker read every hit, and find any of them relevant but the right one."""
+    chance = random.Random(seed)  # noqa: S311 - the same at every run
+    read: list[ReviewedQuestion] = []
+    for one in questions:
+        assert one.ranking
+        features = one.ranking.features.copy()
+        features[:, RELEVANCE] = [chance.gauss(-0.5 if right else 0.5, 0.5) for right in one.ranking.right]
+        read.append(replace(one, ranking=replace(one.ranking, features=features)))
+    return read
+
+
+def test_a_reranker_that_misleads_here_counts_less() -> None:
+    head, reasons = fit_head(misread(ask_many(), 7), [], STATE_FROM)
+    assert head is not None
+    assert head.ranking["relevance"] < SHIPPED["relevance"] - 0.5
+    assert reasons[0].startswith("The order is better: of ")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_by_chance_move_no_reranker(seed: int) -> None:
+    head, reasons = fit_head(shuffle(misread(ask_many(), seed), seed), [], STATE_FROM)
+    assert head is None
+    assert all(" stays: " in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("seed", range(5))
