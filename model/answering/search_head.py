@@ -72,6 +72,11 @@ class SearchHead:
     made_at: str = ""
 
     @property
+    def orders_read(self) -> bool:
+        """Whether it was fitted to what a reranker had read, and counts there; else it counts elsewhere."""
+        return "relevance" in self.ranking
+
+    @property
     def version(self) -> str:
         """What answers and telemetry call it."""
         return self.name or "shipped"
@@ -81,23 +86,24 @@ SHIPPED_HEAD = SearchHead()
 
 
 def rank_hits(query: str, kind: AskedKind, hits: Sequence[Hit], head: SearchHead = SHIPPED_HEAD) -> list[Hit]:
-    """Return the hits with the shipped bonuses in their scores, in the order of a head."""
+    """Return the hits with the shipped bonuses in their scores, in the order of a head for what none reads.
+
+    Which hits a reranker reads is left to the shipped head, as where that order was fitted.
+    """
     if not hits:
         return []
     features = compute_features(query, kind, hits)
     bonuses = features @ list_weights(IN_SCORE)
-    moved = features @ (list_weights(head.ranking) - list_weights(IN_SCORE))
+    weights = list_weights(SHIPPED if head.orders_read else head.ranking)
+    moved = features @ (weights - list_weights(IN_SCORE))
     raised = [replace(hit, score=hit.score + float(bonuses[at])) for at, hit in enumerate(hits)]
     order = sorted(range(len(hits)), key=lambda at: -(raised[at].score + float(moved[at])))
     return [raised[at] for at in order]
 
 
 def weigh_hits(query: str, kind: AskedKind, hits: Sequence[Hit], head: SearchHead = SHIPPED_HEAD) -> Numbers:
-    """Return what hits are worth by a head; `rank_hits` has ranked them, so the bonuses are in their scores.
-
-    A head without a weight of `relevance` was fitted and judged without a reranker: the shipped one counts.
-    """
-    weights = list_weights(head.ranking if "relevance" in head.ranking else SHIPPED)
+    """Return what hits are worth, once read; `rank_hits` has ranked them and raised their scores."""
+    weights = list_weights(head.ranking if head.orders_read else SHIPPED)
     moved = compute_features(query, kind, hits) @ (weights - list_weights(IN_SCORE))
     return np.array([hit.score for hit in hits], np.float64) + moved
 

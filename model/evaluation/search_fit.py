@@ -2,7 +2,8 @@
 
     head, reasons = fit_head(cases, fixed, state_from)
 
-The weights of the order are fitted by a pairwise logistic loss (RankNet without its net: Burges et al., ICML
+The weights of the order are fitted to what a reranker has read (without one, to what was ranked), and count
+there alone. They are fitted by a pairwise logistic loss (RankNet without its net: Burges et al., ICML
 2005): of each question the right passage should stand above each of the others. Those of confidence are a
 logistic regression on whether the quotation holds what the reviewers cited. Both start from the shipped
 weights and are pulled back to them (L2), so that few rulings move them little.
@@ -44,6 +45,7 @@ _STEPS = 40
 _AMONG = 10
 """Hits that the right passage is compared with."""
 _ONE_SIDED_Z = 1.645
+_RELEVANCE = list(SHIPPED).index("relevance")
 _FITTED = ("score", "terms", "told", "relevance", "lead")
 _FITTED_UNREAD = ("score", "margin", "terms", "told")
 """The signals where a reranker read what was found, and where none did."""
@@ -61,6 +63,11 @@ class RankingCase:
     scores: Numbers
     features: Numbers
     right: tuple[bool, ...]
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a reranker read the hits."""
+        return bool(self.features[:, _RELEVANCE].any())
 
     def find_rank(self, weights: Numbers) -> int:
         """Return the rank of the first right hit, from 1; a rank beyond the last where there is none."""
@@ -117,6 +124,8 @@ def _fit_order(
     questions: Sequence[ReviewedQuestion], fixed: Sequence[RankingCase], figures: dict[str, float]
 ) -> tuple[Mapping[str, float] | None, str]:
     ranked = [one for one in questions if one.ranking is not None and any(one.ranking.right)]
+    read = [one for one in ranked if one.ranking and one.ranking.is_read]
+    ranked = read or ranked
     known = [one.ranking for one in ranked if not one.held_out and one.ranking]
     held = [one.ranking for one in ranked if one.held_out and one.ranking]
     if not known or not held:
@@ -136,6 +145,8 @@ def _fit_order(
     if down:
         return None, f"The order stays: {down} fixed questions lose their place."
     weights = {name: round(float(value), 4) for name, value in zip(SHIPPED, fitted, strict=True)}
+    if not read:
+        del weights["relevance"]
     return weights, f"The order is better: of {len(held)} held-out questions {won} were won and {lost} lost."
 
 

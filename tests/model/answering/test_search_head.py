@@ -16,6 +16,7 @@ from model.answering.search_head import (
     SearchHead,
     compute_features,
     rank_hits,
+    weigh_hits,
 )
 from model.text.question import AskedKind
 
@@ -29,7 +30,12 @@ def hit(text: str, score: float, sentence: float, learned: float = 0.0) -> Hit:
 
 
 HITS = (hit("Leave is for everybody.", 6.0, 0.3), hit("New parents get twelve weeks of it.", 5.0, 0.9))
-SENTENCES = SearchHead(dict(SHIPPED) | {"sentence": 3.0})
+SENTENCES = SearchHead({"sentence": 3.0})
+HEADS = {
+    "shipped": SHIPPED_HEAD,
+    "unread": SENTENCES,
+    "read": SearchHead(dict(SHIPPED) | {"sentence": 3.0}),
+}
 
 
 def texts(hits: Sequence[Hit]) -> list[str]:
@@ -46,6 +52,13 @@ def test_a_head_changes_the_order_and_leaves_the_scores() -> None:
     assert texts(ranked) == ["New p", "Leave"]
     shipped = rank_hits(ASKED, AskedKind.OTHER, HITS)
     assert {one.passage.text: one.score for one in ranked} == {one.passage.text: one.score for one in shipped}
+
+
+def test_a_head_for_what_a_reranker_reads_leaves_the_order_of_what_none_reads() -> None:
+    assert rank_hits(ASKED, AskedKind.OTHER, HITS, HEADS["read"]) == rank_hits(ASKED, AskedKind.OTHER, HITS)
+    worth = {head: weigh_hits(ASKED, AskedKind.OTHER, HITS, one) for head, one in HEADS.items()}
+    assert worth["unread"].tolist() == worth["shipped"].tolist()
+    assert worth["read"][0] < worth["read"][1]
 
 
 def test_features_are_finite_where_all_hits_are_alike() -> None:

@@ -107,6 +107,20 @@ def test_a_reranker_that_misleads_here_counts_less() -> None:
     assert reasons[0].startswith("The order is better: of ")
 
 
+def test_a_head_orders_what_it_was_fitted_to() -> None:
+    """Questions in a language that no reranker reads do not decide about those that one reads."""
+    unread, _ = fit_head(ask_many(), [], STATE_FROM)
+    assert unread is not None
+    assert not unread.orders_read
+    read = misread(ask_many(), 7)
+    alone, reasons = fit_head(read, [], STATE_FROM)
+    mixed, mixed_reasons = fit_head([*read, *ask_many(30)], [], STATE_FROM)
+    assert alone is not None
+    assert mixed is not None
+    assert alone.orders_read
+    assert (mixed.ranking, mixed_reasons[0]) == (alone.ranking, reasons[0])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_by_chance_move_no_reranker(seed: int) -> None:
     head, reasons = fit_head(shuffle(misread(ask_many(), seed), seed), [], STATE_FROM)
