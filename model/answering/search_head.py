@@ -37,7 +37,7 @@ SHIPPED: Mapping[str, float] = {
     "number": 0.8,
     "list": 0.6,
     "learned": 0.0,
-    "relevance": 2.0,
+    "relevance": 1.6,
 }
 """What each feature adds to the search's score, which has words, meaning, sentences and what was learned at
 once in it already: theirs are 0.
@@ -45,8 +45,9 @@ once in it already: theirs are 0.
 `title`: the share of the page's title that stands in the question. `heading`: a section whose heading is the
 question, word for word. `number`: a passage with one, where a quantity is asked for. `list`: a passage with
 one, where steps or several things are asked for. `relevance`: a reranker's logit, in fours, since logits are
-spread about four times as far as the rest; 0 for all where none read them. They are on the scale of the
-search's standardised scores, and were chosen over several sets of questions (LOG.md).
+spread about four times as far as the rest; 0 for all where none read them; between 1 and 2 little changes.
+They are on the scale of the search's standardised scores, and were chosen over several sets of questions
+(LOG.md).
 """
 IN_SCORE: Mapping[str, float] = {**SHIPPED, "relevance": 0.0}
 """What of these is in the score of a hit that `rank_hits` has ranked."""
