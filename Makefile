@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What is compiled once is kept: containers are often told not to, and each start would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
