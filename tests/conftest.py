@@ -58,7 +58,6 @@ LONGEST = (
     "tests/feedback/test_delete.py",
     "tests/feedback/examples/test_dataset.py",
     "tests/feedback/test_masking.py",
-    "tests/core/test_setting_names.py",
 )
 """The files that take longest, from two minutes to a quarter of one; in this order they are begun."""
 
