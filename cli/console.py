@@ -12,10 +12,8 @@ import inspect
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +33,6 @@ from rich.progress import (
 from rich.text import Text
 
 from core.files import is_ours, keep_private, mend
-from core.records import Channel, Question
 from core.settings import FIELDS, Settings
 from core.text import absolute
 from exporters import Export, Exporting, exporting
@@ -89,19 +86,6 @@ def telling(settings: Settings) -> AbstractContextManager[Exporting]:
     return exporting(export)
 
 
-def make_question(text: str, page_url: str | None) -> Question:
-    """Return a question from the command line."""
-    return Question(
-        id=uuid.uuid4().hex,
-        text=text,
-        asker="cli",
-        conversation="cli",
-        channel=Channel.COMMAND_LINE,
-        asked_at=datetime.now(UTC),
-        page_url=page_url,
-    )
-
-
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every setting as an option, and hand it the Settings as its first argument."""
 
@@ -126,6 +110,13 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return run_with_settings
 
 
+def find_given(context: typer.Context, settings: Settings, *, without: Collection[str]) -> dict[str, str]:
+    """Return the settings that stand on the command line, as text; secrets are hidden."""
+    values = settings.flat()
+    given = (name for name in FIELDS if context.params.get(name) is not None)
+    return {name: str(values[name]) for name in given if name not in without}
+
+
 def allows_telemetry(arguments: Sequence[str]) -> bool:
     """Whether the setting `library_telemetry` is on, on a command line that is not parsed yet.
 
@@ -144,7 +135,6 @@ def allows_telemetry(arguments: Sequence[str]) -> bool:
 def _configure_logging(level: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
     logging.getLogger("azure").setLevel(logging.WARNING)  # it tells every request with its headers
     for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
         logging.getLogger(package).setLevel(level.upper())
