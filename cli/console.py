@@ -32,6 +32,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli.help import is_help_only
 from core.files import is_ours, keep_private, mend
 from core.settings import FIELDS, Settings
 from core.text import absolute
@@ -102,7 +103,8 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = {parameter.name for parameter in own}
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    for name in FIELDS:
+    shown = [name for name in FIELDS if name in MATTER]
+    for name in shown if is_help_only() else FIELDS:
         assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
         parameters.append(_option(name))
     run_with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -140,6 +142,7 @@ def _configure_logging(level: str) -> None:
         logging.getLogger(package).setLevel(level.upper())
 
 
+@functools.cache
 def _option(name: str) -> inspect.Parameter:
     field = FIELDS[name]
     flag = "--" + name.replace("_", "-")

@@ -111,13 +111,19 @@ def leave_rooms_out() -> None:
     sys.meta_path.insert(0, _AbsentRooms())
 
 
+def is_help_only() -> bool:
+    """Tell whether this process can show help, and nothing else."""
+    return any(isinstance(one, _AbsentRooms) for one in sys.meta_path)
+
+
 def disarm(command: Any) -> None:
-    """Take from a command, and from those below it, what it does.
+    """Take from a command, and from those below it, what it does, and let options pass that no help shows.
 
     Any stands for the types of the click that typer carries, and does not show.
     """
     below = getattr(command, "commands", {})
     command.callback = None if below else _refuse
+    command.context_settings |= {"ignore_unknown_options": True, "allow_extra_args": True}
     for one in below.values():
         disarm(one)
 
