@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bot.answers.reply import DirectReply
 from bot.cards.answer_text import SEE_ALSO, further, lead_in, quotation, render_words, say_nothing_found
-from bot.cards.elements import name_place
+from bot.cards.elements import name_place, read_quote
 from bot.channel import TalkReply
 from cli.asking.running_bot import NoRunningBot, ask_running_bot
 from cli.console import Json, find_given, out, progress_out, with_settings
@@ -79,7 +79,7 @@ def _print(answer: Answer, site: str) -> None:
     else:
         out.print(render_words(answer), markup=False)
     for label, citation in _places(answer):
-        quote = f"\n“{citation.quote}”" if citation.quote else ""
+        quote = f"\n“{read_quote(citation)}”" if citation.quote else ""
         address = _build_address(site, citation.url)
         out.print(f"\n{label}{name_place(citation)}\n{address}{quote}", markup=False, soft_wrap=True)
     if answer.verified_by is not None:
