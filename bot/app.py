@@ -194,7 +194,8 @@ class BotBuilder:
         not_changed = partial(self._may_be_unchanged, reading=reading)
         services = self._services(replace(around, known=known, fresh=not_changed))
         wired = wire_answers(settings, self._shelf, answering, services, reading)
-        asking = self._asking(wired.answerer, services, reading)
+        talking = Talking(self._shelf.public_pages, self._examples, services.files.ensure)
+        asking = self._asking(wired.answerer, talking, services, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services)
         suggestions = Suggestions(self._shelf, answering, lambda: asking.under_way > 0)
@@ -225,12 +226,17 @@ class BotBuilder:
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
-        direct = DirectAnswers(
-            self._shelf, wired.answerer, asking.talking, site_url(settings, port), context.preparing
+        site = site_url(settings, port)
+        direct = DirectAnswers(self._shelf, wired.answerer, talking, site, context.preparing)
+        return Bot(
+            app,
+            None if local is app else local,
+            AnswersEndpoint(direct, settings).application(),
+            self._instance.folder,
+            asking,
+            upkeep,
+            services,
         )
-        endpoint = AnswersEndpoint(direct, settings).application()
-        own_port = None if local is app else local
-        return Bot(app, own_port, endpoint, self._instance.folder, asking, upkeep, services)
 
     def _add_routes(self, app: web.Application, services: Services, port: int) -> None:
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
@@ -277,14 +283,16 @@ class BotBuilder:
         self._closing.push_async_callback(services.privacy.close)
         return services
 
-    def _asking(self, answerer: PageAnswerer, services: Services, reading: PageReading) -> Asking:
+    def _asking(
+        self, answerer: PageAnswerer, talking: Talking, services: Services, reading: PageReading
+    ) -> Asking:
         settings = self._settings
         asking = Asking(
             self._store,
             answerer,
             services.looking,
             timeout_s=settings.answer_timeout_s,
-            talking=Talking(self._shelf.public_pages, self._examples, services.files.ensure),
+            talking=talking,
             limits=read_limits(settings),
         )
         asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access

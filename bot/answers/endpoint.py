@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -76,8 +76,8 @@ class AnswersEndpoint:
 
     def _check_settings(self, given: object) -> None:
         ours = self._settings.flat()
-        wanted: Mapping[Any, Any] = given if isinstance(given, dict) else {}
-        others = sorted(str(name) for name, value in wanted.items() if str(ours.get(name)) != value)
+        wanted = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+        others = sorted(name for name, value in wanted.items() if str(ours.get(name)) != value)
         if others:
             raise RefusedError(
                 409, ", ".join(f"--{name.replace('_', '-')}" for name in others), OTHER_SETTINGS

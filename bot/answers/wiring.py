@@ -13,12 +13,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from bot.bootstrap import PageServices, list_untrusted, make_services
 from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh
 from bot.dialogs.learned_search import LearnedRatings, LearnedSearch, join_recalls
 from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.rate import Forms
+from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.page_reading import PageReading
 from bot.services import Services, read_rules
 from bot.stores import Store, open_store, read_keys
@@ -44,7 +46,7 @@ def wire_answers(
     settings: Settings, shelf: PageServices, answering: Answering, services: Services, reading: PageReading
 ) -> WiredAnswers:
     """Let a chain use what reviewers and people taught. `services` has the verified answers and the store."""
-    store, known = services.store, services.known
+    store, known = services.store, _read_known(services)
     untrusted = list_untrusted(settings, read_keys(settings))
     learned = LearnedSearch(known, store, shelf.public_page_hash, untrusted)
     answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
@@ -59,6 +61,10 @@ def wire_answers(
     return WiredAnswers(answerer, ratings)
 
 
+def _read_known(services: Services) -> VerifiedAnswers:
+    return cast("VerifiedAnswers", services.known)  # `open_verified` made them
+
+
 def _learn_ratings(
     settings: Settings, shelf: PageServices, answering: Answering, services: Services
 ) -> LearnedRatings | None:
@@ -66,7 +72,7 @@ def _learn_ratings(
     if not settings.verified.learn_from_ratings:
         return None
     scale = read_rules(settings)[0].scale
-    ratings = LearnedRatings(services.known, services.store, shelf.public_page_hash, scale)
+    ratings = LearnedRatings(_read_known(services), services.store, shelf.public_page_hash, scale)
     answering.recall = join_recalls([answering.recall, ratings.recall])
     services.rating.learn_rating = ratings.learn
     services.reviewing.on_forget.append(ratings.forget)

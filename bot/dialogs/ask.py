@@ -109,7 +109,7 @@ class Asking:
         ask.
         """
         self._askers = Askers(limits)
-        self.talking = talking
+        self._talking = talking
         self._afterwards = afterwards
         self._store = store
         self._answerer = answerer
@@ -230,7 +230,7 @@ class Asking:
         return len(self._tasks)
 
     def _take_up(self, question: Question, reply: Reply, *, resumed: bool = False) -> _Work:
-        is_talk = self.talking is not None and self.talking.is_small_talk(question)
+        is_talk = self._talking is not None and self._talking.is_small_talk(question)
         return _Work(question, reply, is_talk=is_talk, resumed=resumed)
 
     def _begin(self, work: _Work, answer: Answer | None) -> None:
@@ -342,11 +342,11 @@ class Asking:
 
     async def _talk(self, work: _Work) -> bool:
         """Answer small talk; False for a question."""
-        if self.talking is None or work.refusal is not None:
+        if self._talking is None or work.refusal is not None:
             return False
         if work.question.about_file and work.is_talk:
             await work.reply.typing()  # reading a file takes its time
-        said = await self.talking.reply_to(work.question)
+        said = await self._talking.reply_to(work.question)
         if said is None:
             return False
         with telemetry.span("send"):

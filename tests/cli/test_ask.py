@@ -74,7 +74,7 @@ async def correct(served: Served, text: str) -> None:
         await browser.load()
         await browser.begin()
         assert (await browser.do("message", text=ASKED))[0] == 200
-        answer = await browser.shows(lambda one: one.get("loop") and one["state"] == "final")
+        answer = await browser.shows(lambda one: bool(one.get("loop")) and one["state"] == "final")
         assert (await browser.do("invoke", replyToId=answer["id"], **THUMB_DOWN))[0] == 200
         async with http.get(f"{served.url}/reviews") as page:
             token = (await page.text()).partition("&quot;token&quot;: &quot;")[2].partition("&quot;")[0]
