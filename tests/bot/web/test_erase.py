@@ -141,7 +141,7 @@ def test_links_pipes_and_closed_files_are_told_and_nothing_waits_for_them(
     assert {Path(path).name: reason[:20] for path, reason in found.unread.items()} == {
         "closed": "Permission denied",
         "out": "it is a link out of ",
-        "pipe": "it is no file: a soc",
+        "pipe": "it is no file: a pip",
     }
     assert found.found == {}
 
