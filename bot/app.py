@@ -28,6 +28,10 @@ from typing import Any
 from aiohttp import web
 
 from bot.administration.opening import open_admin_door, open_administration
+from bot.answers.direct import DirectAnswers
+from bot.answers.endpoint import AnswersEndpoint
+from bot.answers.socket import listen_in
+from bot.answers.wiring import wire_answers
 from bot.background import FILES_EVERY_S, PASTED_EVERY_S, PeriodicTasks
 from bot.bootstrap import (
     CHANNELS,
@@ -37,7 +41,6 @@ from bot.bootstrap import (
     find_connector,
     find_local_page,
     is_public,
-    list_untrusted,
     make_dependencies,
     open_verified,
     share_telemetry_names,
@@ -46,17 +49,14 @@ from bot.bootstrap import (
 )
 from bot.channel import ChannelMisconfigured, Reply
 from bot.channels.message import Connector
-from bot.dialogs.answerer import FollowUps, PageAnswerer, Verified, is_fresh
+from bot.dialogs.answerer import FollowUps, PageAnswerer, is_fresh
 from bot.dialogs.ask import Asking
 from bot.dialogs.askers import AskerLimits
-from bot.dialogs.learned_search import RATINGS_EVERY_S, LearnedRatings, LearnedSearch, join_recalls
-from bot.dialogs.neighbours import NeighbourFinder, People
-from bot.dialogs.rate import Forms
+from bot.dialogs.learned_search import RATINGS_EVERY_S
 from bot.dialogs.similar_questions import CATCH_UP_S
 from bot.dialogs.talk import Talking
-from bot.dialogs.verified_answers import VerifiedAnswers
 from bot.http import BoundedSite, ConnectionLimits, make_runner, names_loopback
-from bot.instance import open_instance
+from bot.instance import Instance, open_instance
 from bot.page_passes import Visitor
 from bot.page_reading import PageReading
 from bot.services import ChannelContext, OpenChannel, ServiceDependencies, Services, read_rules
@@ -77,10 +77,8 @@ from core.settings import Settings
 from core.translation import LanguagePolicy, set_policy
 from feedback.metrics.failures import FailureCounts
 from feedback.metrics.tokens import TokenPrices
-from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
-from feedback.reviews.ruling_changes import read_standing
-from feedback.store.base import ProcessLease, StoreUnavailable
+from feedback.store.base import StoreUnavailable
 from feedback.store.job_runs import job_runs
 from model.answering.chain import Answering
 from model.registry.search_heads import read_live_head
@@ -136,7 +134,7 @@ async def open_bot(
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
-        builder = BotBuilder(settings, shelf, store, instance.hold, closing, preparing)
+        builder = BotBuilder(settings, shelf, store, instance, closing, preparing)
         yield await builder.build(answering, port, reading or PageReading.of_nothing(shelf))
 
 
@@ -152,12 +150,14 @@ EXAMPLES = (
 class Bot:
     """The application with what its start and stop need.
 
-    `local` has what is for this machine only, where that is on a port of its own. `services` are feedback and
-    review as they are wired here.
+    `local` has what is for this machine only, where that is on a port of its own, `direct` what the command
+    line asks, by a socket in `folder`. `services` are feedback and review as they are wired here.
     """
 
     app: web.Application
     local: web.Application | None
+    direct: web.Application
+    folder: Path
     asking: Asking
     upkeep: PeriodicTasks
     services: Services
@@ -171,7 +171,7 @@ class BotBuilder:
         settings: Settings,
         shelf: PageServices,
         store: Store,
-        hold: ProcessLease,
+        instance: Instance,
         closing: contextlib.AsyncExitStack,
         preparing: Callable[[], str | None],
     ) -> None:
@@ -179,7 +179,7 @@ class BotBuilder:
         self._settings = settings
         self._shelf = shelf
         self._store = store
-        self._hold = hold
+        self._instance = instance
         self._closing = closing
         self._channels: dict[Channel, OpenChannel] = {}
         self._keys = read_keys(settings)
@@ -193,12 +193,9 @@ class BotBuilder:
         around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
         not_changed = partial(self._may_be_unchanged, reading=reading)
         services = self._services(replace(around, known=known, fresh=not_changed))
-        learned = LearnedSearch(
-            known, store, self._shelf.public_page_hash, list_untrusted(self._settings, self._keys)
-        )
-        answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
-        ratings = self._learn_ratings(answering, services, known)
-        asking = self._asking(answering, services, known, reading)
+        wired = wire_answers(settings, self._shelf, answering, services, reading)
+        talking = Talking(self._shelf.public_pages, self._examples, services.files.ensure)
+        asking = self._asking(wired.answerer, talking, services, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services)
         suggestions = Suggestions(self._shelf, answering, lambda: asking.under_way > 0)
@@ -212,10 +209,10 @@ class BotBuilder:
             await services.paraphrases.catch_up()
         except StoreUnavailable:
             log.warning("the store is away: verified answers are served once it is back")
-        upkeep = PeriodicTasks(asking, self._restore_reply, store, self._hold, services.privacy)
+        upkeep = PeriodicTasks(asking, self._restore_reply, store, self._instance.hold, services.privacy)
         upkeep.also("paraphrases", CATCH_UP_S, services.paraphrases.catch_up)
-        if ratings is not None:
-            upkeep.also("ratings", RATINGS_EVERY_S, ratings.catch_up)
+        if wired.ratings is not None:
+            upkeep.also("ratings", RATINGS_EVERY_S, wired.ratings.catch_up)
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("files", FILES_EVERY_S, services.files.sweep)
@@ -229,7 +226,17 @@ class BotBuilder:
         self._run(upkeep.run(), "upkeep")
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
-        return Bot(app, None if local is app else local, asking, upkeep, services)
+        site = site_url(settings, port)
+        direct = DirectAnswers(self._shelf, wired.answerer, talking, site, context.preparing)
+        return Bot(
+            app,
+            None if local is app else local,
+            AnswersEndpoint(direct, settings).application(),
+            self._instance.folder,
+            asking,
+            upkeep,
+            services,
+        )
 
     def _add_routes(self, app: web.Application, services: Services, port: int) -> None:
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
@@ -265,50 +272,27 @@ class BotBuilder:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
         return reading.is_partial or is_fresh(verified, self._shelf.page_hash)
 
-    def _learn_ratings(
-        self, answering: Answering, services: Services, known: VerifiedAnswers
-    ) -> LearnedRatings | None:
-        """Let the search learn from what people think of answers, where that is wished."""
-        if not self._settings.verified.learn_from_ratings:
-            return None
-        scale = read_rules(self._settings)[0].scale
-        ratings = LearnedRatings(known, self._store, self._shelf.public_page_hash, scale)
-        answering.recall = join_recalls([answering.recall, ratings.recall])
-        services.rating.learn_rating = ratings.learn
-        services.reviewing.on_forget.append(ratings.forget)
-        services.privacy.memories.append(ratings.forget_person)
-        return ratings
-
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""
         answering.head = await asyncio.to_thread(read_live_head, self._settings.search_dir)
         telemetry.use_search(answering.head.name)
 
     def _services(self, around: ServiceDependencies) -> Services:
-        desk = ReviewRepository(self._store.documents, self._hold.holder)
+        desk = ReviewRepository(self._store.documents, self._instance.hold.holder)
         services = Services(self._store, desk, self._keys.now, around, read_rules(self._settings))
         self._closing.push_async_callback(services.privacy.close)
         return services
 
     def _asking(
-        self, answering: Answering, services: Services, known: VerifiedAnswers, reading: PageReading
+        self, answerer: PageAnswerer, talking: Talking, services: Services, reading: PageReading
     ) -> Asking:
         settings = self._settings
-        fresh = partial(is_fresh, page_hash=self._shelf.page_hash)
-        kept, offers = partial(read_standing, services.desk), settings.verified.offer_similar
-        untrusted = list_untrusted(settings, self._keys)
-        verified = Verified(known, fresh, kept, untrusted, offers, self._shelf.access)
-        people = People(self._store.answer, OptOuts(self._store.documents).is_out)
-        answering.neighbours = NeighbourFinder(verified, people).find
-        forms = read_forms(settings)
-        read_file = services.files.ensure
-        answerer = PageAnswerer(self._shelf.library, answering, verified, forms, reading.describe, read_file)
         asking = Asking(
             self._store,
             answerer,
             services.looking,
             timeout_s=settings.answer_timeout_s,
-            talking=Talking(self._shelf.public_pages, self._examples, read_file),
+            talking=talking,
             limits=read_limits(settings),
         )
         asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access
@@ -490,6 +474,8 @@ async def serve(
         sites = [await _start(bot.app, listeners.everybody, settings, closing)]
         if bot.local is not None and listeners.local is not None:
             sites.append(await _start(bot.local, listeners.local, settings, closing))
+        if (near := closing.enter_context(listen_in(bot.folder))) is not None:
+            sites.append(await _start(bot.direct, near, settings, closing, cancels=True))
         with contextlib.suppress(StoreUnavailable):  # upkeep tries again
             await bot.upkeep.resume()
         gc.collect()
@@ -509,21 +495,21 @@ async def _stop(task: asyncio.Task[Any]) -> None:
 
 
 async def _start(
-    app: web.Application, listener: socket.socket, settings: Settings, closing: contextlib.AsyncExitStack
+    app: web.Application,
+    listener: socket.socket,
+    settings: Settings,
+    closing: contextlib.AsyncExitStack,
+    *,
+    cancels: bool = False,
 ) -> BoundedSite:
-    """Begin to serve an application; its connections end with `closing`."""
+    """Begin to serve an application; its connections end with `closing`. `cancels` as in `make_runner`."""
     limits = read_connection_limits(settings)
-    runner = make_runner(app, limits, settings.drain_timeout_s)
+    runner = make_runner(app, limits, settings.drain_timeout_s, cancels=cancels)
     await runner.setup()
     closing.push_async_callback(runner.cleanup)
     site = BoundedSite(runner, listener, limits.most)
     await site.start()
     return site
-
-
-def read_forms(settings: Settings) -> Forms:
-    """Return how feedback is asked for."""
-    return Forms(**settings.feedback.values())
 
 
 def read_limits(settings: Settings) -> AskerLimits:

@@ -118,7 +118,7 @@ class Services:
         rating_rules, review_rules = rules
         self.pseudonym = partial(pseudonym, key)
         self._recognise = around.recognise
-        self._store, self.desk = store, desk
+        self.store, self.desk = store, desk
         self.known, self.terms = around.known, around.terms
         self.passes = PagePasses(CardSigner(key), desk.documents)
         self.reviewer_gates: dict[str, Gate] = {}
@@ -217,7 +217,7 @@ class Services:
 
     def make_overviews(self, list_pages: PageList) -> MyOverviews:
         """Return what reads people's pages about themselves, over the pages of a `ChannelContext`."""
-        return MyOverviews(self._store, self.desk, self.audiences, self.privacy, list_pages)
+        return MyOverviews(self.store, self.desk, self.audiences, self.privacy, list_pages)
 
     def _make_models(self, seals: CardSigner, around: ServiceDependencies) -> ModelCardSync:
         models = ModelCardSync(self.deciding, self.desk, seals, around.connector)

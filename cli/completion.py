@@ -15,6 +15,8 @@ from typing import Annotated, Any
 import shtab
 import typer
 
+from cli.help import read_help
+
 PROGRAM = "askpage"
 
 
@@ -40,14 +42,14 @@ def build_script(shell: Shell) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the commands with their options as argparse has them; it parses nothing."""
-    from cli.main import COMMANDS, import_command, read_help  # noqa: PLC0415 - it imports this module
+    from cli.main import COMMANDS, import_command  # noqa: PLC0415 - it imports this module
 
     parser = argparse.ArgumentParser(prog=PROGRAM, add_help=False)
     parser.add_argument("--help", action="store_true", help="Show what there is.")
     parser.add_argument("--version", action="store_true", help="Show the version.")
     commands = parser.add_subparsers()
     for name in COMMANDS:
-        below = commands.add_parser(name, add_help=False, help=_escape(read_help(name)))
+        below = commands.add_parser(name, add_help=False, help=_escape(read_help(COMMANDS[name])))
         _fill(below, import_command(name))
     return parser
 

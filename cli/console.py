@@ -12,10 +12,8 @@ import inspect
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -34,8 +32,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli.help import is_help_only
 from core.files import is_ours, keep_private, mend
-from core.records import Channel, Question
 from core.settings import FIELDS, Settings
 from core.text import absolute
 from exporters import Export, Exporting, exporting
@@ -89,19 +87,6 @@ def telling(settings: Settings) -> AbstractContextManager[Exporting]:
     return exporting(export)
 
 
-def make_question(text: str, page_url: str | None) -> Question:
-    """Return a question from the command line."""
-    return Question(
-        id=uuid.uuid4().hex,
-        text=text,
-        asker="cli",
-        conversation="cli",
-        channel=Channel.COMMAND_LINE,
-        asked_at=datetime.now(UTC),
-        page_url=page_url,
-    )
-
-
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command every setting as an option, and hand it the Settings as its first argument."""
 
@@ -118,12 +103,20 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     taken = {parameter.name for parameter in own}
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-    for name in FIELDS:
+    shown = [name for name in FIELDS if name in MATTER]
+    for name in shown if is_help_only() else FIELDS:
         assert name not in taken, f"{name} is a setting already"  # noqa: S101 - a mistake in this file
         parameters.append(_option(name))
     run_with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run_with_settings.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run_with_settings
+
+
+def find_given(context: typer.Context, settings: Settings, *, without: Collection[str]) -> dict[str, str]:
+    """Return the settings that stand on the command line, as text; secrets are hidden."""
+    values = settings.flat()
+    given = (name for name in FIELDS if context.params.get(name) is not None)
+    return {name: str(values[name]) for name in given if name not in without}
 
 
 def allows_telemetry(arguments: Sequence[str]) -> bool:
@@ -144,12 +137,12 @@ def allows_telemetry(arguments: Sequence[str]) -> bool:
 def _configure_logging(level: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger().setLevel(max(logging.INFO, getattr(logging, level.upper())))
-    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
     logging.getLogger("azure").setLevel(logging.WARNING)  # it tells every request with its headers
     for package in ("bot", "feedback", "model", "pages"):  # others' debug lines drown ours
         logging.getLogger(package).setLevel(level.upper())
 
 
+@functools.cache
 def _option(name: str) -> inspect.Parameter:
     field = FIELDS[name]
     flag = "--" + name.replace("_", "-")

@@ -9,37 +9,22 @@ commands is drawn from what their modules say in their text, without importing t
 
 from __future__ import annotations
 
-import ast
 import gc
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 gc.disable()  # nothing of what is imported is garbage, and to look for it takes a seventh of a start
 
+from cli.help import asks_for_help, disarm, leave_rooms_out, read_help
 from core.usage_reporting import is_allowed, keep_quiet
-
-if sys.argv[1:2] in ([], ["--help"], ["--version"]):  # no command: the settings take longer than the answer
-    keep_quiet(allowed=is_allowed())
-else:
-    from cli.console import allows_telemetry
-
-    keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
-
-import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command
-
-gc.enable()
 
 COMMANDS = {
     "serve": "cli.serve:serve_command",
     "setup": "cli.serve:setup_command",
-    "ask": "cli.serve:ask_command",
+    "ask": "cli.asking.command:ask_command",
     "doctor": "cli.doctor.command:doctor_command",
     "pages": "cli.pages.sources:pages_app",
     "models": "cli.models.versions:models_app",
@@ -62,9 +47,30 @@ COMMANDS = {
     "completion": "cli.completion:completion_command",
 }
 """Each command, or group of commands, and where it stands."""
+SHOWS_HELP = asks_for_help(sys.argv[1:], COMMANDS.get(sys.argv[1]) if sys.argv[1:] else None)
+"""Whether this process shows the help of a command, and does nothing else."""
+
+if SHOWS_HELP or sys.argv[1:2] in ([], ["--help"], ["--version"]):
+    keep_quiet(allowed=is_allowed())  # the settings take longer than the answer
+else:
+    from cli.console import allows_telemetry
+
+    keep_quiet(allowed=allows_telemetry(sys.argv[1:]))  # first: what is imported below reports its own import
+
+if SHOWS_HELP:
+    leave_rooms_out()
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+gc.enable()
+
 MISTAKES = {
     "exporters": "CannotExport",
     "bot.app": "CannotServe",
+    "bot.dialogs.ask": "StillReading",
+    "cli.asking.running_bot": "RunningBotRefused",
     "bot.slack.manifest": "BadManifest",
     "bot.teams.package": "CannotPackage",
     "demo.rounds": "Unanswered",
@@ -100,7 +106,7 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command to list."""
-        return TyperCommand(cmd_name, help=read_help(cmd_name)) if cmd_name in COMMANDS else None
+        return TyperCommand(cmd_name, help=read_help(COMMANDS[cmd_name])) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command to run, with the arguments that are its own."""
@@ -115,27 +121,6 @@ def describe_unknown(name: str) -> str:
     near = get_close_matches(name, COMMANDS)
     meant = f" Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
     return f"No such command {name!r}.{meant}"
-
-
-def read_help(name: str) -> str:
-    """Return what a command says of itself: a function's docstring, a group's `help`."""
-    module, attribute = COMMANDS[name].split(":")
-    for node in _parse(module).body:
-        match node:
-            case ast.FunctionDef() if node.name == attribute:
-                return ast.get_docstring(node) or ""
-            case ast.Assign([ast.Name(id=assigned)], ast.Call(keywords=given)) if assigned == attribute:
-                told = (one.value for one in given if one.arg == "help")
-                return "".join(str(text.value) for text in told if isinstance(text, ast.Constant))
-            case _:
-                continue
-    return ""
-
-
-@cache
-def _parse(module: str) -> ast.Module:
-    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")).with_suffix(".py")
-    return ast.parse(path.read_bytes())
 
 
 def import_command(name: str) -> Any:
@@ -153,6 +138,8 @@ def import_command(name: str) -> Any:
         alone.command(name)(found)
         command = get_command(alone)
     command.name = name
+    if SHOWS_HELP:
+        disarm(command)
     return command
 
 

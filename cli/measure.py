@@ -21,10 +21,11 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from bot.answers.direct import make_question
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
 from bot.stores import open_store
-from cli.console import Json, make_question, out, print_json, progress_bar, with_settings
+from cli.console import Json, out, print_json, progress_bar, with_settings
 from cli.pages.sources import refresh_with_bar
 from cli.tables import print_table
 from core.records import Answer, Page, Section

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bot.app import read_forms
+from bot.answers.wiring import read_forms
 from bot.bootstrap import PageServices, model_choice, open_answering, open_pages
 from bot.channel import TalkReply
 from bot.dialogs.answerer import PageAnswerer, Verified, is_fresh

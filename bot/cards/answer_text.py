@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.cards.elements import Paragraph, Quotation, TextRun, name_place
+from bot.cards.elements import Paragraph, Quotation, TextRun, name_place, read_quote
 from core.records import Answer, AnswerKind, Citation
 from core.text import absolute, calm, clip_text, escape_markdown, printable
 from core.translation import mark, name_language, say
@@ -184,7 +184,7 @@ def render_shown_text(answer: Answer) -> str:
 
 
 def _list_places(title: str, places: Sequence[Citation]) -> str:
-    named = [f"{name_place(one)}: “{' '.join(one.quote.split())}”" for one in places]
+    named = [f"{name_place(one)}: “{read_quote(one)}”" for one in places]
     return "\n".join([f"{title}:", *named]) if named else ""
 
 

@@ -8,6 +8,7 @@ the default; a channel without them leaves them out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from typing import Any, Literal
 from core.records import Citation
 from core.text import absolute, clip_text
 from core.translation import say
+
+_BULLET = re.compile(r"^[-*•]\s+")
 
 QUOTE_CHARACTERS = 400
 PLACE_CHARACTERS = 160
@@ -261,10 +264,16 @@ def source(
     `label` says how sensitive its page is.
     """
     url = "" if site_url is None else absolute(citation.url, site_url)
-    quote = " ".join(citation.quote.split())
-    shown = f"“{clip_text(quote, QUOTE_CHARACTERS)}”" if quote else ""
+    quote = clip_text(read_quote(citation), QUOTE_CHARACTERS)
+    shown = f"“{quote}”" if quote else ""
     name = f"{number}{name_place(citation)}" + (f" · {label}" if label else "")
     return Source(name, shown, url and (opened_by or url), compact)
+
+
+def read_quote(citation: Citation) -> str:
+    """Return the words of a citation on one line; of a single item of a list without its bullet."""
+    words = citation.quote.strip()
+    return " ".join((words if "\n" in words else _BULLET.sub("", words)).split())
 
 
 def name_place(citation: Citation) -> str:

@@ -165,11 +165,23 @@ class PageAnswerer:
         if question.page_url:
             with telemetry.span("fetch"):
                 await self._ensure_page(question, question.page_url)
+        async with aclosing(self.stream_read(question, history, started)) as stream:
+            async for item in stream:
+                try:
+                    yield item
+                except StopWriting as enough:
+                    yield await stream.athrow(enough)
+
+    async def stream_read(
+        self, question: Question, history: Sequence[Answer], started: float
+    ) -> AsyncGenerator[str | Answer]:
+        """Do as `stream` does, where the page that the question names is read already."""
         verified = await self._find(question)
         if verified is not None:
             served = self._with_form(_build_answer(verified, question, time.perf_counter() - started))
             telemetry.link(verified.trace)
-            events.verified_served(served, verified)
+            if question.channel is not Channel.COMMAND_LINE:  # what nobody kept is in no figure
+                events.verified_served(served, verified)
             yield served
             return
         async with aclosing(self._answering.stream(question, history)) as stream:

@@ -86,7 +86,7 @@ const DOES = {
 function job(one) {
   const bad = ["failed", "died"].includes(one.outcome);
   const state = one.running || one.outcome === "running" ? tag("runs", "warn") : one.outcome ? tag(one.outcome, bad ? "bad" : one.outcome === "done" ? "good" : "") : tag("has not run");
-  const facts = [DOES[one.name], one.ended_at && `${when(one.ended_at)}, ${one.seconds} s`, one.next_at && `next ${when(one.next_at)}`, one.schedule ? `schedule ${one.schedule}` : "no schedule"];
+  const facts = [DOES[one.name], one.ended_at && `${when(one.ended_at)}, ${one.seconds < 10 ? one.seconds.toFixed(1) : Math.round(one.seconds)} s`, one.next_at && `next ${when(one.next_at)}`, one.schedule ? `schedule ${one.schedule}` : "no schedule"];
   const result = Object.entries(one.said ?? {}).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
   return row(one.name, [state], facts, one.running ? [] : [button("job.run", "Run now", one.name)], one.error ? element("p", { class: "basis" }, one.error) : "", result.length ? details(`said-${one.name}`, "Last result", result) : "");
 }

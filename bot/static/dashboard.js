@@ -202,7 +202,7 @@ function showNow(data) {
   if (live) items.push(chip("Live", live.name, live.share < 1 ? share(live.share) : "everybody", live));
   if (canary) items.push(chip("Canary", canary.name, share(canary.share), canary));
   const { waiting, oldest_s: oldest } = data.backlog;
-  items.push(chip("Reviews", waiting ? `${waiting} wait` : "none waits", waiting ? `the oldest ${duration(oldest)}` : "", null, oldest > 3 * 86400 ? "worse" : ""));
+  items.push(chip("Reviews", waiting ? `${waiting} ${waiting === 1 ? "waits" : "wait"}` : "none waits", waiting ? `the oldest ${duration(oldest)}` : "", null, oldest > 3 * 86400 ? "worse" : ""));
   const failed = (data.jobs ?? []).filter(({ outcome }) => FAILED.includes(outcome));
   if (data.jobs?.length) items.push(chip("Jobs", failed.length ? `${failed.map(({ name }) => name).join(", ")} failed` : "in order", "", null, failed.length ? "worse" : ""));
   if (data.range.step_s < 86400) items.push(chip("Shown", [data.at[0], data.at.at(-1)].map((at) => times(data).long(Date.parse(at))).join(" to "), "UTC"));

@@ -59,12 +59,15 @@ export function glance(point, unit) {
   return `${Math.round(point.low * 100)}–${Math.round(point.high * 100)} %`;
 }
 
+/** A count with its noun, which is given as several: "1 thumb", "2,329 answers", "74 judged". */
+export const counted = (count, nouns) => `${whole.format(count)} ${count === 1 ? nouns.replace(/s$/, "") : nouns}`;
+
 /** A value with its count: "83 % (77–88 %), 150 judged". */
 export function said(point, unit, of) {
   if (!point) return "nothing known";
   const bounds = point.low === undefined ? "" : ` (${Math.round(point.low * 100)}–${Math.round(point.high * 100)} %)`;
-  if (unit === "share" && point.n < FEWEST && bounds) return `${glance(point, unit)}${of ? `, ${whole.format(point.n)} ${of}` : ""}`;
-  return `${UNITS[unit].text(point.value)}${bounds}${of ? `, ${whole.format(point.n)} ${of}` : ""}`;
+  if (unit === "share" && point.n < FEWEST && bounds) return `${glance(point, unit)}${of ? `, ${counted(point.n, of)}` : ""}`;
+  return `${UNITS[unit].text(point.value)}${bounds}${of ? `, ${counted(point.n, of)}` : ""}`;
 }
 
 export class Card {
@@ -197,7 +200,7 @@ function basis(now, data, { unit, of, name }) {
   if (!of) return "";
   const bounds = now.low === undefined || now.n < FEWEST ? "" : `${Math.round(now.low * 100)}–${Math.round(now.high * 100)} % · `;
   const few = now.n < data.few ? " · too few to rely on" : "";
-  return `${UNITS[unit] === UNITS.share ? bounds : ""}${whole.format(now.n)} ${of}${few}`;
+  return `${UNITS[unit] === UNITS.share ? bounds : ""}${counted(now.n, of)}${few}`;
 }
 
 const WORDS = { better: "better", worse: "worse", same: "may be chance", unclear: "too few to compare" };

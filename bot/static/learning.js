@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { exportButtons } from "./export.js";
-import { UNITS, duration, said } from "./figures.js";
+import { UNITS, counted, duration, said } from "./figures.js";
 
 const CHANGED = { approved: "approved", corrected: "corrected", not_on_page: "not on the page" };
 const when = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
@@ -45,10 +45,10 @@ function lag({ lag: all, lags, reached, unserved, rulings, kept }, channels, few
     all.n ? `p95 ${time(all.p95_s)}` : "",
     all.n < few,
     "From a decision to the first answer that has it. Most of it is until somebody asks again.",
-    reached ? `Reached somebody: ${said(reached, "share", "decisions")}. ${unserved} of ${rulings} reached nobody yet, and have no lag.` : "No decision in this time.",
+    reached ? `Reached somebody: ${said(reached, "share", "decisions")}. ${unserved ? `${unserved} of ${rulings} reached nobody yet, and ${unserved === 1 ? "has" : "have"} no lag.` : ""}` : "No decision in this time.",
     rows.length ? table : null,
     rows.length ? exportButtons("correction-lag", "Correction lag", () => ({ heads: ["channel", "p50_s", "p95_s", "n"], rows: Object.entries(lags).map(([channel, one]) => [channel, one.p50_s, one.p95_s, one.n]) })) : null,
-    kept.n ? `Kept, and ready to be served: ${time(kept.p50_s)} after the decision (p95 ${time(kept.p95_s)}, ${kept.n} decisions).` : null,
+    kept.n ? `Kept, and ready to be served: ${time(kept.p50_s)} after the decision (p95 ${time(kept.p95_s)}, ${counted(kept.n, "decisions")}).` : null,
   );
 }
 

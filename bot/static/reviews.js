@@ -179,11 +179,12 @@ async function follow(action, id, { done, said, review }) {
   const ruled = RULINGS.includes(action.verb);
   if (ruled) last = review && { id, round: review.round }; // what waits for the store cannot be undone yet
   if (action.verb === "review.undo") last = null;
-  announce(say("{action}: done.", { action: action.title }));
+  announce(say("{action}: done.", { action: action.title.replace(/…$/, "") }));
   tell(view === "queue" && ruled && last ? say("Done. To undo it, press u or Undo.") : said, "done");
   if (view === "queue" && action.verb === "review.claim") return show(review, true);
   offerUndo();
   await read(view === "queue" && action.verb !== "review.undo" ? "" : id);
+  if (view !== "queue") await recount(); // what is withdrawn waits for a review again
   $("detail").focus({ preventScroll: true });
 }
 
@@ -324,10 +325,15 @@ $("keys-button").addEventListener("click", () => $("keys").showModal());
 $("keys-on").checked = !localStorage.getItem(KEYS_OFF);
 $("keys-on").addEventListener("change", () => ($("keys-on").checked ? localStorage.removeItem(KEYS_OFF) : localStorage.setItem(KEYS_OFF, "1")));
 
-setInterval(async () => {
-  if (document.hidden || busy || view !== "queue" || $("detail").querySelector("details[open] textarea")) return;
+async function recount() {
   const body = await get("count").catch(() => null);
-  if (body && body.waiting !== Number($("waiting").textContent)) read(shown?.id);
+  if (!body || body.waiting === Number($("waiting").textContent)) return;
+  if (view === "queue") read(shown?.id);
+  else $("waiting").textContent = body.waiting;
+}
+
+setInterval(() => {
+  if (!document.hidden && !busy && !$("detail").querySelector("details[open] textarea")) recount();
 }, 20_000);
 
 await attempt(enter);

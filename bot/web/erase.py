@@ -189,8 +189,8 @@ class FileSearch:
         if stat.S_ISLNK(mode):
             if not path.resolve().is_relative_to(folder.resolve()):
                 self.unread[str(path)] = "it is a link out of the folder; what it leads to was not read"
-        elif not stat.S_ISDIR(mode):
-            self.unread[str(path)] = "it is no file: a socket, a pipe or a device"
+        elif not stat.S_ISDIR(mode) and not stat.S_ISSOCK(mode):  # a socket keeps nothing
+            self.unread[str(path)] = "it is no file: a pipe or a device"
         return Counter()
 
     def _refuse(self, error: OSError, path: Path | None = None) -> None:

@@ -57,13 +57,15 @@ MASKED = (
 def gaps_command(
     settings: Settings,
     context: typer.Context,
-    days: Annotated[int, typer.Option("--days", min=1, help="How many days of questions to read.")] = DAYS,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="How many days of questions to read; 90 if not given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Look for gaps in recent questions, and list them."""
     if context.invoked_subcommand:
         return
-    report = asyncio.run(_report(settings, days))
+    report = asyncio.run(_report(settings, days or DAYS))
     if as_json:
         print_json(to_public_json(report))
         return

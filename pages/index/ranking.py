@@ -28,6 +28,7 @@ The constants were chosen on a handbook, XQuAD and PolicyQA together, so that no
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections import Counter
@@ -44,6 +45,7 @@ from Stemmer import Stemmer
 from core import sentences
 from pages.index.embeddings import Embeds, Vectors
 
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 Scores = NDArray[np.float32]
 _STOPWORDS = frozenset(
     """

@@ -122,7 +122,7 @@ class Walk:
         await self.says("has claimed this for now")
         await self.page.get_by_role("button", name="Correct…").last.click()
         await self.page.get_by_label("The right answer").last.fill(CORRECTION)
-        await self.page.get_by_label("The right answer").last.scroll_into_view_if_needed()
+        await self.page.get_by_role("button", name="Send correction").last.scroll_into_view_if_needed()
         await self.picture("correct")
         await self.page.get_by_role("button", name="Send correction").last.click()
         await self.says("Robin (reviewer) corrected the answer")

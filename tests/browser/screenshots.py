@@ -36,7 +36,7 @@ from tests.builders.world import a_world
 from tests.conftest import ROOT
 from tests.doubles.entra import TENANT
 from tests.doubles.teams_frame import open_in_teams
-from tests.processes.serving import serving
+from tests.processes.serving import CANNED, serving
 
 
 async def take(into: Path) -> None:
@@ -136,15 +136,16 @@ async def take_desks(into: Path) -> None:
         async with a_world() as world, a_desk(world) as url, async_playwright() as driver:
             await flag(world, *some_answers())
             browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            page = await browser.new_page(viewport={"width": 1180, "height": 860})
+            page = await browser.new_page(viewport={"width": 1180, "height": 930})
             await page.goto(url + world.parts.passes.make_link("reviews", ROBIN))
             await page.locator("#list button").nth(2).click()
             await page.keyboard.press("c")
             await expect(page.locator("textarea")).to_be_focused()
             await page.screenshot(path=into / "reviews.png")
             make_small(into / "reviews.png")
-            pages, data = write_pages(Path(folder) / "pages"), Path(folder) / "data"
-            async with serving(data, *settings_of(pages)) as bot:
+            async with serving(
+                Path(folder) / "data", *CANNED, "--pages", "docs/asking.md,docs/faq.md"
+            ) as bot:
                 await page.goto(f"{bot.url}/admin")
                 await expect(page.locator("#sources-list li").first).to_be_visible()
                 await page.screenshot(path=into / "admin.png")

@@ -186,7 +186,13 @@ def _answer(dice: random.Random, turn: _Turn) -> Answer:
         answered_at=turn.at + timedelta(seconds=total_s),
         verified_by="robin" if reviewed else None,
         tokens=None if reviewed else _tokens(turn),
+        confidence=None if reviewed else _confidence(turn),
     )
+
+
+def _confidence(turn: _Turn) -> float:
+    dice = random.Random(f"confidence {turn.name}")  # noqa: S311 - nothing secret
+    return round(dice.uniform(0.55, 1.0), 3)
 
 
 def _tokens(turn: _Turn) -> Tokens:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import serve
-from cli.main import COMMANDS, import_command, read_help
+from cli.asking.command import _print, as_dict
+from cli.help import read_help
+from cli.main import COMMANDS, import_command
 from core.records import Channel, Question
-from core.settings import Settings
 from tests.builders.world import NOW, QUOTE, a_quote
 from tests.processes.forked import run_askpage
 
@@ -54,7 +54,7 @@ def test_the_help_names_every_command_and_imports_neither_them_nor_the_settings(
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_has_a_commands_own_words(name: str) -> None:
-    assert read_help(name) == import_command(name).help
+    assert read_help(COMMANDS[name]) == import_command(name).help
 
 
 def test_small_talk_is_answered_without_a_search(folder: Path) -> None:
@@ -75,6 +75,7 @@ def test_pages_are_added_listed_asked_and_removed(folder: Path) -> None:
         "kind",
         "confidence",
         "abstained",
+        "verified",
         "citations",
         "model_version",
         "seconds",
@@ -102,7 +103,7 @@ def test_a_quotation_is_printed_with_its_lines_and_where_else_to_look(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     answer = a_quote(Question("q1", "How much leave?", "a", "c", Channel.LOCAL, NOW))
-    serve._print(answer, Settings(port=4001))
+    _print(answer, "http://localhost:4001")
     assert capsys.readouterr().out == (
         "I am not certain, but “Leave › Parents” says:\n\n"
         "  Parents get 16 weeks of paid leave. It is for *both*:\n  • <b>mothers</b>\n"
@@ -110,7 +111,7 @@ def test_a_quotation_is_printed_with_its_lines_and_where_else_to_look(
         "Leave › Parents\nhttp://localhost:4001/site/leave#parents\n\n"
         "See also: Leave › Dates\nhttp://localhost:4001/site/leave#dates\n“It begins at the birth.”\n"
     )
-    told = serve.as_dict(answer)
+    told = as_dict(answer)
     assert (told["answer"], told["kind"], told["confidence"]) == (QUOTE, "quoted", 0.4)
 
 

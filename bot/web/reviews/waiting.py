@@ -12,7 +12,16 @@ from typing import Any
 
 from bot.cards.answer_text import say_nothing_found
 from bot.cards.dates import day
-from bot.cards.elements import Action, ActionButton, ChoiceInput, Form, Input, TextInput, name_place
+from bot.cards.elements import (
+    Action,
+    ActionButton,
+    ChoiceInput,
+    Form,
+    Input,
+    TextInput,
+    name_place,
+    read_quote,
+)
 from bot.cards.review import (
     SAID,
     WHY,
@@ -145,7 +154,7 @@ def describe_place(citation: Citation, site_url: str) -> Json:
     """Return a place on a page, and where it opens."""
     return {
         "name": name_place(citation),
-        "quote": " ".join(citation.quote.split()),
+        "quote": read_quote(citation),
         "url": absolute(citation.url, site_url),
     }
 

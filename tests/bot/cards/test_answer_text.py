@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.cards.answer_text import Line, Run, lead_in, quotation, render_quoted_text, render_shown_text
+from bot.cards.elements import read_quote
 from core.records import Answer, AnswerKind, Channel, Citation, Question
 from tests.builders.world import NOW, an_answer
 
@@ -28,6 +29,20 @@ def test_a_quoted_answer_says_where_its_words_stand_and_where_else_to_look() -> 
         "There are 26 days a year. Ask early.\n\n"
         "See also:\nLeave › Carry over: “Ten days move on.”\nSick leave: “Call before ten.”"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("- A badge, at the door.", "A badge, at the door."),
+        ("• A badge,\n  at the door.", "• A badge, at the door."),
+        ("- a badge\n- a laptop", "- a badge - a laptop"),
+        ("3. Mai ist ein Feiertag.", "3. Mai ist ein Feiertag."),
+        ("-5 degrees are too cold.", "-5 degrees are too cold."),
+    ],
+)
+def test_a_quotation_of_one_item_has_no_bullet_and_keeps_its_numbers(words: str, shown: str) -> None:
+    assert read_quote(replace(ANNUAL, quote=words)) == shown
 
 
 @pytest.mark.parametrize("heading", ["", "Leave"])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.answers.socket import listen_in
 from bot.web import erase
 from bot.web.erase import PIECE, FileSearch, Words, bytes_below
 
@@ -137,11 +138,13 @@ def test_links_pipes_and_closed_files_are_told_and_nothing_waits_for_them(
         return whole(path, *arguments)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refuse)
-    found = search(data)
+    with listen_in(data) as listening:  # a socket holds nothing
+        assert listening is not None
+        found = search(data)
     assert {Path(path).name: reason[:20] for path, reason in found.unread.items()} == {
         "closed": "Permission denied",
         "out": "it is a link out of ",
-        "pipe": "it is no file: a soc",
+        "pipe": "it is no file: a pip",
     }
     assert found.found == {}
 
