@@ -113,8 +113,8 @@ def _terms(expression: str) -> list[str]:
 
 PAGE = ROOT / "LICENCES.md"
 _SEARCH_MODELS = {
-    WEIGHTS: "all-MiniLM-L6-v2 int8",
-    TOKENIZER: "all-MiniLM-L6-v2 tokenizer",
+    WEIGHTS: "bge-small-en-v1.5 int8",
+    TOKENIZER: "bge-small-en-v1.5 tokenizer",
     RERANKER_WEIGHTS: Reranker.name,
     RERANKER_TOKENIZER: "ms-marco-MiniLM-L-12-v2 tokenizer",
 }

@@ -25,7 +25,7 @@ MOST_LINES = 60
 CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
 """More than any quotation has; a record from elsewhere must not burst a message."""
 _INDENT = "\u2003"
-MOST_FURTHER = 2
+MOST_FURTHER = 3
 """How many further places stand below a quotation."""
 SEE_ALSO = mark("See also")
 SOURCES = mark("From")

@@ -94,7 +94,7 @@ class AnsweringSettings(Group):
         alias="state_confidence",
     )
     decline_below: float = Field(
-        0.2,
+        0.25,
         ge=0,
         le=1,
         description="Confidence below which the bot does not quote either, but declines.",

@@ -109,7 +109,7 @@ class AnswerRules:
     passages: int = 6
     reranked: int = 10
     state_from: float = 0.75
-    decline_below: float = 0.2
+    decline_below: float = 0.25
     least_similarity: float = 0.32
     least_covered: float = 0.5
     first_token_s: float = 1.0

@@ -25,9 +25,11 @@ MOST_WORDS = 80
 MOST_LIST_WORDS = 150
 MOST_MARKED = 30
 """Words of what is marked: somebody who looks for a fact should not have to look for it in the mark."""
-MOST_FURTHER = 2
-_FURTHER_WORDS = 40
-"""Words that are shown of a further place, and of the source of a short answer."""
+MOST_FURTHER = 3
+_FURTHER_WORDS = 60
+"""Words that are shown of a further place."""
+_SOURCE_WORDS = 40
+"""Words that are shown of the source of a short answer."""
 IRRELEVANT = -11.0
 """A reranker's logit of a text that has nothing to do with the question."""
 _RELEVANT = 0.2
@@ -35,7 +37,7 @@ _RELEVANT = 0.2
 _LEAST_SIMILAR = 0.1
 _LOOKED_AROUND = 6_000
 """Characters on each side of a passage, several times what is quoted at most."""
-_FURTHER_AMONG = 4
+_FURTHER_AMONG = 5
 """How many hits further places are looked for in."""
 
 
@@ -96,7 +98,7 @@ class Quote:
         text = self.passage.text
         every = _quotable(text)
         at = next(at for at, one in enumerate(every) if text[one.start : one.end] == self.answering)
-        first, last = _grown(text, every, (at, at), _FURTHER_WORDS, _FURTHER_WORDS)
+        first, last = _grown(text, every, (at, at), _SOURCE_WORDS, _SOURCE_WORDS)
         return grounding.cite(self.passage, text[every[first].start : every[last].end])
 
     @property

@@ -24,8 +24,8 @@ ScorePairs = Callable[[str, Sequence[str]], Awaitable[Sequence[float]]]
 """(question, texts) → the logit that each text is relevant; none where nobody can tell."""
 
 _SENTENCES = 2
-_WEIGHT = 0.5
-"""What a logit adds to what a hit is worth; between 0.25 and 0.75 little changes (LOG.md)."""
+_WEIGHT = 0.4
+"""What a logit adds to what a hit is worth; between 0.25 and 0.5 little changes (LOG.md)."""
 _LONGEST_HEADING = 200
 """Characters of a title or heading that are read."""
 

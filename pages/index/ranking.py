@@ -1,10 +1,10 @@
 """Ranks passages by a question's words (BM25), its meaning, and the meaning of their best sentence.
 
 First words and meaning choose candidates: their rankings are fused by reciprocal rank (Cormack, Clarke,
-Büttcher, SIGIR 2009), where a passage scores `weight / (k + rank)` in each. Then the candidates are ranked by
-the sum of three scores, each in standard deviations from the candidates' mean: BM25, the cosine of the
+Büttcher, SIGIR 2009), where a passage scores `1 / (k + rank)` in each. Then the candidates are ranked by the
+weighted sum of three scores, each in standard deviations from the candidates' mean: BM25, the cosine of the
 passage, and the best cosine of one of its sentences. A long passage is near in general, its sentence in
-particular, and a rare word is neither.
+particular, and a rare word is neither. The passage's counts three times as much as each of the others.
 
 What people say around a question weighs less than what they ask: "I'm moving to Denver next month, how do I
 change my address?" is embedded whole and once more by the part that asks; the part counts half
@@ -64,7 +64,7 @@ asked about."""
 _NO_SPREAD = 1e-9
 _FEW = 10
 """Candidates that are too few to compare with each other."""
-_TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.34, 0.11), (0.36, 0.11)
+_TYPICAL_WORDS, _TYPICAL_MEANING, _TYPICAL_SENTENCE = (3.7, 1.8), (0.28, 0.12), (0.32, 0.12)
 """Mean and standard deviation among the thirty candidates of a question, on average over a handbook's
 questions."""
 _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
@@ -72,16 +72,16 @@ _WITHIN = re.compile(r"[._'\u2019\u00b7]+")
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The weights of the rankings. A weight of 0 leaves one out, which only a benchmark wants.
+    """The weights of a candidate's three scores. A weight of 0 leaves one out, which only a benchmark wants.
 
-    `candidates` is how many passages are compared by their sentences, too; 0 ranks by reciprocal rank alone.
-    `part` is how much the part of a question that asks counts beside all of it (pages/index/ranking.py);
-    `corrects` typing errors or not.
+    Words and meaning choose the candidates, each as much as the other. `candidates` is how many passages are
+    compared by their sentences, too; 0 ranks by reciprocal rank alone. `part` is how much the part of a
+    question that asks counts beside all of it (pages/index/ranking.py); `corrects` typing errors or not.
     """
 
-    words: float = 1.0
-    meaning: float = 1.0
-    sentence: float = 1.0
+    words: float = 0.6
+    meaning: float = 1.8
+    sentence: float = 0.6
     k: float = 10.0
     candidates: int = 30
     part: float = 0.5
@@ -92,8 +92,8 @@ class Ranking:
 
         A passage with none of the words is not ranked by them.
         """
-        by_words = np.where(words > 0, self.words / (self.k + _ranks(words)), 0.0)
-        return by_words + self.meaning / (self.k + _ranks(meaning))
+        by_words = np.where(words > 0, (self.words > 0) / (self.k + _ranks(words)), 0.0)
+        return by_words + (self.meaning > 0) / (self.k + _ranks(meaning))
 
     def sum(self, words: Scores, meaning: Scores, sentence: Scores) -> NDArray[np.floating]:
         """Return one score per candidate; higher is nearer.

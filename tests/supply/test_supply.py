@@ -197,7 +197,7 @@ def test_the_bill_of_materials_is_cyclonedx_with_models_and_their_hashes() -> No
     bill = cyclonedx(components())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     models = [one for one in bill["components"] if one["type"] == "machine-learning-model"]
-    named = {"smollm2-135m-instruct", "all-MiniLM-L6-v2 int8", Reranker.name}
+    named = {"smollm2-135m-instruct", "bge-small-en-v1.5 int8", Reranker.name}
     assert {one["name"] for one in models} >= named
     assert all(re.fullmatch(r"[0-9a-f]{64}", one["hashes"][0]["content"]) for one in models)
     refs = [one["bom-ref"] for one in bill["components"]]

@@ -135,19 +135,20 @@ def test_what_a_page_says_to_models_is_not_quoted_nor_is_anything_across_it(orde
     assert only is None
 
 
-def test_further_places_say_something_else_and_are_two_at_most() -> None:
+def test_further_places_say_something_else_and_are_three_at_most() -> None:
     first = "Parents get 12 weeks of leave."
     others = [
         first,
         "Sick leave is paid for 10 days.",
         "Leave is asked for in the portal.",
         "Leave ends in May.",
+        "Leave begins in June.",
     ]
     quote = quoting.choose_quote(
         "How much leave?", [hit(first), *(hit(text, heading=f"H{at}") for at, text in enumerate(others))]
     )
     assert quote is not None
-    assert [one.quote for one in quote.further] == others[1:3]
+    assert [one.quote for one in quote.further] == others[1:4]
 
 
 def test_nothing_found_is_nothing_quoted() -> None:

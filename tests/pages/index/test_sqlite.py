@@ -16,6 +16,7 @@ from core.records import Page, Section
 from pages.index.base import IndexUnavailable
 from pages.index.chunking import cut_passages
 from pages.index.embeddings import HashedEmbedder, Vectors
+from pages.index.ranking import Ranking
 from pages.index.sqlite import FileIndex
 from pages.parse.extract import page_hash
 
@@ -239,7 +240,8 @@ class ShortWords(HashedEmbedder):
         return 2 if len(text.split()) == 1 else super().count_tokens(text)
 
 
-async def test_a_passage_is_found_by_its_best_sentence(index: FileIndex) -> None:
+async def test_a_passage_is_found_by_its_best_sentence(tmp_path: Path) -> None:
+    index = await FileIndex.open(tmp_path, HashedEmbedder(), ranking=Ranking(words=1, meaning=1, sentence=1))
     filler = " ".join(f"Some other matter, number {number}, is told at length." for number in range(8))
     await index.add(page("/site/long", f"{filler} Parking costs nothing. {filler}"), source="docs")
     for number in range(9):
@@ -249,6 +251,7 @@ async def test_a_passage_is_found_by_its_best_sentence(index: FileIndex) -> None
     [hit] = await index.search("parking costs nothing", limit=1)
     nearest = max(hit.spans, key=lambda span: span.similarity)
     assert hit.passage.text[nearest.start : nearest.end] == "Parking costs nothing."
+    await index.close()
 
 
 async def test_a_file_without_sentences_is_made_anew_from_its_pages(tmp_path: Path) -> None:
