@@ -11,10 +11,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What is compiled once is kept: containers are often told not to, and each start would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 # Its version is pinned: it need not ask the registry whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run setup test quick check bench soak screenshots lock sbom audit clean
+.PHONY: run setup prepare test quick check bench soak screenshots lock sbom audit clean
 .DELETE_ON_ERROR:
 
 # `serve` does what `setup` does, where it is not done.
@@ -25,8 +27,11 @@ run: $(VENV)/.run-installed node_modules/.run-installed
 setup: $(VENV)/.run-installed node_modules/.run-installed
 	$(BIN)/askpage setup
 
-test: $(VENV)/.test-installed node_modules/.test-installed
+# What the tests need, without running them.
+prepare: $(VENV)/.test-installed node_modules/.test-installed
 	$(BIN)/askpage setup
+
+test: prepare
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) $(SPREAD) --durations 15
 
 # The tests that a change can break, without the slow ones: SINCE=COMMIT says what it is compared with.

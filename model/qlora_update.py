@@ -59,8 +59,8 @@ from model.registry.versions import (
 )
 from model.training.dataset import Dataset, Encoded, ExamplesInvalid, encode, is_teachable, read_dataset
 from model.training.launch import CHECKPOINT, Training, TrainingConfig, candidate_name, work_folder
+from model.training.memory import keep_freed_memory
 from model.training.tracking import Tracking, open_tracking
-from model.training.trainer import keep_freed_memory
 
 # pyright: basic
 # (torch, transformers, peft and bitsandbytes are typed in parts only)

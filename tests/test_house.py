@@ -9,6 +9,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 
+from tests.conftest import LONGEST
 from tests.needs import ROOT
 from tools.imports import read_source, to_module
 
@@ -73,3 +74,7 @@ def test_few_ways_lead_from_one_room_at_the_top_to_another() -> None:
     between = sorted((room, other) for room, other in arrows if room != other)
     assert ("bot", "core") in between
     assert len(between) <= MOST_ARROWS, between
+
+
+def test_the_files_of_tests_that_are_begun_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 
 import pytest
@@ -41,3 +42,13 @@ def test_a_leaf_imports_the_standard_library_only_and_telemetry_the_api(name: st
     }
     assert {module.partition(".")[0] for module in others} <= {beside}
     assert not [module for module in others if module.startswith("opentelemetry.sdk")]
+
+
+@pytest.mark.parametrize("module", ["model.qlora_update", "model.evaluation.gate", "jobs.update_model"])
+def test_what_learns_imports_its_libraries_when_it_learns(module: str) -> None:
+    """A wrong dataset is told at once; where peft comes first, it imports torch's compiler, too."""
+    program = f"import sys, {module}; print(sorted({{'torch', 'peft', 'transformers'}} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

@@ -9,15 +9,23 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.needs import ROOT
+from tests.processes.warm_server import SharedRun, serve_warm
 
 pytest_plugins = ["tests.builders.warm"]
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes start cold on this system")
+
+
+def find_address(launcher: str) -> str:
+    [address] = re.findall(r"server\.connect\('(.+)'\)", Path(launcher).read_text("utf-8"))
+    return address
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def test_a_process_that_ends_by_a_signal_or_an_error_tells_so(warm_reader: str) 
 def test_a_launcher_that_is_killed_before_it_has_asked_keeps_nobody_waiting(
     warm_reader: str, asked: bytes
 ) -> None:
-    [address] = re.findall(r"server\.connect\('(.+)'\)", Path(warm_reader).read_text("utf-8"))
+    address = find_address(warm_reader)
     with socket.socket(socket.AF_UNIX) as launcher:
         launcher.connect(address)
         launcher.sendall(asked)
@@ -73,3 +81,20 @@ def test_what_it_does_not_know_starts_cold(warm_reader: str) -> None:
     script = "import sys; print(sys.argv[1:], sys.executable); sys.exit(3)"
     done = subprocess.run([warm_reader, "-c", script, "a"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (3, f"['a'] {sys.executable}\n")
+
+
+def test_all_that_want_a_server_in_a_run_have_one_and_it_ends_with_the_run(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        run = SharedRun(tmp_path, process.pid)
+        with ThreadPoolExecutor(4) as threads:
+            [launcher] = set(threads.map(lambda _: serve_warm(run, "python", ("this",), ()), range(4)))
+        address = Path(find_address(launcher))
+        said = subprocess.run([launcher, "-m", "this"], capture_output=True, text=True, check=True)
+        assert "Zen of Python" in said.stdout
+        assert address.exists()
+        process.kill()
+    for _ in range(1000):
+        if not address.parent.exists():
+            break
+        time.sleep(0.02)
+    assert not address.parent.exists()

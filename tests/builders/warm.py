@@ -8,53 +8,31 @@ in tests/model/test_qlora_update.py (`cold_starts`).
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.needs import ROOT, start_with
-from tests.processes.warm_server import launcher_text
+from tests.needs import start_with
+from tests.processes.warm_server import SharedRun, serve_warm
 
 PYTHON = sys.executable
 
 
-@contextmanager
-def serve_warm(modules: tuple[str, ...], libraries: tuple[str, ...]) -> Iterator[str]:
-    """Yield the path of a program that takes Python's place and starts these modules warm.
-
-    Only Linux tells of a process's end as a file that can be waited for: elsewhere it is Python itself.
-    """
-    if not hasattr(os, "pidfd_open"):
-        yield PYTHON
-        return
-    with tempfile.TemporaryDirectory(prefix="warm") as folder:  # a socket's path may have 100 bytes
-        address, launcher = f"{folder}/socket", Path(folder) / "python"
-        launcher.write_text(launcher_text(PYTHON, address, modules), "utf-8")
-        launcher.chmod(0o700)
-        with subprocess.Popen(
-            [PYTHON, "-W", "ignore", "-m", "tests.processes.warm_server", address, *libraries],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as server:
-            assert server.stdout is not None
-            assert server.stdout.readline() == b"it listens\n"
-            yield str(launcher)
-            server.communicate()
+@pytest.fixture(scope="session")
+def shared_run(request: pytest.FixtureRequest, made_once: Path) -> SharedRun:
+    """The run of the tests that this is one process of."""
+    return SharedRun(made_once, os.getppid() if hasattr(request.config, "workerinput") else os.getpid())
 
 
 @pytest.fixture(scope="session")
-def warm_reader() -> Iterator[str]:
+def warm_reader(shared_run: SharedRun) -> str:
     """A Python that starts the sandbox of foreign pages warm."""
     libraries = ("pages.parse.extract", "pages.parse.landing", "pages.parse.sitemaps", "protego")
-    with serve_warm(("pages.parse.sandbox_worker",), libraries) as python:
-        yield python
+    return serve_warm(shared_run, "reading-python", ("pages.parse.sandbox_worker",), libraries)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +43,7 @@ def warm_reading(warm_reader: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def warm_trainer() -> Iterator[str]:
+def warm_trainer(shared_run: SharedRun) -> str:
     """A Python that trains, exports and compares warm; without bitsandbytes, which only 4 bits need."""
     libraries = (
         "jobs.update_model",
@@ -80,8 +58,7 @@ def warm_trainer() -> Iterator[str]:
     libraries += ("torch.distributed.run",)
     modules = ("model.qlora_update", "model.registry.export_onnx", "model.evaluation.gate")
     modules += ("torch.distributed.run", "tests.processes.tiny_llama", "tests.processes.update_run")
-    with serve_warm(modules, libraries) as python:
-        yield python
+    return serve_warm(shared_run, "training-python", modules, libraries)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """Starts `python -m MODULE …` in a few milliseconds: forked from a process that has its libraries already.
 
-Run as: python -m tests.processes.warm_server SOCKET LIBRARY...    it prints a line when it listens
+Run as: python -m tests.processes.warm_server PROCESS SOCKET LIBRARY...    it returns once the server listens
 
 Our program starts processes for what may be killed: to read a foreign page (0.4 s of a processor for
 imports), to train and to export a model (5 s). Tests that start many of them for another reason than the
 start run `launcher_text` as Python (`tests/builders/warm.py`). It hands its arguments, folder, environment
 and standard files to this server and waits for the end of the process that the server forks; where the
-launcher is killed, that one is, too. The server ends with its standard input.
+launcher is killed, that one is, too. The server ends with PROCESS, and takes the socket's folder with it.
 
 A library that begins with "!" is not there for those that look for it.
 """
@@ -19,13 +19,22 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
+from core.files import only_one
+from tests.needs import ROOT
+
+PYTHON = sys.executable
 FILES = 3
 _MOST = 1_000_000
 
@@ -51,9 +60,39 @@ os._exit(status)
 """
 
 
+@dataclass(frozen=True)
+class SharedRun:
+    """A run of the tests: the folder that its processes share, and the process that ends last."""
+
+    folder: Path
+    process: int
+
+
+def serve_warm(run: SharedRun, name: str, modules: Sequence[str], libraries: Sequence[str]) -> str:
+    """Return the path of a program that takes Python's place and starts these modules warm.
+
+    All processes of a run have one server, since it takes up to ten seconds to import what it has; it ends
+    with the run. Only Linux tells of a process's end as a file that can be waited for: elsewhere the program
+    is Python itself.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return PYTHON
+    launcher = run.folder / name
+    with only_one(run.folder / f"{name}.lock"):
+        if not launcher.exists():
+            address = f"{tempfile.mkdtemp(prefix='warm')}/socket"  # its path may have 100 bytes
+            command = [PYTHON, "-W", "ignore", "-m", __name__, str(run.process), address]
+            subprocess.run([*command, *libraries], cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+            part = run.folder / f"{name}.part"
+            part.write_text(launcher_text(PYTHON, address, tuple(modules)), "utf-8")
+            part.chmod(0o700)
+            part.rename(launcher)
+    return str(launcher)
+
+
 def main() -> None:
-    """Import the libraries, and serve until nobody needs it."""
-    address, *libraries = sys.argv[1:]
+    """Import the libraries, and serve in a process of its own until nobody needs it."""
+    needed_by, address, *libraries = sys.argv[1:]
     for name in libraries:
         if name.startswith("!"):
             sys.modules[name[1:]] = None  # type: ignore[assignment]
@@ -62,9 +101,11 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen(64)
-        sys.stdout.write("it listens\n")
-        sys.stdout.flush()
-        _serve(listening)
+        if os.fork():
+            return
+        os.setsid()  # an interruption is for those that it serves
+        _serve(listening, os.pidfd_open(int(needed_by)))
+    shutil.rmtree(Path(address).parent, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +117,17 @@ class Run:
     launcher: socket.socket
 
 
-def _serve(listening: socket.socket) -> None:
-    """Start what is asked for; tell launchers of its end, and end what has no launcher any more."""
+def _serve(listening: socket.socket, end: int) -> None:
+    """Start what is asked for; tell launchers of its end, and end what has no launcher any more.
+
+    `end` can be read once nobody will ask for anything.
+    """
     files = selectors.DefaultSelector()
     files.register(listening, selectors.EVENT_READ)
-    files.register(sys.stdin, selectors.EVENT_READ)
+    files.register(end, selectors.EVENT_READ)
     while True:
         for key, _ in files.select():
-            if key.fileobj is sys.stdin:
+            if key.fileobj == end:
                 return
             if key.fileobj is listening:
                 run = _fork(listening.accept()[0])
