@@ -22,7 +22,7 @@ from bot.bootstrap import PageServices
 from core.translation import say
 from pages.index.base import IndexUnavailable
 from pages.index.priority import yielding_to
-from pages.library import RefreshProgress, RefreshReport
+from pages.refresh_report import RefreshProgress, RefreshReport
 
 log = logging.getLogger(__name__)
 

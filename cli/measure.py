@@ -36,7 +36,7 @@ from model.evaluation.metrics import Item, Judged, Scores, evaluate, read_squad,
 from model.evaluation.question_scores import Calibration, QuestionOutcome, QuestionScores, ask_each
 from model.evaluation.question_sets import PageQuestion, read_questions
 from pages.index.base import Indexes
-from pages.library import MANY_GONE
+from pages.refresh_report import MANY_GONE
 
 QUESTIONS_OVER_PAGES = ".jsonl"
 """How the name of a file ends that has questions over pages; any other one is in SQuAD's format."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.console import out
 
@@ -31,3 +34,29 @@ def print_table(table: Table) -> None:
         wide.print(table, markup=False, highlight=False)
     for line in printed.get().splitlines():
         print(line.rstrip())  # noqa: T201 - the command's output
+
+
+def print_values(values: Mapping[str, Any]) -> None:
+    """Print names and values as a table of two columns."""
+    table = Table("What", Column("Value", overflow="fold"))
+    for what, value in values.items():
+        table.add_row(what, to_cell(value))
+    print_table(table)
+
+
+def flatten(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested figures as one table: "training recipe rank"."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        what = f"{above} {name.replace('_', ' ')}".strip()
+        flat |= flatten(cast("dict[str, Any]", value), what) if isinstance(value, dict) else {what: value}
+    return flat
+
+
+def to_cell(value: object) -> str:
+    """Return a value as a cell shows it; "–" for none."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, cast("list[object]", value)))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,8 +3,8 @@
     with exporting(Export("appinsights", connection_string=...)):
         ...
 
-The instruments are those of core/telemetry.py, whichever way is chosen. Whoever tells something never waits
-for it to be sent: it goes through a bounded buffer (`exporters/buffer.py`).
+The instruments are those of core/telemetry, whichever way is chosen. Whoever tells something never waits for
+it to be sent: it goes through a bounded buffer (`exporters/buffer.py`).
 """
 
 from __future__ import annotations

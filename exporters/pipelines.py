@@ -1,4 +1,4 @@
-"""The pipelines of telemetry: OpenTelemetry's SDK, from the instruments of core/telemetry.py to exporters.
+"""The pipelines of telemetry: OpenTelemetry's SDK, from the instruments of core/telemetry to exporters.
 
 Each way sends through a bounded buffer.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
@@ -54,6 +55,14 @@ def test_no_folder_of_the_program_has_more_modules_than_one_looks_over() -> None
 
 def test_no_module_lies_in_the_root() -> None:
     assert [path for path in list_paths() if "/" not in path] == []
+
+
+def test_every_folder_of_a_room_that_is_installed_is_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    packages = set(project["tool"]["setuptools"]["packages"])
+    rooms = {one.partition(".")[0] for one in packages}
+    folders = {path.rpartition("/")[0].replace("/", ".") for path in list_paths()}
+    assert {one for one in folders if one.partition(".")[0] in rooms} == packages
 
 
 def test_few_ways_lead_from_one_room_at_the_top_to_another() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from bot.bootstrap import PageServices
 from bot.dialogs.review import Refused
 from pages.index.base import PageEntry
-from pages.library import RefreshReport
+from pages.refresh_report import RefreshReport
 from pages.sources import add_source, drop_source, read_added_sources
 
 log = logging.getLogger(__name__)

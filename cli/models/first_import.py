@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 
 from bot.bootstrap import model_choice
 from cli.console import progress_out
-from cli.models.versions import find_device, import_with_bar
+from cli.models.catalogue import find_device, import_with_bar
 from core.processes import end_process, start_process
 from core.settings import Settings, build_environment
 from model.inference.gpu import find_unused_gpu

@@ -18,8 +18,9 @@ from cli.pages.text import page_text_command
 from cli.tables import print_table
 from core.settings import Settings
 from pages.index.base import PageEntry
-from pages.library import Library, RefreshReport
+from pages.library import Library
 from pages.readers import ReaderRules
+from pages.refresh_report import RefreshReport
 from pages.sources import add_source, drop_source
 
 log = logging.getLogger(__name__)

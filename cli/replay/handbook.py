@@ -21,7 +21,7 @@ from bot.app import DOCS
 from bot.bootstrap import open_pages, training_config
 from cli.console import out, show_step, time_step
 from cli.measure import index_pages, settings_beside
-from cli.models.versions import bring_model
+from cli.models.catalogue import bring_model
 from cli.tables import print_table
 from core.files import whole_folder
 from core.settings import Settings

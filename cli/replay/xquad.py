@@ -22,7 +22,7 @@ from rich.table import Table
 from bot.bootstrap import open_pages, training_config
 from bot.stores import open_store
 from cli.console import Json, Tell, out, progress_bar, progress_out, show_step, time_step, with_settings
-from cli.models.versions import bring_model
+from cli.models.catalogue import bring_model
 from cli.replay.handbook import QUICK as QUICK_HANDBOOK
 from cli.replay.handbook import HandbookFiles, print_handbook, replay_handbook
 from cli.tables import print_table

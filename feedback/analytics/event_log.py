@@ -1,7 +1,7 @@
 """The store as an append-only event log (JSON Lines): answers, feedback, settled reviews and finished days.
 
 A line is JSON with `timestamp`, `name`, `customDimensions` and `customMeasurements`, as telemetry's events
-arrive (core/telemetry.py says what may be in it), and with
+arrive (core/telemetry/vocabulary.py says what may be in it), and with
 
     record     what it is about: a hash, the same at every repetition, of no person
     revised    as of when it was written; of lines with the same record, the one revised last counts
@@ -37,6 +37,7 @@ from typing import Any, Protocol
 from core import telemetry
 from core.files import sync_folder
 from core.records import Answer, Feedback, Review
+from core.telemetry.vocabulary import NotAllowed
 from feedback.analytics import events
 from feedback.metrics import daily
 from feedback.reviews.repository import SETTLED, ReviewRepository
@@ -251,7 +252,7 @@ async def _build_events(found: _Found) -> Sequence[Told]:
     """Return a record's events, or its rejection; neither an event nor a reason has anybody's text."""
     try:
         return [Event(found.name, found.record, line) for line in await found.lines()]
-    except telemetry.NotAllowed as error:
+    except NotAllowed as error:
         return [RejectedEvent(found.name, found.record, str(error))]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         return [RejectedEvent(found.name, found.record, f"it cannot be read: {type(error).__name__}")]

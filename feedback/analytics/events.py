@@ -1,4 +1,4 @@
-"""Telemetry events of questions, answers, feedback and reviews (core/telemetry.py); never text, names or ids.
+"""Telemetry events of questions, answers, feedback and reviews; never text, names or ids.
 
 The bot sends them as they happen; a job sends the properties once more from what is kept
 (jobs/send_to_data_explorer.py).
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from core import telemetry
 from core.records import Answer, Feedback, FeedbackKind, Question, Review, ReviewReason, VerifiedAnswer
+from core.telemetry.vocabulary import OTHER
 from feedback.metrics.daily import Group
 from feedback.metrics.definitions import Sums
 from feedback.store.base import FeedbackStore, StoreError, derive_site
@@ -85,7 +86,7 @@ def describe_feedback(
     thumbs = [word.value for word in standing if word.kind is FeedbackKind.THUMB]
     value = feedback.value or "none"
     if feedback.kind is FeedbackKind.REACTION:  # channels let people name their own
-        value = directions.get(feedback.value, telemetry.OTHER)
+        value = directions.get(feedback.value, OTHER)
     if feedback.kind is FeedbackKind.SIMILAR:
         value = feedback.value.partition(" ")[0]
     return {

@@ -134,7 +134,7 @@ def _add_times(sums: Sums, answer: Answer) -> None:
     """Response time: from the arrival of the question to the written answer, whatever happened in between.
 
     The store does not know when the channel had taken the message; the event `answer_sent` does
-    (core/telemetry.py), and its `seconds` go until then.
+    (core/telemetry), and its `seconds` go until then.
     """
     sums.response.add((answer.answered_at - answer.question.asked_at).total_seconds())
     if answer.timings.time_to_first_token_s is not None:

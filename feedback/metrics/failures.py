@@ -1,7 +1,7 @@
 """Questions that got no answer, counted by day, channel and reason: the records have only what was answered.
 
-The reasons are those of the event `answer_failed` (core/telemetry.py). A count has nobody's words and names
-nobody, so it stays when questions go.
+The reasons are those of the event `answer_failed` (core/telemetry/vocabulary.py). A count has nobody's words
+and names nobody, so it stays when questions go.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def roll_back(
 
     `name` is the version to take back, where no other one may be meant, and `standing` where it may stand for
     that: whoever decides looks at one version, and the standing changes meanwhile. `reason` is told
-    (core/telemetry.py). Raises NotPossible where there is no version to go back to, or the last step was
+    (core/telemetry). Raises NotPossible where there is no version to go back to, or the last step was
     another version's.
     """
 

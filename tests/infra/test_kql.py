@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, Ruling, Verdict
-from core.telemetry import EVENTS, PROPERTIES, NotAllowed
+from core.telemetry.vocabulary import EVENTS, PROPERTIES, NotAllowed
 from exporters import exporting
 from exporters.in_memory import recording
 from feedback.analytics import events

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.telemetry import EVENTS
+from core.telemetry.vocabulary import EVENTS
 from tests.builders.queries import ADX_FOLDER, FUNCTIONS, NOW, SCRIPT, TABLES, Explorer, columns, problems
 
 QUERIES = sorted(path for path in ADX_FOLDER.glob("*.kql") if path.stem != "tables")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.telemetry import EVENTS
+from core.telemetry.vocabulary import EVENTS
 from feedback.metrics.statistics import wilson
 from tests.builders.bicep import read
 from tests.builders.queries import FOLDER, NOW, Insights, events_in, problems

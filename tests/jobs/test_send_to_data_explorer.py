@@ -34,6 +34,7 @@ from core.records import (
     Verdict,
 )
 from core.settings import Settings
+from core.telemetry.vocabulary import EVENTS
 from exporters.data_explorer import DataExplorer, Target
 from feedback.analytics.event_log import AGAIN, ASIDE, Outgoing
 from feedback.reviews.repository import ReviewRepository
@@ -153,7 +154,7 @@ async def test_answers_words_rulings_and_days_arrive_once_in_the_names_of_teleme
     await settle(store, second, Ruling.APPROVED, MONDAY + timedelta(hours=2))
     await roll_up(store, NOW)
     assert await send() == {"sent": 7, "streamed": 7, "queued": 0, "aside": 0, "waiting": 0}
-    by_name = {name: [one for one in heard.taken if one["name"] == name] for name in telemetry.EVENTS}
+    by_name = {name: [one for one in heard.taken if one["name"] == name] for name in EVENTS}
     assert {name: len(found) for name, found in by_name.items() if found} == {
         "answer_sent": 3,
         "feedback_given": 2,
@@ -162,7 +163,7 @@ async def test_answers_words_rulings_and_days_arrive_once_in_the_names_of_teleme
     }
     for line in heard.taken:
         said = {**line["customDimensions"], **line["customMeasurements"]}
-        assert set(said) <= set(telemetry.EVENTS[line["name"]].properties)
+        assert set(said) <= set(EVENTS[line["name"]].properties)
     starred, hearted = by_name["feedback_given"]
     assert starred["customDimensions"]["answer"] == telemetry.hash_answer_id(first.id)
     assert (starred["customDimensions"]["value"], starred["customMeasurements"]["stars"]) == ("4", 4)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.models.versions import catalogue_row, models_app
+from cli.models.catalogue import catalogue_row
+from cli.models.versions import models_app
 from core.settings import Settings
 from model.answering.profile import Profile
 from model.inference.tokenizer import find_opening

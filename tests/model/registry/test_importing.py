@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.models.versions import describe_import
+from cli.models.catalogue import describe_import
 from model.registry.export_onnx import ExportRefused, Report, find_base, find_licence
 from model.registry.importing import (
     ImportFailed,
