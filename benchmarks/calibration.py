@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.questions import print_calibration, print_table
+from bot.answers.direct import make_question
 from bot.bootstrap import open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
-from cli.console import make_question
 from cli.measure import index_pages, settings_beside
 from core.records import AnswerKind
 from core.settings import Settings

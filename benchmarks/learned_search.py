@@ -34,9 +34,9 @@ import numpy as np
 from benchmarks import question_sets
 from benchmarks.question_sets import Asked, QuestionSet
 from benchmarks.questions import DOCS, NEWCOMERS, print_table
+from bot.answers.direct import make_question
 from bot.bootstrap import PageServices
 from bot.dialogs.review import build_verified_answer
-from cli.console import make_question
 from core.records import Answer, AnswerKind, Citation, Hit, Question, Ruling, Verdict, VerifiedAnswer
 from core.sentences import pieces, words
 from jobs.fit_search import FIXED, Ruled, ask_again, order_as_served, read_fixed

@@ -30,12 +30,12 @@ from pathlib import Path
 
 from benchmarks.masking import REPORTING, read_labelled
 from benchmarks.questions import print_table
+from bot.answers.direct import make_question
 from bot.bootstrap import PageServices, model_choice, open_pages
 from bot.cards.answer_text import render_shown_text
 from bot.dialogs.answerer import Verified
 from bot.dialogs.neighbours import NeighbourFinder, People
 from bot.dialogs.verified_answers import VerifiedAnswers
-from cli.console import make_question
 from cli.measure import index_pages, settings_beside
 from core.records import Answer, AnswerKind, Citation, Passage, Question, Timings, VerifiedAnswer
 from core.sentences import words

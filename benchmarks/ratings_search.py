@@ -30,7 +30,7 @@ from benchmarks import question_sets
 from benchmarks.learned_search import Bot, open_shelf
 from benchmarks.offers import QUESTIONS
 from benchmarks.questions import print_table
-from cli.console import make_question
+from bot.answers.direct import make_question
 from core.records import Answer, Hit
 from model.answering.chain import AnswerRules
 from model.answering.learned_places import LearnedPlaces, Lesson, raise_hits, read_opinion

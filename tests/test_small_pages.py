@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.answers.direct import make_question
 from bot.cards.answer_text import render_shown_text
-from cli.console import make_question
 from core.records import AnswerKind, Hit, Passage
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel

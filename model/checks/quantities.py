@@ -271,7 +271,10 @@ def _number(match: re.Match[str], text: str) -> Quantity | None:
     if scale:
         name = scale[1] or _SHORT_SCALES[scale[2]]
         if scale[2] != "m" or _BEFORE.search(text[max(0, start - 6) : start]):
-            readings = frozenset(_plain_value(float(value) * SCALES[name]) for value in readings)
+            numbers = [
+                value for value in readings if not value.startswith("time ")
+            ]  # no 9:00 of 9.00 million
+            readings = frozenset(_plain_value(float(value) * SCALES[name]) for value in numbers)
             end = scale.end()
     unit, kind = _unit(text, start, end)
     if unit == "%":

@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner
 
+from bot.answers.direct import make_question
 from bot.bootstrap import open_pages
 from bot.stores import open_store
-from cli.console import make_question
 from cli.main import app
 from cli.replay import handbook
 from cli.replay.handbook import HOUSEKEEPING, UPDATE, copy_some_pages

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.console import make_question
+from bot.answers.direct import make_question
 from core.records import Hit, Page, Passage
 from model.answering.chain import Answering, AnswerRules, always_acquire
 from model.answering.chat_model import CannedChatModel

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.records import Passage
+from model.checks.quantities import find_quantities
 from model.checks.support import Support, check, support
 from model.text.prompt import INSTRUCTION
 from tests.builders.timing import least_seconds
@@ -1153,3 +1154,16 @@ def test_the_cases_of_checks_come_out_right(shared_data: Path) -> None:
         expected = path.with_name(f"{path.stem}.expected.txt").read_text()
         found = held(case["q"], case["answer"], case["page"])
         assert found.stands() is ("not supported" not in expected), path.name
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("It cost 1.11 million.", "1110000"),
+        ("It cost 9.00 billion.", "9000000000"),
+        ("It is 10.17 thousand.", "10170"),
+    ],
+)
+def test_a_number_that_could_be_a_time_has_its_scale(text: str, value: str) -> None:
+    [quantity] = find_quantities(text)
+    assert quantity.readings == {value}
