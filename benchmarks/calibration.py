@@ -114,11 +114,13 @@ async def _judge_quotes(file: Path, folder: Path, data_dir: Path) -> list[Case]:
     """Search and quote, and judge what would be quoted; no model is asked."""
     settings = Settings(data_dir=data_dir, pages=[str(folder)])
     cases: list[Case] = []
-    async with open_pages(settings_beside(settings)) as shelf:
-        await index_pages(shelf, settings)
+    async with open_pages(settings_beside(settings)) as page_services:
+        await index_pages(page_services, settings)
         silent = always_acquire(CannedChatModel([""]), "none")
-        answering = Answering(silent, shelf.library.search, AnswerRules(), shelf.library.read_section)
-        answering.score_pairs = shelf.score_pairs
+        answering = Answering(
+            silent, page_services.library.search, AnswerRules(), page_services.library.read_section
+        )
+        answering.score_pairs = page_services.score_pairs
         for asked in read_questions(file):
             before = await answering.answer(make_question(asked.before, None)) if asked.before else None
             found = await answering.find(make_question(asked.question, None), [before] if before else [])
@@ -143,8 +145,8 @@ async def _judge_statements(
     reads = profile is not None and profile.reads_whole
     known = {one.asked.id: one for one in cases}
     async with (
-        open_pages(settings_beside(settings)) as shelf,
-        open_answering(settings, shelf, version) as answering,
+        open_pages(settings_beside(settings)) as page_services,
+        open_answering(settings, page_services, version) as answering,
     ):
         replies = [await ask(answering, asked, render_shown_text) for asked in read_questions(file)]
     heard: list[Case] = []

@@ -226,7 +226,9 @@ async def run_flows(meter: Meter, world: World, store: CosmosStore) -> None:
         await world.settled()
         await thumb(world, number, "dislike", f"press {number}")
         await world.parts.card_sync.process_outbox()
-    await meter.run(f"a page of the review queue ({QUEUE})", lambda: world.parts.desk.reviews(WAITING, QUEUE))
+    await meter.run(
+        f"a page of the review queue ({QUEUE})", lambda: world.parts.repository.reviews(WAITING, QUEUE)
+    )
     await meter.run("export of a person (23 questions)", lambda: export_lines(store))
     await meter.run("a question is deleted by its asker", lambda: delete(world, 2))
     await meter.run("idle: one look at open questions (every 30 s)", store.take_undelivered)

@@ -91,15 +91,15 @@ class Case:
 class Bot:
     """A bot over indexed pages that quotes and states, and whose model is silent."""
 
-    def __init__(self, shelf: PageServices) -> None:
-        self.shelf = shelf
+    def __init__(self, page_services: PageServices) -> None:
+        self.page_services = page_services
         silent = always_acquire(CannedChatModel([""]), "none")
-        self.answering = Answering(silent, self.search, AnswerRules(), shelf.library.read_section)
-        self.answering.score_pairs = shelf.score_pairs
+        self.answering = Answering(silent, self.search, AnswerRules(), page_services.library.read_section)
+        self.answering.score_pairs = page_services.score_pairs
 
     async def search(self, query: str, limit: int, page: str | None) -> Sequence[Hit]:
         """Search all pages, or one, by its name in the folder."""
-        return await self.shelf.index.search(query, limit=limit, page_url=page)
+        return await self.page_services.index.search(query, limit=limit, page_url=page)
 
     async def ask(self, asked: PageQuestion, places: Asked) -> Case:
         """Ask a question, after the one before it."""
@@ -113,10 +113,10 @@ class Bot:
         """Let the search recall these rulings, and no others."""
         lessons = [lesson for one in taught if (lesson := read_lesson(one))]
         texts = [one.question_text for one in taught if read_lesson(one)]
-        places = LearnedPlaces(tuple(lessons), self.shelf.embedder.embed(texts) if texts else None)
+        places = LearnedPlaces(tuple(lessons), self.page_services.embedder.embed(texts) if texts else None)
 
         async def recall(query: str, _: Question) -> Sequence[Recalled]:
-            return places.recall(self.shelf.embedder.embed([query])[0])
+            return places.recall(self.page_services.embedder.embed([query])[0])
 
         self.answering.recall = recall
 
@@ -146,7 +146,7 @@ async def _run(given: argparse.Namespace) -> None:
         if given.write_fixed:
             name, file, root = "docs", NEWCOMERS, DOCS
         asked = question_sets.over_pages(name, file, root)
-        bot = Bot(await open_shelf(stack, folder / name, asked))
+        bot = Bot(await open_page_services(stack, folder / name, asked))
         questions = [one for one in read_questions(file) if not one.is_absent]
         if given.write_fixed:
             await _write_fixed(bot, asked)
@@ -158,7 +158,7 @@ async def _run(given: argparse.Namespace) -> None:
             await _measure_paraphrases(bot, path)
 
 
-async def open_shelf(stack: AsyncExitStack, folder: Path, asked: QuestionSet) -> PageServices:
+async def open_page_services(stack: AsyncExitStack, folder: Path, asked: QuestionSet) -> PageServices:
     """Index the pages of a set of questions, or read their index."""
     embedder = Embedder()
     index = await FileIndex.open(folder, embedder)
@@ -181,8 +181,8 @@ async def _measure_half(bot: Bot, before: Sequence[Case], half: int) -> None:
     ]
     print_table(("", *rows[0]), [("", *row.values()) for row in rows])
     ruled = [Ruled(one, lesson, 1.0) for one in taught if (lesson := read_lesson(one))]
-    fitted = await ask_again(ruled, bot.shelf, lambda _step, _share: None)
-    made = await ask_again(_rephrase(ruled), bot.shelf, lambda _step, _share: None)
+    fitted = await ask_again(ruled, bot.page_services, lambda _step, _share: None)
+    made = await ask_again(_rephrase(ruled), bot.page_services, lambda _step, _share: None)
     await _measure_fit(bot, (fitted, made), [one for one in before if one.half != half])
 
 
@@ -329,7 +329,7 @@ async def _write_fixed(bot: Bot, asked: QuestionSet) -> None:
         query = asking.build_queries(one.question)[0]
         hits = await bot.search(query, _SEARCHED, None)
         kind = asking.classify_question(one.question)
-        order = await order_as_served(query, kind, hits, bot.shelf.score_pairs)
+        order = await order_as_served(query, kind, hits, bot.page_services.score_pairs)
         case = order.make_case([any(tells(hit) for tells in one.evidence) for hit in order.compared])
         scores, features = case.scores.round(3).tolist(), case.features.round(3).tolist()
         right = list(case.right)

@@ -147,17 +147,17 @@ async def _compare(
 ) -> None:
     settings = Settings(data_dir=given.data_dir, pages=[str(given.data / "handbook" / "pages")])
     choice = replace(model_choice(settings), version=given.version)
-    async with open_pages(settings_beside(settings)) as shelf, open_model(choice) as lend:
-        await index_pages(shelf, settings)
+    async with open_pages(settings_beside(settings)) as page_services, open_model(choice) as lend:
+        await index_pages(page_services, settings)
         with lend("") as loaded:
             if loaded.profile is None or not loaded.reads_whole:
                 raise SystemExit(f"{loaded.version} reads no whole passages: it gets no neighbours")
             first_token_s = given.tokens / loaded.profile.prefill_tokens_s
         rules = AnswerRules(first_token_s=first_token_s, neighbours=3)
         shown: list[int] = []
-        finder = await _verify(shelf, verified)
+        finder = await _verify(page_services, verified)
         find = _count_fitting(finder.find, shown, loaded.chat.get_num_tokens, given.tokens)
-        library = shelf.library
+        library = page_services.library
         without, beside = (Side(Answering(lend, library.search, rules, library.read_section)) for _ in "ab")
         beside.answering.neighbours = find
         for number, one in enumerate(asked, 1):
@@ -171,12 +171,12 @@ async def _compare(
     print_comparison(without.outcomes, beside.outcomes)
 
 
-async def _verify(shelf: PageServices, questions: Sequence[PageQuestion]) -> NeighbourFinder:
+async def _verify(page_services: PageServices, questions: Sequence[PageQuestion]) -> NeighbourFinder:
     """Let reviewers have marked the sentence that answers each of the questions."""
-    known = VerifiedAnswers(shelf.embedder)
+    known = VerifiedAnswers(page_services.embedder)
     answers: dict[str, tuple[Answer, VerifiedAnswer]] = {}
     for one in questions:
-        passage, sentence = await _find_evidence(shelf, one)
+        passage, sentence = await _find_evidence(page_services, one)
         question = make_question(one.question, None)
         citation = Citation(passage.url, passage.title, passage.heading, sentence)
         answer = Answer(one.id, question, "", (passage,), (citation,), "", Timings(), _NOW)
@@ -199,10 +199,10 @@ async def _verify(shelf: PageServices, questions: Sequence[PageQuestion]) -> Nei
     return NeighbourFinder(Verified(known, lambda _: True, read_kept), People(read_answer, is_out))
 
 
-async def _find_evidence(shelf: PageServices, asked: PageQuestion) -> tuple[Passage, str]:
+async def _find_evidence(page_services: PageServices, asked: PageQuestion) -> tuple[Passage, str]:
     """Return the sentence of the page that shares most words with the evidence, and its passage."""
     evidence = set(words(_MARKS.sub(" ", asked.evidence[0])))
-    hits = await shelf.library.search(" ".join(words(asked.evidence[0])), _LOOKED_AT, None)
+    hits = await page_services.library.search(" ".join(words(asked.evidence[0])), _LOOKED_AT, None)
 
     def overlap(span: tuple[Passage, str]) -> float:
         there = set(words(span[1]))

@@ -65,9 +65,9 @@ class Reach:
 class Asker:
     """Asks over the pages, with verified answers in memory."""
 
-    def __init__(self, shelf: PageServices) -> None:
-        self._shelf = shelf
-        self._known = VerifiedAnswers(shelf.embedder)
+    def __init__(self, page_services: PageServices) -> None:
+        self._page_services = page_services
+        self._known = VerifiedAnswers(page_services.embedder)
 
     async def verify(self, id_: str, question: str, page: str) -> None:
         """Let a reviewer verify a question with the nearest passage of its page."""
@@ -107,18 +107,18 @@ class Asker:
         reach.any_offer += bool(offered)
 
     async def _find(self, text: str) -> list[Passage]:
-        hits = await self._shelf.library.search(text, RULES.searched, None)
+        hits = await self._page_services.library.search(text, RULES.searched, None)
         return [hit.passage for hit in rank_hits(text, classify_question(text), hits)]
 
 
 async def measure(pages: Path, data_dir: Path) -> None:
     """Measure each half and print."""
     groups: list[Any] = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
-    async with open_pages(Settings(data_dir=data_dir, pages=[str(pages)])) as shelf:
-        await shelf.library.refresh([str(pages)])
+    async with open_pages(Settings(data_dir=data_dir, pages=[str(pages)])) as page_services:
+        await page_services.library.refresh([str(pages)])
         for name, odd in (("even, fitted", 0), ("odd, reported", 1)):
             half = [one for one in groups if find_half(one["page"]) == odd]
-            asker, same, different = Asker(shelf), Reach(), Reach()
+            asker, same, different = Asker(page_services), Reach(), Reach()
             for number, group in enumerate(half):
                 await asker.verify(str(number), group["question"], group["page"])
             for number, group in enumerate(half):

@@ -52,7 +52,7 @@ from tests.builders.world import (
     NO_SAMPLE,
     REVIEWERS,
     an_answer,
-    some_surroundings,
+    some_dependencies,
 )
 from tests.doubles.tokens import APP_ID, ISSUER
 
@@ -75,7 +75,7 @@ async def run_bot(metadata_url: str, folder: Path, to: To, endpoint: str) -> Non
 
 async def _serve(metadata_url: str, folder: Path) -> None:
     store = SqliteStore.open(folder / "overhead.sqlite3")
-    around = some_surroundings(lambda: seam.connector)
+    around = some_dependencies(lambda: seam.connector)
     # All answers are of one stratum: its counter for the sample would be what is measured.
     rules = (RatingRules(), NO_SAMPLE)
     parts = Services(store, ReviewRepository(store.documents), KEY, around, rules)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import question_sets
-from benchmarks.learned_search import Bot, open_shelf
+from benchmarks.learned_search import Bot, open_page_services
 from benchmarks.offers import QUESTIONS
 from benchmarks.questions import print_table
 from bot.answers.direct import make_question
@@ -71,9 +71,9 @@ async def _measure(data: Path, index: Path | None, people: int) -> None:
     async with AsyncExitStack() as stack:
         folder = index or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         asked = question_sets.over_pages("handbook", file, root)
-        bot = Bot(await open_shelf(stack, folder / "handbook", asked))
+        bot = Bot(await open_page_services(stack, folder / "handbook", asked))
         texts = [text for group in groups for text in (group["question"], *_list_near(group))]
-        vectors = bot.shelf.embedder.embed([_query(text) for text in texts])
+        vectors = bot.page_services.embedder.embed([_query(text) for text in texts])
         known = {
             text: Known(vector, await bot.search(_query(text), _RULES.searched, None))
             for text, vector in zip(texts, vectors, strict=True)

@@ -144,12 +144,12 @@ async def run_bot(folder: Path, to: To, endpoint: str, buffer: int, *, paced: bo
 
 async def _serve(settings: Settings) -> None:
     async with open_parts(settings) as parts:
-        await parts.shelf.library.refresh(settings.pages)
+        await parts.page_services.library.refresh(settings.pages)
         answering = parts.answering
         if settings.base_model == CANNED:
             paced = CannedChatModel(quote_first_sentence, delay_s=PACE_S)
-            answering = Answering(always_acquire(paced, CANNED), parts.shelf.library.search)
-        async with open_bot(settings, parts.shelf, answering, port=settings.port) as bot:
+            answering = Answering(always_acquire(paced, CANNED), parts.page_services.library.search)
+        async with open_bot(settings, parts.page_services, answering, port=settings.port) as bot:
             bot.app.add_routes([USED])
             await serve_until_told(bot.app)
             await bot.asking.drain(10)

@@ -57,11 +57,11 @@ def some_elsewhere(items: Sequence[Item]) -> list[Item]:
 async def build_examples(settings: Settings, items: list[Item], count: int) -> list[TrainingExample]:
     """Return examples with what the bot would show the model; an answer not found there teaches nothing."""
     examples: list[TrainingExample] = []
-    async with open_pages(settings) as shelf:
+    async with open_pages(settings) as page_services:
         with progress_bar() as progress:
-            urls = await index_articles(shelf.index, items, progress)
+            urls = await index_articles(page_services.index, items, progress)
         for number, item in enumerate(items):
-            hits = await shelf.library.search(
+            hits = await page_services.library.search(
                 item.question, settings.answering.passages, urls[item.article.title]
             )
             passages = [hit.passage for hit in hits]

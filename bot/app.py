@@ -27,7 +27,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.administration.opening import open_admin_door, open_administration
+from bot.administration.opening import open_admin_guard, open_administration
 from bot.answers.direct import DirectAnswers
 from bot.answers.endpoint import AnswersEndpoint
 from bot.answers.socket import listen_in
@@ -68,7 +68,7 @@ from bot.web.chat_page import PEOPLE
 from bot.web.dashboard.data import DashboardData
 from bot.web.dashboard.routes import DashboardAccess, dashboard_routes
 from bot.web.data_download import DataDownload
-from bot.web.door import PageDoor
+from bot.web.page_guard import PageGuard
 from bot.web.pages import about_routes, open_route, site_routes
 from bot.web.reviews.routes import reviews_routes
 from core import telemetry
@@ -117,7 +117,7 @@ def check_channels(settings: Settings) -> None:
 @asynccontextmanager
 async def open_bot(
     settings: Settings,
-    shelf: PageServices,
+    page_services: PageServices,
     answering: Answering,
     *,
     port: int,
@@ -134,8 +134,8 @@ async def open_bot(
     async with contextlib.AsyncExitStack() as closing:
         instance = closing.enter_context(open_instance(settings.data_dir))
         store = await closing.enter_async_context(open_store(settings, instance))
-        builder = BotBuilder(settings, shelf, store, instance, closing, preparing)
-        yield await builder.build(answering, port, reading or PageReading.of_nothing(shelf))
+        builder = BotBuilder(settings, page_services, store, instance, closing, preparing)
+        yield await builder.build(answering, port, reading or PageReading.of_nothing(page_services))
 
 
 EXAMPLES = (
@@ -169,7 +169,7 @@ class BotBuilder:
     def __init__(
         self,
         settings: Settings,
-        shelf: PageServices,
+        page_services: PageServices,
         store: Store,
         instance: Instance,
         closing: contextlib.AsyncExitStack,
@@ -177,28 +177,30 @@ class BotBuilder:
     ) -> None:
         self._preparing = preparing
         self._settings = settings
-        self._shelf = shelf
+        self._page_services = page_services
         self._store = store
         self._instance = instance
         self._closing = closing
         self._channels: dict[Channel, OpenChannel] = {}
         self._keys = read_keys(settings)
         self._examples = EXAMPLES if "docs" in settings.pages else ()
-        share_telemetry_names(self._keys, shelf)
+        share_telemetry_names(self._keys, page_services)
 
     async def build(self, answering: Answering, port: int, reading: PageReading) -> Bot:
         """Wire the parts, open the channels, and let everything run that runs beside the requests."""
         settings, store = self._settings, self._store
-        known = open_verified(settings, self._shelf)
-        around = make_dependencies(settings, self._shelf, store, self._keys, self._connector, port=port)
+        known = open_verified(settings, self._page_services)
+        dependencies = make_dependencies(
+            settings, self._page_services, store, self._keys, self._connector, port=port
+        )
         not_changed = partial(self._may_be_unchanged, reading=reading)
-        services = self._services(replace(around, known=known, fresh=not_changed))
-        wired = wire_answers(settings, self._shelf, answering, services, reading)
-        talking = Talking(self._shelf.public_pages, self._examples, services.files.ensure)
+        services = self._services(replace(dependencies, known=known, fresh=not_changed))
+        wired = wire_answers(settings, self._page_services, answering, services, reading)
+        talking = Talking(self._page_services.public_pages, self._examples, services.files.ensure)
         asking = self._asking(wired.answerer, talking, services, reading)
         app = web.Application(client_max_size=1_000_000)
         local = self._for_this_machine(app, services)
-        suggestions = Suggestions(self._shelf, answering, lambda: asking.under_way > 0)
+        suggestions = Suggestions(self._page_services, answering, lambda: asking.under_way > 0)
         context = self._channel_context(asking, services, reading)
         context = replace(context, suggestions=lambda: suggestions.questions)
         self._open_channels(context, app, local)
@@ -216,7 +218,7 @@ class BotBuilder:
         upkeep.also("models", settings.review_interval_s, services.models.look)
         upkeep.also("search head", settings.review_interval_s, partial(self._follow_head, answering))
         upkeep.also("files", FILES_EVERY_S, services.files.sweep)
-        upkeep.also("pasted pages", PASTED_EVERY_S, self._shelf.library.forget_pasted)
+        upkeep.also("pasted pages", PASTED_EVERY_S, self._page_services.library.forget_pasted)
         self._closing.push_async_callback(services.deciding.close)
         upkeep.pages = lambda: reading.progress
         app.add_routes([web.get("/readyz", upkeep.ready)])
@@ -227,7 +229,7 @@ class BotBuilder:
         for name, channel in self._channels.items():
             self._run(channel.run(), str(name))
         site = site_url(settings, port)
-        direct = DirectAnswers(self._shelf, wired.answerer, talking, site, context.preparing)
+        direct = DirectAnswers(self._page_services, wired.answerer, talking, site, context.preparing)
         return Bot(
             app,
             None if local is app else local,
@@ -240,7 +242,7 @@ class BotBuilder:
 
     def _add_routes(self, app: web.Application, services: Services, port: int) -> None:
         app.add_routes([web.get("/healthz", _healthy), *about_routes(DOCS)])
-        is_restricted, opened = self._shelf.access.is_restricted, services.looking.on_opened
+        is_restricted, opened = self._page_services.access.is_restricted, services.looking.on_opened
         site = site_url(self._settings, port)
         app.add_routes([open_route(self._store, opened, site, is_restricted)])
         app.add_routes(DataDownload(services.links, services.privacy).routes())
@@ -250,7 +252,7 @@ class BotBuilder:
         """Return the pages that are served to browsers beside the chat page."""
         here = find_local_page(self._settings) is LocalPage.ON_THE_PORT
         reviews, admin = self._reviews(services, local=here), self._admin(services, local=here)
-        return [*self._viewer(), *self._dashboard(services.desk), *reviews, *admin]
+        return [*self._viewer(), *self._dashboard(services.repository), *reviews, *admin]
 
     def _suggest(self, suggestions: Suggestions, reading: PageReading, *, wanted: bool) -> None:
         """Look for first questions now, and again when the pages were read."""
@@ -270,16 +272,16 @@ class BotBuilder:
 
     def _may_be_unchanged(self, verified: VerifiedAnswer, *, reading: PageReading) -> bool:
         """Tell whether a verified answer's pages are as they were, or not read yet: then nobody can tell."""
-        return reading.is_partial or is_fresh(verified, self._shelf.page_hash)
+        return reading.is_partial or is_fresh(verified, self._page_services.page_hash)
 
     async def _follow_head(self, answering: Answering) -> None:
         """Take over the search head that counts now."""
         answering.head = await asyncio.to_thread(read_live_head, self._settings.search_dir)
         telemetry.use_search(answering.head.name)
 
-    def _services(self, around: ServiceDependencies) -> Services:
-        desk = ReviewRepository(self._store.documents, self._instance.hold.holder)
-        services = Services(self._store, desk, self._keys.now, around, read_rules(self._settings))
+    def _services(self, dependencies: ServiceDependencies) -> Services:
+        repository = ReviewRepository(self._store.documents, self._instance.hold.holder)
+        services = Services(self._store, repository, self._keys.now, dependencies, read_rules(self._settings))
         self._closing.push_async_callback(services.privacy.close)
         return services
 
@@ -298,7 +300,7 @@ class BotBuilder:
         asking.find_audience, asking.access = services.audiences.find_for, services.audiences.access
         asking.on_failed = FailureCounts(self._store.documents).count
         reading.yield_to(lambda: asking.under_way > 0)
-        reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._shelf))
+        reading.on_done.append(lambda _: share_telemetry_names(self._keys, self._page_services))
         return asking
 
     # Channels
@@ -306,7 +308,9 @@ class BotBuilder:
     def _channel_context(self, asking: Asking, services: Services, reading: PageReading) -> ChannelContext:
         """Return what every channel is opened with."""
         settings = self._settings
-        follow_ups = FollowUps(self._shelf.page, self._shelf.library.search, settings.follow_ups)
+        follow_ups = FollowUps(
+            self._page_services.page, self._page_services.library.search, settings.follow_ups
+        )
         return ChannelContext(
             settings=settings,
             asking=asking,
@@ -317,7 +321,7 @@ class BotBuilder:
             is_public=is_public(settings),
             trusts_local_reviewers=trusts_local_reviewers(self._settings),
             preparing=lambda: reading.describe() or self._preparing(),
-            pages=self._shelf.public_pages,
+            pages=self._page_services.public_pages,
         )
 
     def _open_channels(
@@ -358,28 +362,28 @@ class BotBuilder:
         if where is not LocalPage.ON_ITS_OWN_PORT:
             return app if where is LocalPage.ON_THE_PORT else None
         local = web.Application()
-        viewer = site_routes(self._shelf.page, self._shelf.public_pages, local=True)
-        figures = self._figures(services.desk)
+        viewer = site_routes(self._page_services.page, self._page_services.public_pages, local=True)
+        figures = self._figures(services.repository)
         local.add_routes([*viewer, *dashboard_routes(figures, DashboardAccess(local=True))])
         local.add_routes(self._reviews(services, local=True))
         return local
 
     def _viewer(self) -> list[web.RouteDef]:
         return site_routes(
-            self._shelf.page,
-            self._shelf.public_pages,
+            self._page_services.page,
+            self._page_services.public_pages,
             everyone=self._settings.site_for_everyone,
             local=not is_public(self._settings),
         )
 
-    def _dashboard(self, desk: ReviewRepository) -> list[web.RouteDef]:
+    def _dashboard(self, repository: ReviewRepository) -> list[web.RouteDef]:
         settings = self._settings
-        doors = DashboardAccess(
+        access = DashboardAccess(
             local=find_local_page(settings) is LocalPage.ON_THE_PORT,
             token=settings.dashboard_token.get_secret_value(),
             reviewers=settings.dashboard_reviewer_token.get_secret_value(),
         )
-        return dashboard_routes(self._figures(desk), doors)
+        return dashboard_routes(self._figures(repository), access)
 
     def _reviews(self, services: Services, *, local: bool) -> list[web.RouteDef]:
         """Return the reviewers' page; a browser here is Robin, where Robin's word counts."""
@@ -388,20 +392,20 @@ class BotBuilder:
             [name] = [one["name"] for one in PEOPLE if one["id"] == REVIEWER]
             directory = directory_id(REVIEWER)
             robin = Visitor(self._keys.pseudonym(directory), directory, name, str(Channel.LOCAL))
-        door = PageDoor("reviews", services.passes, services.reviewer_gates, robin)
-        return reviews_routes(door, services.review_actions, services.known)
+        guard = PageGuard("reviews", services.passes, services.reviewer_gates, robin)
+        return reviews_routes(guard, services.review_actions, services.known)
 
     def _admin(self, services: Services, *, local: bool) -> list[web.RouteDef]:
-        administration = open_administration(self._settings, self._shelf, services)
+        administration = open_administration(self._settings, self._page_services, services)
         self._closing.push_async_callback(administration.close)
-        return admin_routes(open_admin_door(services, self._keys, local=local), administration)
+        return admin_routes(open_admin_guard(services, self._keys, local=local), administration)
 
-    def _figures(self, desk: ReviewRepository) -> DashboardData:
+    def _figures(self, repository: ReviewRepository) -> DashboardData:
         standing = partial(read_rollout, self._settings.models_dir)
-        figures = DashboardData(self._store, desk, standing, partial(job_runs, desk.documents))
+        figures = DashboardData(self._store, repository, standing, partial(job_runs, repository.documents))
         figures.prices = TokenPrices(**self._settings.token_price.values())
-        figures.is_restricted = self._shelf.access.is_kept_apart
-        figures.are_restricted = self._shelf.access.are_restricted
+        figures.is_restricted = self._page_services.access.is_kept_apart
+        figures.are_restricted = self._page_services.access.are_restricted
         return figures
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -467,7 +471,7 @@ async def serve(
     port: int = listeners.everybody.getsockname()[1]
     async with (
         open_bot(
-            settings, parts.shelf, parts.answering, port=port, reading=reading, preparing=preparing
+            settings, parts.page_services, parts.answering, port=port, reading=reading, preparing=preparing
         ) as bot,
         contextlib.AsyncExitStack() as closing,
     ):

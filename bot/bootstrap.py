@@ -156,7 +156,7 @@ class Parts:
     """What an instance is made of, whichever way it is used (bot or command line)."""
 
     settings: Settings
-    shelf: PageServices
+    page_services: PageServices
     answering: Answering
 
 
@@ -218,7 +218,7 @@ async def _open_index(settings: Settings, embedder: Embeds, *, finished: bool) -
 
 @asynccontextmanager
 async def open_answering(
-    settings: Settings, shelf: PageServices, version: str = "", *, may_wait: bool = False
+    settings: Settings, page_services: PageServices, version: str = "", *, may_wait: bool = False
 ) -> AsyncGenerator[Answering]:
     """Open the model, and answer from these pages with it. Raises ModelMissing with what to run.
 
@@ -227,10 +227,10 @@ async def open_answering(
     """
     rules = AnswerRules(**settings.answering.values())
     async with open_model(replace(model_choice(settings), version=version, may_wait=may_wait)) as lend:
-        answering = Answering(lend, shelf.library.search, rules, shelf.library.read_section)
+        answering = Answering(lend, page_services.library.search, rules, page_services.library.read_section)
         answering.head = await asyncio.to_thread(read_live_head, settings.search_dir)
         telemetry.use_search(answering.head.name)
-        answering.score_pairs = shelf.score_pairs
+        answering.score_pairs = page_services.score_pairs
         yield answering
 
 
@@ -241,10 +241,10 @@ async def open_parts(settings: Settings, *, serving: bool = False) -> AsyncGener
     `serving`: neither the pages nor the model need to be there at the beginning; they come.
     """
     async with (
-        open_pages(settings, finished=not serving) as shelf,
-        open_answering(settings, shelf, may_wait=serving) as answering,
+        open_pages(settings, finished=not serving) as page_services,
+        open_answering(settings, page_services, may_wait=serving) as answering,
     ):
-        yield Parts(settings, shelf, answering)
+        yield Parts(settings, page_services, answering)
 
 
 def model_choice(settings: Settings) -> ModelChoice:
@@ -392,34 +392,34 @@ Connect = Callable[[Mapping[str, Any]], Connector | None]
 class JobServices:
     """The parts that scheduled work uses."""
 
-    shelf: PageServices
+    page_services: PageServices
     parts: Services
     connect: Connect
 
 
-def find_sources(settings: Settings, shelf: PageServices) -> tuple[list[str], list[str]]:
+def find_sources(settings: Settings, page_services: PageServices) -> tuple[list[str], list[str]]:
     """Return what to read: the sources of the settings and the added ones, and what is a source no more.
 
     Where machines share the index, what is no source here is another machine's, or was added there.
     """
     sources = list(dict.fromkeys([*settings.pages, *read_added_sources(settings.index_dir)]))
-    others = sorted(filter(None, {entry.source for entry in shelf.index.entries()} - set(sources)))
-    return ([*sources, *others], []) if shelf.index.shared else (sources, others)
+    others = sorted(filter(None, {entry.source for entry in page_services.index.entries()} - set(sources)))
+    return ([*sources, *others], []) if page_services.index.shared else (sources, others)
 
 
 def make_dependencies(
-    settings: Settings, shelf: PageServices, store: Store, keys: Keys, connect: Connect, *, port: int
+    settings: Settings, page_services: PageServices, store: Store, keys: Keys, connect: Connect, *, port: int
 ) -> ServiceDependencies:
     """Say what feedback and review stand in."""
     site = site_url(settings, port)
     reachable = settings.public_url or not settings.app_id
     return ServiceDependencies(
-        known=open_verified(settings, shelf),
+        known=open_verified(settings, page_services),
         audiences=Audiences(
-            shelf.access, list_vouched(settings), AudienceLimits(settings.groups_remembered_s)
+            page_services.access, list_vouched(settings), AudienceLimits(settings.groups_remembered_s)
         ),
-        look_again=shelf.look_again,
-        fresh=partial(is_fresh, page_hash=shelf.page_hash),
+        look_again=page_services.look_again,
+        fresh=partial(is_fresh, page_hash=page_services.page_hash),
         connector=connect,
         site_url=site,
         opens_url=site + PATH if settings.count_opened and reachable else "",
@@ -431,9 +431,9 @@ def make_dependencies(
         models_dir=settings.models_dir,
         operators=frozenset(settings.operators),
         owners=Owners(settings.owner_people, authors=settings.sharepoint_authors),
-        file_pages=shelf.library,
-        listed_pages=shelf.library,
-        find_label=shelf.find_label,
+        file_pages=page_services.library,
+        listed_pages=page_services.library,
+        find_label=page_services.find_label,
         own_reactions=settings.own_reactions,
         unasked=UnaskedRules(settings.answer_unasked, settings.unasked_precision),
         local_reviewers=list_untrusted(settings, keys),
@@ -448,33 +448,33 @@ async def open_services(settings: Settings, store: Store, holder: str = "") -> A
     `holder` names this process among those that work off the outbox.
     """
     async with AsyncExitStack() as closing:
-        shelf = await closing.enter_async_context(open_pages(settings))
-        share_telemetry_names(read_keys(settings), shelf)
+        page_services = await closing.enter_async_context(open_pages(settings))
+        share_telemetry_names(read_keys(settings), page_services)
         connectors = {
             plug.channel: await plug.load().open_connector(settings, store, closing)
             for plug in CHANNELS
             if plug.is_on(settings)
         }
         connect = partial(find_connector, connectors)
-        parts = make_services(settings, shelf, store, connect, holder)
+        parts = make_services(settings, page_services, store, connect, holder)
         closing.push_async_callback(parts.privacy.close)
-        yield JobServices(shelf, parts, connect)
+        yield JobServices(page_services, parts, connect)
 
 
 def make_services(
-    settings: Settings, shelf: PageServices, store: Store, connect: Connect, holder: str
+    settings: Settings, page_services: PageServices, store: Store, connect: Connect, holder: str
 ) -> Services:
     """Wire feedback and review over a store, with everything that may have waited for it."""
     keys = read_keys(settings)
-    around = make_dependencies(settings, shelf, store, keys, connect, port=settings.port)
-    desk = ReviewRepository(store.documents, holder)
-    return Services(store, desk, keys.now, around, read_rules(settings))
+    dependencies = make_dependencies(settings, page_services, store, keys, connect, port=settings.port)
+    repository = ReviewRepository(store.documents, holder)
+    return Services(store, repository, keys.now, dependencies, read_rules(settings))
 
 
-def open_verified(settings: Settings, shelf: PageServices) -> VerifiedAnswers:
+def open_verified(settings: Settings, page_services: PageServices) -> VerifiedAnswers:
     """Return the verified answers, none of them yet, over these pages."""
-    known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
-    known.access = shelf.access
+    known = VerifiedAnswers(page_services.embedder, least_similarity=settings.verified.least_similarity)
+    known.access = page_services.access
     return known
 
 
@@ -485,7 +485,7 @@ def list_vouched(settings: Settings) -> frozenset[str]:
     return frozenset(str(channel) for channel, is_proven in proven if is_proven)
 
 
-def share_telemetry_names(keys: Keys, shelf: PageServices) -> None:
+def share_telemetry_names(keys: Keys, page_services: PageServices) -> None:
     """Let this process tell of answers and sites by the same names as all others of this installation."""
-    named = {urlsplit(entry.url).hostname or "" for entry in shelf.index.entries() if entry.source}
+    named = {urlsplit(entry.url).hostname or "" for entry in page_services.index.entries() if entry.source}
     telemetry.use_key(keys.now, named - {""})

@@ -1,8 +1,9 @@
 """Signed tokens on card actions: one ties a card to its answer and to the conversation that it was sent to.
 
 What comes back in a card action is written by a client. The sender is known (the channel's token vouches for
-it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A seal is no
-permission: who may decide is asked at every action. Links that carry more than an id have it in their token.
+it); the answer's id is not, so it carries an HMAC over itself, the conversation and its tenant. A signature
+is no permission: who may decide is asked at every action. Links that carry more than an id have it in their
+token.
 """
 
 from __future__ import annotations
@@ -32,42 +33,42 @@ def no_such_action() -> BadAction:
 
 
 class CardSigner:
-    """Makes and checks seals with one key."""
+    """Makes and checks signatures with one key."""
 
     def __init__(self, key: bytes, before: bytes = b"") -> None:
         """`before` is an earlier key: cards that are on screen keep working after a change of keys."""
         self._key = _derive_key(key)
         self._keys = [self._key, _derive_key(before)] if before else [self._key]
 
-    def make(self, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
-        """Return the seal of a card; `conversation` is an `Incoming.conversation`."""
-        return _seal(self._key, purpose, answer_id, conversation)
+    def sign(self, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
+        """Return the signature of a card; `conversation` is an `Incoming.conversation`."""
+        return _compute_signature(self._key, purpose, answer_id, conversation)
 
-    def fits(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> bool:
-        """Tell whether this seal was made for this purpose, answer and conversation."""
-        given = seal.encode("utf-8", "surrogatepass")
-        made = [_seal(key, purpose, answer_id, conversation).encode() for key in self._keys]
+    def is_valid(self, signature: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> bool:
+        """Tell whether this signature was made for this purpose, answer and conversation."""
+        given = signature.encode("utf-8", "surrogatepass")
+        made = [_compute_signature(key, purpose, answer_id, conversation).encode() for key in self._keys]
         return any(hmac.compare_digest(one, given) for one in made)
 
-    def check(self, seal: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> None:
-        """Refuse a press whose seal does not fit. Raises BadAction."""
-        if not self.fits(seal, purpose, answer_id, conversation):
+    def check(self, signature: str, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> None:
+        """Refuse a press whose signature does not fit. Raises BadAction."""
+        if not self.is_valid(signature, purpose, answer_id, conversation):
             raise BadAction(say(NOT_SENT_HERE))
 
-    def seal_data(self, purpose: str, place: str, data: object) -> str:
+    def sign_data(self, purpose: str, place: str, data: object) -> str:
         """Return a token that carries JSON, for a link; `place` is where alone it counts."""
         text = base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
-        return f"{text}.{self.make(purpose, place + text, {})}"
+        return f"{text}.{self.sign(purpose, place + text, {})}"
 
-    def open_data(self, purpose: str, place: str, token: str) -> Any | None:
+    def read_data(self, purpose: str, place: str, token: str) -> Any | None:
         """Return what a token carries; None for one that is not ours, or for another place."""
-        text, _, seal = token.partition(".")
-        if len(token) > _MOST_CHARACTERS or not self.fits(seal, purpose, place + text, {}):
+        text, _, signature = token.partition(".")
+        if len(token) > _MOST_CHARACTERS or not self.is_valid(signature, purpose, place + text, {}):
             return None
         return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
-def _seal(key: bytes, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
+def _compute_signature(key: bytes, purpose: str, answer_id: str, conversation: Mapping[str, Any]) -> str:
     fields = (purpose, answer_id, parse_home_id(conversation), str(conversation.get("tenantId") or ""))
     text = "\0".join(fields).encode("utf-8", "surrogatepass")
     return hmac.new(key, text, hashlib.sha256).hexdigest()[:_DIGITS]

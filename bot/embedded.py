@@ -36,7 +36,7 @@ class EmbeddedAskpage:
 async def open_askpage_here(settings: Settings) -> AsyncGenerator[EmbeddedAskpage]:
     """Open it on the running event loop. Raises ModelMissing with what to run, EngineFailed."""
     async with open_parts(settings) as parts:
-        yield EmbeddedAskpage(AnswerChain(parts.answering), PageRetriever(parts.shelf.library.search))
+        yield EmbeddedAskpage(AnswerChain(parts.answering), PageRetriever(parts.page_services.library.search))
 
 
 @contextmanager

@@ -19,8 +19,8 @@ _KEYS = {"{enter}": "Enter", "{shift}": "Shift", "{up}": "↑"}
 """Names of keys in a text; they are drawn as keys."""
 SCRIPTS = "bot/static/"
 """Where the scripts of pages stand."""
-DESK_SCRIPTS = tuple(f"{SCRIPTS}{name}" for name in ("reviews.js", "review-parts.js", "entry.js"))
-"""Those of the pages behind a door."""
+PAGE_SCRIPTS = tuple(f"{SCRIPTS}{name}" for name in ("reviews.js", "review-parts.js", "entry.js"))
+"""Those of the pages behind a guard."""
 
 
 def list_tags(request: web.Request) -> list[str]:
@@ -61,7 +61,7 @@ def list_script_texts(scripts: Sequence[str] = ()) -> Mapping[str, str | list[st
     """Return what scripts say in the reader's language, by the English text."""
     if scripts:
         return list_texts(get_language(), tuple(scripts))
-    return list_texts(get_language(), (SCRIPTS,), DESK_SCRIPTS)
+    return list_texts(get_language(), (SCRIPTS,), PAGE_SCRIPTS)
 
 
 def translate_page(path: Path) -> str:

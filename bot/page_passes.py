@@ -62,7 +62,7 @@ class PagePasses:
 
     def make_link(self, page: Page, visitor: Visitor) -> str:
         """Return the path of a page with a link's token, for this person alone."""
-        return f"/{page}#link={self._seal(_LINK, page, visitor, LINK_S)}"
+        return f"/{page}#link={self._sign(_LINK, page, visitor, LINK_S)}"
 
     async def exchange(self, page: Page, token: str) -> str | None:
         """Return a pass for a link, once; None for one that was used, is too old, or is not ours.
@@ -78,7 +78,7 @@ class PagePasses:
         if not await self._documents.add(used):
             return None
         await self._forget_used(moment(now))
-        return self._seal(_PASS, page, visitor, PASS_S)
+        return self._sign(_PASS, page, visitor, PASS_S)
 
     def read(self, page: Page, token: str) -> Visitor | None:
         """Return whose pass this is; None for one that has ended, is for another page, or is not ours."""
@@ -90,10 +90,10 @@ class PagePasses:
             if used.order < now:
                 await self._documents.remove(USED, used.id)
 
-    def _seal(self, kind: str, page: Page, visitor: Visitor, valid_s: float) -> str:
+    def _sign(self, kind: str, page: Page, visitor: Visitor, valid_s: float) -> str:
         says = asdict(visitor) | {"name": visitor.name[:MAX_NAME], "until": round(time.time() + valid_s, 6)}
-        return self._signer.seal_data(kind, f"{page} ", says)
+        return self._signer.sign_data(kind, f"{page} ", says)
 
     def _read(self, kind: str, page: Page, token: str) -> Visitor | None:
-        says: dict[str, Any] | None = self._signer.open_data(kind, f"{page} ", token)
+        says: dict[str, Any] | None = self._signer.read_data(kind, f"{page} ", token)
         return Visitor(**says) if says and says.pop("until") > time.time() else None

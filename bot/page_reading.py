@@ -1,6 +1,6 @@
 """Reads the sources beside the answers: the bot answers from what is read so far, and tells how far it is.
 
-    reading = await PageReading.plan(shelf, sources)
+    reading = await PageReading.plan(page_services, sources)
     reading.yield_to(lambda: asking.under_way > 0)
     await reading.run()
 
@@ -34,9 +34,9 @@ SHOWN_PROBLEMS = 20
 class PageReading:
     """One reading of all sources. `plan` it, `run` it once."""
 
-    def __init__(self, shelf: PageServices, sources: Sequence[str], known: Counter[str]) -> None:
+    def __init__(self, page_services: PageServices, sources: Sequence[str], known: Counter[str]) -> None:
         """`known` is how many pages of each source are found already."""
-        self._shelf = shelf
+        self._page_services = page_services
         self._sources = tuple(sources)
         self._known = known
         self._expected: dict[str, int] = {}
@@ -48,15 +48,17 @@ class PageReading:
         self.on_done: list[Callable[[RefreshReport], None]] = []
 
     @classmethod
-    async def plan(cls, shelf: PageServices, sources: Sequence[str]) -> PageReading:
+    async def plan(cls, page_services: PageServices, sources: Sequence[str]) -> PageReading:
         """Look up what is known, without reading anything."""
-        entries = await asyncio.to_thread(shelf.index.entries)
-        return cls(shelf, sources, Counter(one.source for one in entries if one.source and one.passages))
+        entries = await asyncio.to_thread(page_services.index.entries)
+        return cls(
+            page_services, sources, Counter(one.source for one in entries if one.source and one.passages)
+        )
 
     @classmethod
-    def of_nothing(cls, shelf: PageServices) -> PageReading:
+    def of_nothing(cls, page_services: PageServices) -> PageReading:
         """Return a reading that has nothing to do: the pages are read elsewhere."""
-        return cls(shelf, (), Counter())
+        return cls(page_services, (), Counter())
 
     def yield_to(self, somebody_waits: Callable[[], bool]) -> None:
         """Step aside while somebody waits for an answer."""
@@ -81,7 +83,9 @@ class PageReading:
         with yielding_to(self._somebody_waits):
             while True:
                 try:
-                    report = await self._shelf.library.refresh(self._sources, self._note, self._expect)
+                    report = await self._page_services.library.refresh(
+                        self._sources, self._note, self._expect
+                    )
                 except IndexUnavailable as error:
                     log.warning("the pages are not read, and tried again in %.0f s: %s", TRY_AGAIN_S, error)
                 except Exception:

@@ -15,7 +15,7 @@ from bot.channel import ChannelCapabilities, Offers, Reply
 from bot.channels.answer_message import AnswerView, FindLabel, find_no_label
 from bot.channels.asides.listening import Listening, UnaskedRules
 from bot.channels.asides.my_overview import MyOverviews, PageList
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.channels.asides.own_reactions import OwnReactions, Rule
 from bot.channels.asides.page_previews import ListedPages, PagePreviews
 from bot.channels.asides.served_notices import ServedNotices
@@ -109,61 +109,61 @@ class Services:
     def __init__(
         self,
         store: WholeStore,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         key: bytes,
-        around: ServiceDependencies,
+        dependencies: ServiceDependencies,
         rules: tuple[RatingRules, ReviewRules] = (RatingRules(), ReviewRules()),
     ) -> None:
         """`key` is secret, and the same in every process of an instance."""
         rating_rules, review_rules = rules
         self.pseudonym = partial(pseudonym, key)
-        self._recognise = around.recognise
-        self.store, self.desk = store, desk
-        self.known, self.terms = around.known, around.terms
-        self.passes = PagePasses(CardSigner(key), desk.documents)
+        self._recognise = dependencies.recognise
+        self.store, self.repository = store, repository
+        self.known, self.terms = dependencies.known, dependencies.terms
+        self.passes = PagePasses(CardSigner(key), repository.documents)
         self.reviewer_gates: dict[str, Gate] = {}
-        self.operators = Operators(around.operators)
-        seals = CardSigner(key, around.key_before)
+        self.operators = Operators(dependencies.operators)
+        signer = CardSigner(key, dependencies.key_before)
         self.view = AnswerView(
-            around.site_url,
-            seals,
-            around.opens_url,
-            around.capabilities,
-            around.known.get_public,
-            around.find_label,
+            dependencies.site_url,
+            signer,
+            dependencies.opens_url,
+            dependencies.capabilities,
+            dependencies.known.get_public,
+            dependencies.find_label,
         )
-        self.audiences = self.view.audiences = around.audiences
-        self.reviewing = Reviewing(desk, store, self.known, review_rules, around.look_again)
+        self.audiences = self.view.audiences = dependencies.audiences
+        self.reviewing = Reviewing(repository, store, self.known, review_rules, dependencies.look_again)
         self.reviewing.access = self.audiences.access
-        self.paraphrases = LearnsParaphrases(store, desk.documents, self.known)
+        self.paraphrases = LearnsParaphrases(store, repository.documents, self.known)
         self.rating = Rating(store, self.reviewing, rating_rules, self.paraphrases.learn)
-        self.looking = Looking(store, self.rating, self.reviewing, around.later)
-        self.previews = RulingPreviews(store, desk, around.known)
-        self.own_reactions = OwnReactions(around.connector, around.own_reactions)
-        self.page_previews = PagePreviews(around.listed_pages, around.site_url)
-        self.listening = Listening(desk.documents, around.unasked)
-        self._ways = ways = SealedWays(key)
+        self.looking = Looking(store, self.rating, self.reviewing, dependencies.later)
+        self.previews = RulingPreviews(store, repository, dependencies.known)
+        self.own_reactions = OwnReactions(dependencies.connector, dependencies.own_reactions)
+        self.page_previews = PagePreviews(dependencies.listed_pages, dependencies.site_url)
+        self.listening = Listening(repository.documents, dependencies.unasked)
+        self._cipher = cipher = ContactCipher(key)
         hooks = CardSyncHooks(
-            around.connector,
-            around.fresh,
+            dependencies.connector,
+            dependencies.fresh,
             self.rating.waits,
             self.previews.peek,
             self.own_reactions.mark_corrected,
-            ways.open,
+            cipher.decrypt,
         )
-        self.card_sync = CardSync(store, self.reviewing, self.view, seals, hooks)
+        self.card_sync = CardSync(store, self.reviewing, self.view, signer, hooks)
         ServedNotices(
-            store, self.card_sync, desk, review_rules.tell_served_days, around.local_reviewers
+            store, self.card_sync, repository, review_rules.tell_served_days, dependencies.local_reviewers
         ).join()
-        self.deciding = Deciding(desk, around.models_dir)
+        self.deciding = Deciding(repository, dependencies.models_dir)
         self.previews.wake = self.card_sync.wake
         self.reviewing.on_forget.append(self.previews.forget)
-        self.models = self._make_models(seals, around)
-        self.owner_cards = self._make_owner_cards(store, seals, around)
-        self.links = DataLinks(seals)
-        self.privacy = self._make_privacy(store, around)
-        self._privacy_handler = self._make_privacy_handler(seals, around)
-        self._feedback = FeedbackHandler(store, desk, self.rating, self.view, around.later)
+        self.models = self._make_models(signer, dependencies)
+        self.owner_cards = self._make_owner_cards(store, signer, dependencies)
+        self.links = DataLinks(signer)
+        self.privacy = self._make_privacy(store, dependencies)
+        self._privacy_handler = self._make_privacy_handler(signer, dependencies)
+        self._feedback = FeedbackHandler(store, repository, self.rating, self.view, dependencies.later)
         taking_back = TakingBack(
             self.reviewing, store, second_for_corrections=review_rules.second_for_corrections
         )
@@ -171,20 +171,20 @@ class Services:
             store,
             taking_back,
             self.card_sync,
-            around.later,
-            ReviewQueue(store, desk, self.previews.peek, review_rules.order),
-            ways,
+            dependencies.later,
+            ReviewQueue(store, repository, self.previews.peek, review_rules.order),
+            cipher,
         )
-        self.files = SentFiles(store, desk.documents, around.file_pages)
+        self.files = SentFiles(store, repository.documents, dependencies.file_pages)
         self.messages = AskedMessages(
             store,
-            desk,
+            repository,
             self.card_sync,
-            around.later,
+            dependencies.later,
             self.pseudonym,
-            MessageHooks(self.files.forget_message, ways.seal),
+            MessageHooks(self.files.forget_message, cipher.encrypt),
         )
-        self._feedback.keep_way = self.messages.keep_way
+        self._feedback.keep_private_contact = self.messages.keep_private_contact
         self.privacy.memories = [
             self.messages.forget_person,  # first: what is under way for somebody ends
             *self.privacy.memories,
@@ -208,8 +208,8 @@ class Services:
             files=self.files,
             own_reactions=self.own_reactions,
             listening=self.listening,
-            models=ModelHandler(self.deciding, reviewers, self.card_sync.seals, self.models),
-            owners=OwnerHandler(self.owner_cards, self.card_sync.seals),
+            models=ModelHandler(self.deciding, reviewers, self.card_sync.signer, self.models),
+            owners=OwnerHandler(self.owner_cards, self.card_sync.signer),
             pages=PageInvites(self.passes, gates, self.card_sync.site_url),
             recognise=self._recognise,
             pseudonym=self.pseudonym,
@@ -217,41 +217,43 @@ class Services:
 
     def make_overviews(self, list_pages: PageList) -> MyOverviews:
         """Return what reads people's pages about themselves, over the pages of a `ChannelContext`."""
-        return MyOverviews(self.store, self.desk, self.audiences, self.privacy, list_pages)
+        return MyOverviews(self.store, self.repository, self.audiences, self.privacy, list_pages)
 
-    def _make_models(self, seals: CardSigner, around: ServiceDependencies) -> ModelCardSync:
-        models = ModelCardSync(self.deciding, self.desk, seals, around.connector)
+    def _make_models(self, signer: CardSigner, dependencies: ServiceDependencies) -> ModelCardSync:
+        models = ModelCardSync(self.deciding, self.repository, signer, dependencies.connector)
         models.join(self.card_sync)
         return models
 
     def _make_owner_cards(
-        self, store: WholeStore, seals: CardSigner, around: ServiceDependencies
+        self, store: WholeStore, signer: CardSigner, dependencies: ServiceDependencies
     ) -> OwnerCards:
         place = OwnerPlace(
-            around.owners,
+            dependencies.owners,
             self.audiences.access,
-            seals,
-            around.connector,
+            signer,
+            dependencies.connector,
             self.pseudonym,
-            self._ways,
-            around.site_url,
+            self._cipher,
+            dependencies.site_url,
         )
-        cards = OwnerCards(store, self.desk, place)
+        cards = OwnerCards(store, self.repository, place)
         cards.join(self.card_sync)
         return cards
 
-    def _make_privacy(self, store: WholeStore, around: ServiceDependencies) -> Privacy:
-        tell = teller(around.connector, self.view.keeps_messages_here)
-        privacy = Privacy(store, self._forgotten, tell, around.later, around.forget_examples)
+    def _make_privacy(self, store: WholeStore, dependencies: ServiceDependencies) -> Privacy:
+        tell = teller(dependencies.connector, self.view.keeps_messages_here)
+        privacy = Privacy(store, self._forgotten, tell, dependencies.later, dependencies.forget_examples)
         privacy.is_restricted = self.audiences.access.is_restricted
-        if isinstance(around.later, OfflineQueue):
-            privacy.memories.append(partial(forget_waiting, around.later))
+        if isinstance(dependencies.later, OfflineQueue):
+            privacy.memories.append(partial(forget_waiting, dependencies.later))
         return privacy
 
-    def _make_privacy_handler(self, seals: CardSigner, around: ServiceDependencies) -> PrivacyHandler:
+    def _make_privacy_handler(self, signer: CardSigner, dependencies: ServiceDependencies) -> PrivacyHandler:
         view = self.view
-        place = PrivacyPlace(around.site_url, around.terms, view.keeps_messages_here, view.is_on_this_machine)
-        return PrivacyHandler(self.privacy, self.links, seals, place)
+        place = PrivacyPlace(
+            dependencies.site_url, dependencies.terms, view.keeps_messages_here, view.is_on_this_machine
+        )
+        return PrivacyHandler(self.privacy, self.links, signer, place)
 
     def _forgotten(self, answer_id: str) -> None:
         """An answer is gone: serve nothing that came from it, and take its cards from screens."""

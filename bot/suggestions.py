@@ -37,7 +37,7 @@ _SECTION_CHARACTERS = 3_000
 class Suggestions:
     """One per process. `busy` tells whether somebody waits for an answer."""
 
-    shelf: PageServices
+    page_services: PageServices
     answering: Answering
     busy: Callable[[], bool] = lambda: False
     questions: list[str] = field(default_factory=list[str])
@@ -55,8 +55,8 @@ class Suggestions:
     async def _find(self) -> list[str]:
         found: list[str] = []
         tried = 0
-        for url in _spread([url for url, _ in self.shelf.public_pages()], MOST_PAGES):
-            page = await self.shelf.index.page(url)
+        for url in _spread([url for url, _ in self.page_services.public_pages()], MOST_PAGES):
+            page = await self.page_services.index.page(url)
             for made in await asyncio.to_thread(_ask, page) if page else ():
                 tried += 1
                 if tried > MOST_TRIED or len(found) == MOST:

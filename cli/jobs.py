@@ -27,9 +27,9 @@ from core.subprocess_step import OnProgress
 from feedback.store.base import StoreError
 from feedback.store.job_runs import DONE, FAILED, STOPPED, JobRun, job_runs, name_lease, who_holds
 from jobs.registry import JOBS, Job
-from jobs.runner import ELSEWHERE, NOT_DUE, TOLD, run_job
-from jobs.schedule import Schedule, read_schedule
-from jobs.scheduler import become_schedule, end_with_parent
+from jobs.scheduling.runner import ELSEWHERE, NOT_DUE, TOLD, run_job
+from jobs.scheduling.schedule import Schedule, read_schedule
+from jobs.scheduling.scheduler import become_schedule, end_with_parent
 
 log = logging.getLogger(__name__)
 

@@ -78,7 +78,7 @@ MISTAKES = {
     "feedback.examples.dataset": "DatasetError",
     "feedback.store.base": "StoreError",
     "jobs.report_gaps": "GapsUnavailable",
-    "jobs.schedule": "ScheduleInvalid",
+    "jobs.scheduling.schedule": "ScheduleInvalid",
     "model.training.dataset": "ExamplesInvalid",
     "model.evaluation.metrics": "DatasetInvalid",
     "model.registry.importing": "ImportFailed",

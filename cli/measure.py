@@ -87,9 +87,9 @@ async def measure_questions(
     """Ask a model version (empty: the live one) each question over all pages, and score the answers."""
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_open_output(save)) if save else None
-        shelf = await stack.enter_async_context(open_pages(settings_beside(settings)))
-        await index_pages(shelf, settings)
-        answering = await stack.enter_async_context(open_answering(settings, shelf, version))
+        page_services = await stack.enter_async_context(open_pages(settings_beside(settings)))
+        await index_pages(page_services, settings)
+        answering = await stack.enter_async_context(open_answering(settings, page_services, version))
         bar = stack.enter_context(progress_bar())
         task = bar.add_task("Asking", total=len(questions))
 
@@ -125,17 +125,17 @@ def settings_beside(settings: Settings) -> Settings:
     return settings.copy_with(data_dir=settings.data_dir / "evaluate" / name, page_index="file")
 
 
-async def index_pages(shelf: PageServices, settings: Settings) -> None:
+async def index_pages(page_services: PageServices, settings: Settings) -> None:
     """Read the sources as `askpage pages add` does.
 
     What they no longer have is forgotten, however much that is.
     """
-    report = await refresh_with_bar(shelf.library, settings.pages)
+    report = await refresh_with_bar(page_services.library, settings.pages)
     if any(problem.sentence == MANY_GONE for problem in report.problems):
         for source in settings.pages:
-            await shelf.library.forget_source(source)
-        await refresh_with_bar(shelf.library, settings.pages)
-    if not shelf.index.entries():
+            await page_services.library.forget_source(source)
+        await refresh_with_bar(page_services.library, settings.pages)
+    if not page_services.index.entries():
         raise typer.BadParameter(
             f"there is no page in {', '.join(settings.pages)}; name a folder with --pages"
         )
@@ -185,8 +185,11 @@ async def measure(settings: Settings, items: list[Item], version: str = "") -> S
     with TemporaryDirectory(prefix="askpage-evaluate-") as folder, progress_bar() as progress:
         # The articles are indexed apart from the instance's own pages.
         scratch = settings.copy_with(data_dir=Path(folder), page_index="file")
-        async with open_pages(scratch) as shelf, open_answering(settings, shelf, version) as answering:
-            urls = await index_articles(shelf.index, items, progress)
+        async with (
+            open_pages(scratch) as page_services,
+            open_answering(settings, page_services, version) as answering,
+        ):
+            urls = await index_articles(page_services.index, items, progress)
             task = progress.add_task("Asking", total=len(items))
 
             async def ask(item: Item) -> Answer:

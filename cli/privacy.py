@@ -30,7 +30,7 @@ from cli.store import whole_file
 from cli.tables import print_table
 from core.settings import Settings
 from feedback.privacy.audit import Audit, AuditAction, Entry
-from feedback.privacy.delete import Around, delete, export_person
+from feedback.privacy.delete import DeletionHooks, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.keys import Keys, before_path, finish, fresh_key, key_path, name_operator, rotate
 from feedback.privacy.opt_out import OptOuts
@@ -48,7 +48,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class PrivacyContext:
     """What a command works with: the open store, the keys, its audit trail, and who the operator is there."""
 
     settings: Settings
@@ -56,16 +56,16 @@ class Office:
     keys: Keys
     operator: str
 
-    async def record(self, deed: AuditAction, person: str = "") -> None:
+    async def record(self, action: AuditAction, person: str = "") -> None:
         """Write what is done into the audit trail. Raises StoreError: then it must not be done."""
-        await Audit(self.store.documents).write(self.operator, deed, person=person)
+        await Audit(self.store.documents).write(self.operator, action, person=person)
 
 
 @asynccontextmanager
-async def _office(settings: Settings) -> AsyncGenerator[Office]:
+async def _open_context(settings: Settings) -> AsyncGenerator[PrivacyContext]:
     keys = _keys(settings)
     async with open_store(settings) as store:
-        yield Office(settings, store, keys, name_operator(keys))
+        yield PrivacyContext(settings, store, keys, name_operator(keys))
 
 
 def _keys(settings: Settings) -> Keys:
@@ -119,11 +119,11 @@ def show_command(settings: Settings, person: Person, as_json: Json = False) -> N
 
 
 async def _show(settings: Settings, person: str) -> list[Standing]:
-    async with _office(settings) as office:
-        names = _pseudonyms(office.keys, person)
+    async with _open_context(settings) as context:
+        names = _pseudonyms(context.keys, person)
         for name in names:
-            await office.record(AuditAction.LOOKED, name)
-        return [await _standing(office.store, name) for name in names]
+            await context.record(AuditAction.LOOKED, name)
+        return [await _standing(context.store, name) for name in names]
 
 
 async def _standing(store: WholeStore, person: str) -> Standing:
@@ -185,11 +185,11 @@ def export_command(
 
 
 async def _export(settings: Settings, person: str) -> object:
-    async with _office(settings) as office, open_pages(settings, finished=False) as shelf:
+    async with _open_context(settings) as context, open_pages(settings, finished=False) as page_services:
         told: list[object] = []
-        for name in _pseudonyms(office.keys, person):
-            await office.record(AuditAction.EXPORTED, name)
-            told.append(await export_person(office.store, name, shelf.access.is_restricted))
+        for name in _pseudonyms(context.keys, person):
+            await context.record(AuditAction.EXPORTED, name)
+            told.append(await export_person(context.store, name, page_services.access.is_restricted))
         return told[0] if len(told) == 1 else told
 
 
@@ -224,36 +224,36 @@ def delete_command(settings: Settings, person: Person, yes: Yes = False, as_json
 
 
 async def _delete(settings: Settings, person: str) -> list[Deletion]:
-    async with _office(settings) as office:
+    async with _open_context(settings) as context:
         with progress_bar() as bar:
             task = bar.add_task("Deleting", total=None)
 
             def tell(what: str, done: int) -> None:
                 bar.update(task, description=f"Deleting ({what})", completed=done)
 
-            return [await _delete_one(office, name, tell) for name in _pseudonyms(office.keys, person)]
+            return [await _delete_one(context, name, tell) for name in _pseudonyms(context.keys, person)]
 
 
-async def _delete_one(office: Office, person: str, tell: Callable[[str, int], None]) -> Deletion:
+async def _delete_one(context: PrivacyContext, person: str, tell: Callable[[str, int], None]) -> Deletion:
     now = datetime.now(UTC)
-    deletions = Deletions(office.store.documents)
-    wished = Deletion(person, now.isoformat(), now, by=office.operator)
+    deletions = Deletions(context.store.documents)
+    wished = Deletion(person, now.isoformat(), now, by=context.operator)
     begun = await deletions.begin(wished)
-    keys = office.keys
+    keys = context.keys
 
     def is_theirs(directory: str) -> bool:
         return person in (keys.pseudonym(directory), keys.earlier(directory))
 
-    await forget_here(office.settings.data_dir, begun, is_theirs)
-    around = Around(forget_examples=forgetting(office.settings), tell=tell)
-    done = await delete(office.store, begun, around)
+    await forget_here(context.settings.data_dir, begun, is_theirs)
+    hooks = DeletionHooks(forget_examples=forgetting(context.settings), tell=tell)
+    done = await delete(context.store, begun, hooks)
     for earlier in await deletions.list_deletions(
         person
     ):  # what was interrupted has nothing left to do, and ends
         if not earlier.is_gone:
-            await delete(office.store, earlier, around)
+            await delete(context.store, earlier, hooks)
     try:
-        await office.record(AuditAction.DELETED, person)
+        await context.record(AuditAction.DELETED, person)
     except StoreError as error:  # it is done all the same
         progress_out.print(f"The audit trail misses this: {error}", markup=False, soft_wrap=True)
     return done
@@ -289,11 +289,11 @@ def opt_out_command(
 
 
 async def _opt_out(settings: Settings, person: str, *, out_: bool) -> None:
-    async with _office(settings) as office:
-        for name in _pseudonyms(office.keys, person):
-            source = f"{office.operator} {datetime.now(UTC).isoformat()}"
-            if await OptOuts(office.store.documents).choose(name, out=out_, source=source):
-                await office.record(AuditAction.OPTED_OUT if out_ else AuditAction.OPTED_IN, name)
+    async with _open_context(settings) as context:
+        for name in _pseudonyms(context.keys, person):
+            source = f"{context.operator} {datetime.now(UTC).isoformat()}"
+            if await OptOuts(context.store.documents).choose(name, out=out_, source=source):
+                await context.record(AuditAction.OPTED_OUT if out_ else AuditAction.OPTED_IN, name)
 
 
 # Proving
@@ -319,10 +319,10 @@ def scan_command(
 
 
 async def _scan(settings: Settings, who: str) -> Scan:
-    async with _office(settings) as office:
+    async with _open_context(settings) as context:
         # An entry that named the person would be found by the search, and be there for ever.
-        await office.record(AuditAction.SCANNED)
-        return await scan(settings, office.store, sought(office.keys, who))
+        await context.record(AuditAction.SCANNED)
+        return await scan(settings, context.store, sought(context.keys, who))
 
 
 @privacy_app.command("audit")
@@ -355,10 +355,10 @@ def audit_command(
 
 
 async def _audit(settings: Settings, person: str, since: datetime | None) -> list[Entry]:
-    async with _office(settings) as office:
-        await office.record(AuditAction.READ_TRAIL)
-        names = _pseudonyms(office.keys, person) if person else [""]
-        trail = Audit(office.store.documents)
+    async with _open_context(settings) as context:
+        await context.record(AuditAction.READ_TRAIL)
+        names = _pseudonyms(context.keys, person) if person else [""]
+        trail = Audit(context.store.documents)
         return [entry for name in names async for entry in trail.entries(name, since)]
 
 
@@ -416,8 +416,8 @@ def rotate_command(
 
 
 async def _record_rotation(settings: Settings) -> None:
-    async with _office(settings) as office:
-        await office.record(AuditAction.ROTATED)
+    async with _open_context(settings) as context:
+        await context.record(AuditAction.ROTATED)
 
 
 _ROTATE = "Every process of the bot has to be stopped now, and started again afterwards."

@@ -17,8 +17,8 @@ from cli.pages.sources import plan_reading, refresh_alone
 from core.files import mend
 from core.settings import Settings
 from core.settings.origins import describe_unread_names, find_unread_names
-from jobs.schedule import read_schedule
-from jobs.scheduler import schedule_beside
+from jobs.scheduling.schedule import read_schedule
+from jobs.scheduling.scheduler import schedule_beside
 
 
 @with_settings
@@ -41,7 +41,7 @@ async def _serve(settings: Settings, listeners: Listeners) -> int:
         progress_out.print("Ctrl-C stops it; what is being answered is finished first.")
 
     async with bring_model(settings) as preparing, open_parts(settings, serving=True) as parts:
-        reading = await plan_reading(settings, parts.shelf)
+        reading = await plan_reading(settings, parts.page_services)
         async with schedule_beside(settings):
             return await serve(parts, listeners, ready, reading, preparing)
 

@@ -123,7 +123,7 @@ async def measure_reach(
         asked_in = plan.find_round(one.id)
         verified = None
         if 0 < asked_in <= number:
-            verified = await stage.bot.services.desk.read_verified(name_answer(asked_in, one.id))
+            verified = await stage.bot.services.repository.read_verified(name_answer(asked_in, one.id))
         if verified is not None:
             rows += await _measure_line(stage, one, verified, known, kept)
         tell(1)
@@ -167,7 +167,7 @@ def _says(answer: Answer, verified: VerifiedAnswer) -> bool:
 
 async def _is_offered(stage: HandbookStage, verified: VerifiedAnswer, similar: Sequence[str]) -> bool:
     """Tell whether what was ruled is offered, by this ruling or by one that says the same."""
-    others = [await stage.bot.services.desk.read_verified(name) for name in similar]
+    others = [await stage.bot.services.repository.read_verified(name) for name in similar]
     return verified.answer_id in similar or any(say_the_same(verified, one) for one in others if one)
 
 

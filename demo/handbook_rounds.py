@@ -56,7 +56,7 @@ class HandbookStage:
     """A running bot with its pages, and the people. `answering` is what it answers from pages with."""
 
     bot: Bot
-    shelf: PageServices
+    page_services: PageServices
     answering: Answering
     people: People
     patience_s: float
@@ -77,7 +77,7 @@ class HandbookStage:
         if answer is None:
             return None
         await self._rate(question, answer)
-        review = await self.bot.services.desk.review(answer.id)
+        review = await self.bot.services.repository.review(answer.id)
         if review is None or review.ruling is not None:
             return review.ruling.ruling if review and review.ruling else None
         return await self._review(question, answer, review, lags)
@@ -148,7 +148,7 @@ class HandbookStage:
             return Ruling.APPROVED, None
         if known is not None and known.is_absent:
             return Ruling.NOT_ON_PAGE, None
-        references = References(self.shelf.index, self.shelf.embedder)
+        references = References(self.page_services.index, self.page_services.embedder)
         return Ruling.CORRECTED, await references.write_correction(question)
 
     def _find_span(self, answer: Answer, review: Review, correction: Correction | None) -> str:
@@ -172,7 +172,7 @@ class HandbookStage:
     async def is_served(self, text: str, answer_id: str) -> bool:
         """Tell whether the next asker of a question gets what was ruled on an answer."""
         first = await self.ask_first(text)
-        kept = await self.bot.services.desk.read_verified(answer_id)
+        kept = await self.bot.services.repository.read_verified(answer_id)
         return first is not None and kept is not None and is_from(first, kept.text, kept.verified_at)
 
     async def ask_first(self, text: str) -> Answer | None:
@@ -195,12 +195,12 @@ class HandbookStage:
 async def open_handbook_stage(settings: Settings, people: People) -> AsyncGenerator[HandbookStage]:
     """Open the bot on the replay's own data folder. Raises StoreError, VersionError."""
     async with (
-        open_pages(settings) as shelf,
-        open_answering(settings, shelf) as answering,
-        open_bot(settings, shelf, answering, port=settings.port) as bot,
+        open_pages(settings) as page_services,
+        open_answering(settings, page_services) as answering,
+        open_bot(settings, page_services, answering, port=settings.port) as bot,
     ):
         patience_s = settings.answer_timeout_s + settings.drain_timeout_s
-        yield HandbookStage(bot, shelf, answering, people, patience_s)
+        yield HandbookStage(bot, page_services, answering, people, patience_s)
 
 
 async def play_handbook_round(

@@ -45,13 +45,13 @@ _PASSAGES = 2
 
 
 @asynccontextmanager
-async def open_alone(settings: Settings, shelf: PageServices, version: str) -> AsyncGenerator[Ask]:
+async def open_alone(settings: Settings, page_services: PageServices, version: str) -> AsyncGenerator[Ask]:
     """Open a version, and yield what asks it. Raises VersionError and EngineError."""
     opened = await open_version(find_version(settings.models_dir, version), model_choice(settings))
 
     async def ask(question: Question) -> Answer:
         began = time.perf_counter()
-        hits = await shelf.library.search(question.text, _PASSAGES, question.page_url)
+        hits = await page_services.library.search(question.text, _PASSAGES, question.page_url)
         passages = tuple(hit.passage for hit in hits)
         searched_s = time.perf_counter() - began
         messages = prompt.build_messages(question.text, passages)
@@ -79,7 +79,7 @@ class Unanswered(Exception):
     """The bot said a sentence in place of an answer; the message is that sentence."""
 
 
-class Ear:
+class ReplyCollector:
     """The front end of one question (`bot.channel.Reply`): it hears the answer, or the sentence instead."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ async def ask_once(store: FeedbackStore, asking: Asking, question: Question, pat
     known = await store.answer_to_question(question.id)
     if known is not None and await store.find_message(question.id):
         return known
-    ear = Ear()
+    ear = ReplyCollector()
     if not await asking.receive(question, ear):  # asked before, and killed before it was delivered
         await asking.resume(lambda open_question: ear if open_question.id == question.id else None)
     await asking.drain(patience_s)
@@ -155,7 +155,7 @@ class Stage:
             await self.parts.rating.give(judged.answer, word, said)
 
     async def _review(self, asked: Asked, judged: Judged) -> None:
-        review = await self.parts.desk.review(judged.answer.id)
+        review = await self.parts.repository.review(judged.answer.id)
         if review is None or review.settled_at is not None:
             return
         verdict = self.people.verdict(asked, judged)
@@ -190,20 +190,20 @@ async def open_stage(settings: Settings, people: People, round_number: int) -> A
     Raises StoreError, VersionError.
     """
     async with (
-        open_pages(settings) as shelf,
-        open_answering(settings, shelf) as answering,
+        open_pages(settings) as page_services,
+        open_answering(settings, page_services) as answering,
         open_store(settings) as store,
     ):
         keys = read_keys(settings)
-        desk = ReviewRepository(store.documents)
-        known = VerifiedAnswers(shelf.embedder, least_similarity=settings.verified.least_similarity)
-        fresh = partial(is_fresh, page_hash=shelf.page_hash)
-        around = ServiceDependencies(
-            known, shelf.look_again, fresh, lambda _: None, site_url="http://localhost"
+        repository = ReviewRepository(store.documents)
+        known = VerifiedAnswers(page_services.embedder, least_similarity=settings.verified.least_similarity)
+        fresh = partial(is_fresh, page_hash=page_services.page_hash)
+        dependencies = ServiceDependencies(
+            known, page_services.look_again, fresh, lambda _: None, site_url="http://localhost"
         )
-        parts = Services(store, desk, keys.now, around, read_rules(settings))
-        verified = Verified(known, fresh, desk.read_verified)
-        answerer = PageAnswerer(shelf.library, answering, verified, read_forms(settings))
+        parts = Services(store, repository, keys.now, dependencies, read_rules(settings))
+        verified = Verified(known, fresh, repository.read_verified)
+        answerer = PageAnswerer(page_services.library, answering, verified, read_forms(settings))
         asking = Asking(store, answerer, parts.looking, timeout_s=settings.answer_timeout_s)
         await parts.reviewing.catch_up()
         patience_s = settings.answer_timeout_s + settings.drain_timeout_s
@@ -229,9 +229,9 @@ Opens = Callable[[Settings, PageServices, str], AbstractAsyncContextManager[Ask]
 
 
 @asynccontextmanager
-async def open_bot(settings: Settings, shelf: PageServices, version: str) -> AsyncGenerator[Ask]:
+async def open_bot(settings: Settings, page_services: PageServices, version: str) -> AsyncGenerator[Ask]:
     """Open a version with everything that the bot does around it. Raises VersionError and EngineError."""
-    async with open_answering(settings, shelf, version) as answering:
+    async with open_answering(settings, page_services, version) as answering:
         yield answering.answer
 
 
@@ -248,7 +248,7 @@ async def ask_all(
     tell(len(answers))
     missing = [one for one in asked if one.id not in answers]
     if missing:
-        async with open_pages(settings) as shelf, opens(settings, shelf, version) as ask:
+        async with open_pages(settings) as page_services, opens(settings, page_services, version) as ask:
             for one in missing:
                 answers[one.id] = await ask(_question(one))
                 add_line(kept, {"asked": one.id, "answer": to_json(answers[one.id])})

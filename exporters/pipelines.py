@@ -1,6 +1,6 @@
 """The pipelines of telemetry: OpenTelemetry's SDK, from the instruments of core/telemetry to exporters.
 
-Each way sends through a bounded buffer.
+Each pipeline sends through a bounded buffer.
 """
 # pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -58,13 +58,15 @@ from exporters.export import CannotExport, Export, Exporting
 def start_exporting(export: Export) -> Generator[Exporting]:
     """Send what is told until the end of the block, then what still waits. Raises CannotExport."""
     resource = make_resource(secrets.token_hex(8))
-    way = open_way(export, resource)
-    outboxes = tuple({id(outbox): outbox for outbox in (way.spans, way.events, way.metrics)}.values())
-    metrics = _PutMetrics(way.metrics, dict(way.temporality))
+    pipeline = open_pipeline(export, resource)
+    outboxes = tuple(
+        {id(outbox): outbox for outbox in (pipeline.spans, pipeline.events, pipeline.metrics)}.values()
+    )
+    metrics = _PutMetrics(pipeline.metrics, dict(pipeline.temporality))
     try:
         with open_outlet(
-            SimpleSpanProcessor(_PutSpans(way.spans)),
-            SimpleLogRecordProcessor(_PutEvents(way.events)),
+            SimpleSpanProcessor(_PutSpans(pipeline.spans)),
+            SimpleLogRecordProcessor(_PutEvents(pipeline.events)),
             PeriodicExportingMetricReader(metrics, export.metrics_every_s * 1000),
             resource,
         ):
@@ -73,7 +75,7 @@ def start_exporting(export: Export) -> Generator[Exporting]:
         until = time.monotonic() + export.close_within_s
         for outbox in outboxes:
             outbox.close(max(0.0, until - time.monotonic()))
-        way.shutdown()
+        pipeline.shutdown()
 
 
 @contextmanager
@@ -149,7 +151,7 @@ DELTAS: Mapping[type, AggregationTemporality] = dict.fromkeys(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Pipeline:
     """One way out. The outboxes may be one and the same; `shutdown` lets go of what they send with."""
 
     spans: Outbox[Any]
@@ -159,8 +161,8 @@ class Way:
     shutdown: Callable[[], None]
 
 
-def open_way(export: Export, resource: Resource) -> Way:
-    """Open the way that is asked for; `resource` is who tells. Raises CannotExport."""
+def open_pipeline(export: Export, resource: Resource) -> Pipeline:
+    """Open the pipeline that is asked for; `resource` is who tells. Raises CannotExport."""
     if export.to in {"appinsights", "azuremonitor"} and not export.connection_string:
         raise CannotExport(
             f"telemetry={export.to} needs the setting applicationinsights_connection_string; "
@@ -184,7 +186,7 @@ def open_way(export: Export, resource: Resource) -> Way:
         raise CannotExport(str(invalid)) from invalid
 
 
-def _console(export: Export) -> Way:
+def _console(export: Export) -> Pipeline:
     """One JSON object a line on standard error."""
     spans = ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: span.to_json(indent=None) + "\n")
     events = ConsoleLogRecordExporter(
@@ -196,7 +198,7 @@ def _console(export: Export) -> Way:
     return _of_sdk("telemetry to the console", export, (spans, events, metrics), {})
 
 
-def _otlp(export: Export) -> Way:
+def _otlp(export: Export) -> Pipeline:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
@@ -210,7 +212,7 @@ def _otlp(export: Export) -> Way:
     return _of_sdk("telemetry to the collector", export, exporters, {})
 
 
-def _azure_monitor(export: Export, resource: Resource) -> Way:
+def _azure_monitor(export: Export, resource: Resource) -> Pipeline:
     from azure.monitor.opentelemetry.exporter import (  # noqa: PLC0415
         AzureMonitorLogExporter,
         AzureMonitorMetricExporter,
@@ -246,7 +248,7 @@ def as_custom_event(record: ReadableLogRecord) -> ReadableLogRecord:
     return ReadableLogRecord(log_record, record.resource, record.instrumentation_scope, record.limits)
 
 
-def _app_insights(export: Export, resource: Resource) -> Way:
+def _app_insights(export: Export, resource: Resource) -> Pipeline:
     connection = parse(export.connection_string)
     role, instance = (str(resource.attributes[name]) for name in ("service.name", "service.instance.id"))
     envelopes = Envelopes(connection.instrumentation_key, role, instance)
@@ -261,7 +263,7 @@ def _app_insights(export: Export, resource: Resource) -> Way:
 
     send = sender(connection.endpoint, timeout_s=export.timeout_s)
     outbox: Outbox[Any] = Outbox("telemetry to Application Insights", send, export.pace, prepare)
-    return Way(outbox, outbox, outbox, DELTAS, lambda: None)
+    return Pipeline(outbox, outbox, outbox, DELTAS, lambda: None)
 
 
 def _of_sdk(
@@ -270,7 +272,7 @@ def _of_sdk(
     exporters: Sequence[Any],
     temporality: Mapping[type, AggregationTemporality],
     event: Callable[[ReadableLogRecord], ReadableLogRecord] = lambda record: record,
-) -> Way:
+) -> Pipeline:
     """Put an outbox before each of the three exporters of OpenTelemetry's SDK."""
     spans, events, metrics = exporters
 
@@ -281,7 +283,7 @@ def _of_sdk(
         for exporter in exporters:
             exporter.shutdown()
 
-    return Way(
+    return Pipeline(
         Outbox(f"{name} (spans)", lambda batch: _reply(batch, spans.export(batch)), export.pace),
         Outbox(
             f"{name} (events)",

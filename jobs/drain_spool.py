@@ -64,7 +64,7 @@ async def _open_spool(
         if not store.spool.records:
             yield store
             return
-        parts = make_services(settings, borrowed.shelf, store, borrowed.connect, instance.name)
+        parts = make_services(settings, borrowed.page_services, store, borrowed.connect, instance.name)
         try:
             await parts.privacy.catch_up()
             yield store

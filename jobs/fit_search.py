@@ -107,15 +107,15 @@ async def run(context: JobContext) -> Result:
 async def fit_search(store: Store, pages: OpenPages, plan: SearchPlan, tell: OnProgress) -> Result:
     """Fit a head and let it count if it is better; return which one, to how many questions, and why."""
     excluded = frozenset(await list_excluded(store.documents))
-    desk = ReviewRepository(store.documents)
-    gathered = await gather(store, desk, replace(plan.rules, opted_out=excluded), datetime.now(UTC))
+    repository = ReviewRepository(store.documents)
+    gathered = await gather(store, repository, replace(plan.rules, opted_out=excluded), datetime.now(UTC))
     allowed = list_allowed(gathered)
     if len(allowed) < LEAST_QUESTIONS:
         found = f"{len(allowed)} reviews can be learned from; {LEAST_QUESTIONS} are needed."
         return {"head": "", "questions": len(allowed), "reasons": [found]}
-    async with pages() as shelf:
-        ruled = await read_ruled(desk, allowed, shelf)
-        questions = await ask_again(ruled, shelf, tell)
+    async with pages() as page_services:
+        ruled = await read_ruled(repository, allowed, page_services)
+        questions = await ask_again(ruled, page_services, tell)
     head, reasons = await asyncio.to_thread(fit_head, questions, read_fixed(), plan.state_from)
     name = ""
     if head is not None:
@@ -138,16 +138,16 @@ def list_allowed(gathered: Gathered) -> frozenset[str]:
 
 
 async def read_ruled(
-    desk: ReviewRepository, allowed: Collection[str], shelf: PageServices
+    repository: ReviewRepository, allowed: Collection[str], page_services: PageServices
 ) -> Sequence[Ruled]:
     """Return the rulings that stand on today's pages, the newest ones, of one page not too many."""
-    changes, _ = await desk.list_verified_since("")
+    changes, _ = await repository.list_verified_since("")
     served = [one for _, one in changes if one and one.answer_id in allowed and one.page_url is None]
     served.sort(key=lambda one: (one.verified_at, one.answer_id), reverse=True)
     fresh = [
         (one, lesson)
         for one in served[:MOST_QUESTIONS]
-        if all(shelf.public_page_hash(url) == then for url, then in one.pages)
+        if all(page_services.public_page_hash(url) == then for url, then in one.pages)
         and (lesson := read_lesson(one))
     ]
     most = max(_FEW_OF_A_PAGE, int(MOST_OF_A_PAGE * len(fresh)))
@@ -158,16 +158,18 @@ async def read_ruled(
         if any(pages[page] >= most for page in named):
             continue
         pages.update(named)
-        review = await desk.review(one.answer_id)
+        review = await repository.review(one.answer_id)
         weight = min(_MOST_WEIGHT, max(1.0, review.weight if review else 1.0))
         kept.append(Ruled(one, lesson, weight))
     return kept
 
 
-async def ask_again(ruled: Sequence[Ruled], shelf: PageServices, tell: OnProgress) -> list[ReviewedQuestion]:
+async def ask_again(
+    ruled: Sequence[Ruled], page_services: PageServices, tell: OnProgress
+) -> list[ReviewedQuestion]:
     """Search for every reviewed question; what a ruling taught at once does not count for its own."""
     texts = [asked.build_queries(one.verified.question_text)[0] for one in ruled]
-    vectors = await asyncio.to_thread(shelf.embedder.embed, texts) if texts else None
+    vectors = await asyncio.to_thread(page_services.embedder.embed, texts) if texts else None
     places = LearnedPlaces(tuple(one.lesson for one in ruled), vectors)
     questions: list[ReviewedQuestion] = []
     for at, (one, query) in enumerate(zip(ruled, texts, strict=True)):
@@ -178,20 +180,22 @@ async def ask_again(ruled: Sequence[Ruled], shelf: PageServices, tell: OnProgres
             for near in places.recall(vectors[at])
             if near.lesson.answer_id != one.lesson.answer_id and near.lesson.words != one.lesson.words
         ]
-        hits = await shelf.library.search(query, _RULES.searched)
-        questions.append(await _judge(one, query, raise_hits(query, hits, others), shelf))
+        hits = await page_services.library.search(query, _RULES.searched)
+        questions.append(await _judge(one, query, raise_hits(query, hits, others), page_services))
     return questions
 
 
-async def _judge(one: Ruled, query: str, hits: Sequence[Hit], shelf: PageServices) -> ReviewedQuestion:
+async def _judge(
+    one: Ruled, query: str, hits: Sequence[Hit], page_services: PageServices
+) -> ReviewedQuestion:
     """Return what the search makes of a question, beside what the reviewers cited."""
     text = one.verified.question_text
-    order = await order_as_served(query, asked.classify_question(text), hits, shelf.score_pairs)
+    order = await order_as_served(query, asked.classify_question(text), hits, page_services.score_pairs)
     ranking = None
     if hits and one.right:
         ranking = order.make_case([any(holds(hit, place) for place in one.right) for hit in order.compared])
     best = order.hits[: _RULES.passages]
-    section = await shelf.library.read_section(best[0].passage) if best else ""
+    section = await page_services.library.read_section(best[0].passage) if best else ""
     quote = quoting.choose_quote(query, best, section)
     quoted = [quote.text, *(further.quote for further in quote.further)] if quote else []
     told = [any(is_in_text(place, text) for place in one.right) for text in quoted]
@@ -245,9 +249,9 @@ async def _is_changed(store: Store, answers: Sequence[str], excluded: Set[str]) 
     """Tell whether somebody was deleted or opted out, or a ruling ended, while the head was fitted."""
     if await list_excluded(store.documents) - excluded:
         return True
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for answer_id in answers:
-        standing = await read_standing(desk, answer_id)
+        standing = await read_standing(repository, answer_id)
         if standing is None or standing.stale_at or await store.answer(answer_id) is None:
             return True
     return False

@@ -31,16 +31,18 @@ SHOWN_PROBLEMS = 5
 async def run(context: JobContext) -> Result:
     """Refresh the pages of this installation. Raises StoreError, IndexUnavailable."""
     async with context.services() as borrowed:
-        shelf, parts = borrowed.shelf, borrowed.parts
+        page_services, parts = borrowed.page_services, borrowed.parts
         behind = [source for source in context.settings.pages if kind_of(source)]
         added = [*read_added_sources(context.settings.index_dir), *behind]
-        return await refresh_pages(shelf.library, added, parts.desk, shelf.page_hash, parts.reviewing.reopen)
+        return await refresh_pages(
+            page_services.library, added, parts.repository, page_services.page_hash, parts.reviewing.reopen
+        )
 
 
 async def refresh_pages(
     library: Library,
     added: Sequence[str],
-    desk: ReviewRepository,
+    repository: ReviewRepository,
     page_hash: Callable[[str], str | None],
     make_stale: Callable[[VerifiedAnswer], Awaitable[None]],
 ) -> Result:
@@ -66,7 +68,7 @@ async def refresh_pages(
     for remark in report.remarks():
         log.warning("%s", remark)
     stale = 0
-    for _, verified in (await desk.list_verified_since(""))[0]:
+    for _, verified in (await repository.list_verified_since(""))[0]:
         if verified is not None and any(differs(url, then) for url, then in verified.pages):
             await make_stale(verified)
             stale += 1

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from urllib.parse import urldefrag
 
 from bot.bootstrap import PageServices
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.services import read_rules
 from bot.stores import read_keys
 from core.phrases import mark
@@ -76,20 +76,20 @@ async def _has_none(_: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ShelfPages:
+class IndexedPages:
     """What a report asks about the pages of an index."""
 
-    shelf: PageServices
+    page_services: PageServices
     owners: Sequence[str] = ()
     has_author: HasAuthor = _has_none
 
     def find_hash(self, url: str) -> str | None:
         """Return the hash of a page that everyone may read."""
-        return self.shelf.public_page_hash(url)
+        return self.page_services.public_page_hash(url)
 
     async def read_page(self, url: str) -> Page | None:
         """Return a page that everyone may read."""
-        return await self.shelf.page(url) if self.find_hash(url) is not None else None
+        return await self.page_services.page(url) if self.find_hash(url) is not None else None
 
     async def read_section(self, url: str) -> str:
         """Return the text of the section that an address opens."""
@@ -99,14 +99,14 @@ class ShelfPages:
 
     async def find_file(self, url: str) -> PageFile | None:
         """Return the file of a page, where it lies on this machine."""
-        entry = self.shelf.index.entry(url)
+        entry = self.page_services.index.entry(url)
         if entry is None or not entry.source:
             return None
         return await asyncio.to_thread(find_page_file, entry.source, url)
 
     async def find_owner(self, url: str) -> str:
         """Return who owns a page."""
-        entry, file = self.shelf.index.entry(url), await self.find_file(url)
+        entry, file = self.page_services.index.entry(url), await self.find_file(url)
         source = (entry.source if entry else None) or ""
         named = await asyncio.to_thread(find_owner, url, source, file, self.owners)
         return named or (AUTHOR if await self.has_author(url) else "")
@@ -115,9 +115,9 @@ class ShelfPages:
 async def run(context: JobContext) -> Result:
     """Keep a new report. Raises StoreError, and GapsUnavailable where nothing can be masked."""
     mask = await asyncio.to_thread(open_masking)
-    async with context.pages() as shelf:
-        report = await report_gaps(context.store, shelf, context.settings, mask)
-        cards = await send_cards(context.store, shelf, context.settings, report)
+    async with context.pages() as page_services:
+        report = await report_gaps(context.store, page_services, context.settings, mask)
+        cards = await send_cards(context.store, page_services, context.settings, report)
     return {
         "gaps": len(report.gaps),
         "cards": len(cards),
@@ -135,42 +135,44 @@ def open_masking() -> Mask:
 
 
 async def report_gaps(
-    store: Store, shelf: PageServices, settings: Settings, mask: Mask, days: int = DAYS
+    store: Store, page_services: PageServices, settings: Settings, mask: Mask, days: int = DAYS
 ) -> Report:
     """Build a report and keep it; return it without what was deleted meanwhile. Raises StoreError."""
     rating, _ = read_rules(settings)
     rules = AskedRules(
         excluded=await list_excluded(store.documents),
-        is_restricted=shelf.access.freeze().is_restricted,
+        is_restricted=page_services.access.freeze().is_restricted,
         follows=is_follow_up,
         scale=rating.scale,
     )
     now = datetime.now(UTC)
-    pages = ShelfPages(shelf, settings.page_owners, note_authors(store, shelf, settings, now))
-    plan = ReportPlan(rules, shelf.embedder, pages, mask, days, await list_elsewhere(store.documents))
+    pages = IndexedPages(
+        page_services, settings.page_owners, note_authors(store, page_services, settings, now)
+    )
+    plan = ReportPlan(rules, page_services.embedder, pages, mask, days, await list_elsewhere(store.documents))
     report = await build_report(store, ReviewRepository(store.documents), plan, now)
     await keep_report(store.documents, report)
     await drop_authors_before(store.documents, now)
     return await drop_deleted(store, report)
 
 
-def note_authors(store: Store, shelf: PageServices, settings: Settings, now: datetime) -> HasAuthor:
+def note_authors(store: Store, page_services: PageServices, settings: Settings, now: datetime) -> HasAuthor:
     """Return what asks a page's source for its author, where the settings want that."""
     if not settings.sharepoint_authors:
         return _has_none
     keys = read_keys(settings)
-    ways = SealedWays(keys.now)
+    cipher = ContactCipher(keys.now)
 
     async def has_author(url: str) -> bool:
         try:
-            found = await shelf.library.find_author(url)
+            found = await page_services.library.find_author(url)
         except (PageRefused, OSError) as error:
             log.warning("the author of %s is not known: %s", url, error)
             return False
         person = keys.pseudonym(found) if found else ""
         if not person or person in await list_excluded(store.documents):
             return False
-        await keep_author(store.documents, PageAuthor(url, person, ways.seal(found)), now)
+        await keep_author(store.documents, PageAuthor(url, person, cipher.encrypt(found)), now)
         return True
 
     return has_author
@@ -185,19 +187,21 @@ async def drop_deleted(store: Store, report: Report) -> Report:
     current = [gap for gap in report.gaps if await is_current(store, gap, excluded)]
     gone = {name for gap in report.gaps if gap not in current for name in gap.answers}
     await forget_answers(store.documents, gone)
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for card in await list_cards(store.documents):
         if not await is_current(store, card.gap, excluded):
-            await remove_card(desk, card.id)
+            await remove_card(repository, card.id)
     return Report(report.made_at, report.days, tuple(current))
 
 
-async def send_cards(store: Store, shelf: PageServices, settings: Settings, report: Report) -> list[str]:
+async def send_cards(
+    store: Store, page_services: PageServices, settings: Settings, report: Report
+) -> list[str]:
     """Keep cards for the owners of a report's pages; a bot brings them. Return their names.
 
     Raises StoreError.
     """
-    pages = ShelfPages(shelf, settings.page_owners)
+    pages = IndexedPages(page_services, settings.page_owners)
 
     async def propose(gap: Gap) -> Proposal:
         try:
@@ -208,7 +212,7 @@ async def send_cards(store: Store, shelf: PageServices, settings: Settings, repo
     return await issue_cards(ReviewRepository(store.documents), report, propose, datetime.now(UTC))
 
 
-async def propose_patch(gap: Gap, pages: ShelfPages) -> str:
+async def propose_patch(gap: Gap, pages: IndexedPages) -> str:
     """Return a patch with the reviewer's words. Raises PatchRefused."""
     if not gap.correction:
         raise PatchRefused(

@@ -39,18 +39,20 @@ async def roll_up(store: Store, now: datetime, *, keep_days: int = 0) -> Result:
 
     `keep_days` is how long answers are kept (0: for ever): an older day has lost some of its records.
     """
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     since = await _place(store.documents)
     oldest = (now - timedelta(days=keep_days)).date() if keep_days else date.min
-    touched = {day async for day in _find_touched_days(store, desk, since)} | {now.date()}
+    touched = {day async for day in _find_touched_days(store, repository, since)} | {now.date()}
     days = sorted(day for day in touched if day > oldest)
     answers = 0
     for day in days:
         [*before] = await daily.read_days(store.documents, day, day)
         bad = Worst()
-        summed = await daily.sum_up(store, desk, day, now, bad.hear)
+        summed = await daily.sum_up(store, repository, day, now, bad.hear)
         today = day == now.date()
-        summed.backlog = await daily.backlog(desk, now) if today else before[0].backlog if before else None
+        summed.backlog = (
+            await daily.backlog(repository, now) if today else before[0].backlog if before else None
+        )
         await daily.keep(store.documents, summed)
         await daily.keep_worst(store.documents, day, bad.rated)
         answers += daily.select([summed]).answers
@@ -64,7 +66,7 @@ async def _place(documents: Documents) -> datetime | None:
 
 
 async def _find_touched_days(
-    store: Store, desk: ReviewRepository, since: datetime | None
+    store: Store, repository: ReviewRepository, since: datetime | None
 ) -> AsyncIterator[date]:
     """Yield the days of the answers that something happened to."""
     begin = since or datetime.min.replace(tzinfo=UTC)
@@ -72,17 +74,20 @@ async def _find_touched_days(
         yield answer.answered_at.date()
     if since is None:
         return
-    async for answer_id in _find_judged(store, desk, moment(since)):
+    async for answer_id in _find_judged(store, repository, moment(since)):
         answer = await store.answer(answer_id)
         if answer is not None:
             yield answer.answered_at.date()
 
 
-async def _find_judged(store: Store, desk: ReviewRepository, since: str) -> AsyncIterator[str]:
+async def _find_judged(store: Store, repository: ReviewRepository, since: str) -> AsyncIterator[str]:
     """Yield the answers with a word, or a settled review, since a time."""
     async for row in every_row(store, "feedback"):
         if row.fields["changed_at"] >= since:
             yield row.fields["answer_id"]
-    for listed in (partial(desk.reviews, SETTLED), desk.past_reviews):  # a settled one may have begun again
+    for listed in (
+        partial(repository.reviews, SETTLED),
+        repository.past_reviews,
+    ):  # a settled one may have begun again
         async for review in every(listed, (since, "")):
             yield review.answer_id

@@ -42,13 +42,13 @@ async def run(context: JobContext) -> Result:
 
 async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Result:
     """Look at what nobody looked at; return how many answers were passed and looked at. Raises StoreError."""
-    desk = ReviewRepository(store.documents)
-    begin = await _begin(store.documents, desk)
+    repository = ReviewRepository(store.documents)
+    begin = await _begin(store.documents, repository)
     if begin is None:
         return {"answers": 0, "considered": 0}
     passed = considered = 0
     place: datetime | None = None  # the oldest that is still to come
-    async for answer, marked in _with_marks(store, desk, begin, now - GRACE):
+    async for answer, marked in _with_marks(store, repository, begin, now - GRACE):
         passed += 1
         if marked:
             continue
@@ -62,19 +62,19 @@ async def sample_reviews(store: Store, consider: Consider, now: datetime) -> Res
     return {"answers": passed, "considered": considered}
 
 
-async def _begin(documents: Documents, desk: ReviewRepository) -> datetime | None:
+async def _begin(documents: Documents, repository: ReviewRepository) -> datetime | None:
     last = await documents.get(PLACE, "last")
     if last is not None:
         return datetime.fromisoformat(last.order)
-    marks, _ = await desk.list_considered(1)
+    marks, _ = await repository.list_considered(1)
     return datetime.fromisoformat(marks[0][0]) if marks else None
 
 
 async def _with_marks(
-    store: FeedbackStore, desk: ReviewRepository, begin: datetime, end: datetime
+    store: FeedbackStore, repository: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Answer, bool]]:
     """Yield the answers of a span of time, and whether each is marked: two lists in the same order."""
-    marks = every(desk.list_considered, (moment(begin), ""))
+    marks = every(repository.list_considered, (moment(begin), ""))
     mark = await anext(marks, None)
     async for answer in daily.answers_between(store, begin, end):
         here = (moment(answer.answered_at), answer.id)

@@ -26,7 +26,7 @@ from core.records import Review
 from feedback.reviews.repository import WAITING, ReviewRepository
 from feedback.store.rows import every
 from jobs.registry import JobContext, Result
-from jobs.runner import who_we_are
+from jobs.scheduling.runner import who_we_are
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ async def run(context: JobContext) -> Result:
     """Send them from here. Raises StoreError."""
     async with context.services(who_we_are()) as borrowed:
         send = partial(send_cards, borrowed.parts)
-        return await send_reviews(borrowed.parts.desk, send, datetime.now(UTC))
+        return await send_reviews(borrowed.parts.repository, send, datetime.now(UTC))
 
 
 async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
@@ -63,7 +63,7 @@ async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
         except Refused as gone:
             log.info("no card is sent: %s", gone)
             return False
-    taken = await parts.desk.claim_outbox_entry(answer_id)
+    taken = await parts.repository.claim_outbox_entry(answer_id)
     if taken is None:
         return False
     version, was_left = taken
@@ -72,29 +72,31 @@ async def send_cards(parts: Services, review: Review, *, ran_out: bool) -> bool:
     except (Undeliverable, OSError) as error:
         log.warning("a review is not shown everywhere yet: %s", error)
         done = False
-    if was_left or not done or not await parts.desk.complete_outbox_entry(answer_id, version):
-        await parts.desk.release_outbox_entry(answer_id, datetime.now(UTC))  # there is more to it than cards
+    if was_left or not done or not await parts.repository.complete_outbox_entry(answer_id, version):
+        await parts.repository.release_outbox_entry(
+            answer_id, datetime.now(UTC)
+        )  # there is more to it than cards
     return done
 
 
 async def _post(parts: Services, answer_id: str, *, anew: bool) -> bool:
     """Post the cards of a review as it is by now. Raises OSError."""
-    review = await parts.desk.review(answer_id)
+    review = await parts.repository.review(answer_id)
     if review is None or review.settled_at is not None:
         return False
     return await parts.card_sync.post(review, anew=anew)
 
 
-async def send_reviews(desk: ReviewRepository, send: Send, now: datetime) -> Result:
+async def send_reviews(repository: ReviewRepository, send: Send, now: datetime) -> Result:
     """Send them; return how many reviews wait, were sent, and are left to the bots. Raises StoreError."""
-    places = [place.id for place in await desk.places()]
+    places = [place.id for place in await repository.places()]
     waiting = sent = left = 0
-    async for review in every(partial(desk.reviews, WAITING)):
+    async for review in every(partial(repository.reviews, WAITING)):
         waiting += 1
         ran_out = review.claimed_until is not None and review.claimed_until <= now
         if sent + left >= MOST or not places:
             continue
-        if ran_out or await _is_missing(desk, review, places):
+        if ran_out or await _is_missing(repository, review, places):
             if await send(review, ran_out=ran_out):
                 sent += 1
             else:
@@ -104,6 +106,6 @@ async def send_reviews(desk: ReviewRepository, send: Send, now: datetime) -> Res
     return {"waiting": waiting, "sent": sent, "left": left, "places": len(places)}
 
 
-async def _is_missing(desk: ReviewRepository, review: Review, places: list[str]) -> bool:
-    shown = {one.place for one in await desk.list_shown(review.answer_id)}
+async def _is_missing(repository: ReviewRepository, review: Review, places: list[str]) -> bool:
+    shown = {one.place for one in await repository.list_shown(review.answer_id)}
     return any(f"{place}#{review.round}" not in shown for place in places)

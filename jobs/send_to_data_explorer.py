@@ -85,8 +85,8 @@ async def run(context: JobContext) -> Result:
 
     target = Target(explorer.uri.rstrip("/"), explorer.database, explorer.timeout_s)
     try:
-        async with context.pages() as shelf:
-            share_telemetry_names(read_keys(settings), shelf)
+        async with context.pages() as page_services:
+            share_telemetry_names(read_keys(settings), page_services)
         sender = DataExplorer(target)
     except (IndexUnavailable, CannotExport) as error:
         raise JobFailed(str(error)) from error

@@ -386,10 +386,10 @@ async def open_access(settings: Settings, rules: ExampleRules) -> AsyncGenerator
         return
     async with AsyncExitStack() as closing:
         try:
-            shelf = await closing.enter_async_context(open_pages(settings, finished=False))
+            page_services = await closing.enter_async_context(open_pages(settings, finished=False))
         except IndexUnavailable as error:
             raise DatasetError(f"Who may read the pages behind the answers is not known: {error}") from error
-        yield replace(rules, is_restricted=shelf.access.is_kept_apart)
+        yield replace(rules, is_restricted=page_services.access.is_kept_apart)
 
 
 @asynccontextmanager
@@ -402,10 +402,12 @@ async def open_rewriting(settings: Settings, rules: ExampleRules) -> AsyncGenera
         yield rules
         return
     loop = asyncio.get_running_loop()
-    async with open_pages(settings) as shelf, open_model(model_choice(settings)) as lend:
+    async with open_pages(settings) as page_services, open_model(model_choice(settings)) as lend:
 
         def find(question: str) -> list[Passage]:
-            hits = asyncio.run_coroutine_threadsafe(shelf.library.search(question, FIRST), loop).result()
+            hits = asyncio.run_coroutine_threadsafe(
+                page_services.library.search(question, FIRST), loop
+            ).result()
             return [hit.passage for hit in hits]
 
         with lend("made examples") as model:

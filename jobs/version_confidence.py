@@ -73,8 +73,8 @@ def make_fitting(settings: Settings, find_answer: FindAnswer) -> Fitting:
     @asynccontextmanager
     async def opens(name: str) -> AsyncGenerator[Answering]:
         async with (
-            open_pages(settings, finished=False) as shelf,
-            open_answering(settings, shelf, name) as answering,
+            open_pages(settings, finished=False) as page_services,
+            open_answering(settings, page_services, name) as answering,
         ):
             yield answering
 

@@ -128,8 +128,8 @@ async def _show_what_was_done(store: Store, standing: RolloutState) -> None:
 
 
 async def _tell(store: Store, notice: ModelNotice) -> None:
-    deed = AuditAction.PROMOTED if _promotes(notice) else AuditAction.ROLLED_BACK
-    await Audit(store.documents).write(BY_ITSELF, deed, model_version=notice.version)
+    action = AuditAction.PROMOTED if _promotes(notice) else AuditAction.ROLLED_BACK
+    await Audit(store.documents).write(BY_ITSELF, action, model_version=notice.version)
     await ModelBoard(store.documents).mark(notice, UNPOSTED)
 
 

@@ -73,7 +73,7 @@ class Town:
     """The running bot, and all that people reach it by."""
 
     settings: Settings
-    shelf: PageServices
+    page_services: PageServices
     bot: Bot
     url: str
     page_url: str
@@ -145,15 +145,17 @@ async def a_town(data: Path) -> AsyncGenerator[Town]:
             slack_api_url=f"{slack_url}/api",
         )
         parts = await stack.enter_async_context(open_parts(settings))
-        await parts.shelf.library.refresh(settings.pages)
-        bot = await stack.enter_async_context(open_bot(settings, parts.shelf, parts.answering, port=1))
+        await parts.page_services.library.refresh(settings.pages)
+        bot = await stack.enter_async_context(
+            open_bot(settings, parts.page_services, parts.answering, port=1)
+        )
         url = await stack.enter_async_context(served(bot.app))
         assert bot.local is not None
         page_url = await stack.enter_async_context(served(bot.local))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         reached = cast("Any", type("Reached", (), {"url": page_url}))
         browser = await stack.enter_async_context(a_browser(reached))
-        yield Town(settings, parts.shelf, bot, url, page_url, http, teams, teams_url, slack, browser)
+        yield Town(settings, parts.page_services, bot, url, page_url, http, teams, teams_url, slack, browser)
         await bot.asking.drain(10)
 
 
@@ -271,11 +273,13 @@ async def jobs_run(town: Town) -> None:
     await build(
         store, ReviewRepository(store.documents), town.settings.datasets_dir, rules, Work(datetime.now(UTC))
     )
-    report = await report_gaps(store, town.shelf, town.settings, lambda texts: texts)
+    report = await report_gaps(store, town.page_services, town.settings, lambda texts: texts)
     gaps = report.gaps
     asked = [question.text for gap in gaps for question in gap.questions]
     assert all(any(word in text for text in asked) for word in (WORDS[0], WORDS[2], WORDS[3])), asked
-    assert await send_cards(store, town.shelf, town.settings, report), "the owner of the page has a card"
+    assert await send_cards(store, town.page_services, town.settings, report), (
+        "the owner of the page has a card"
+    )
     await store.close()
 
 
@@ -386,10 +390,10 @@ async def test_a_bot_that_runs_forgets_pasted_pages_by_itself(
             url, text = f"https://pasted.example/{days}", f"The {WORDS[0]} of {days} days ago."
             read_at = now - timedelta(days=days)
             page = Page(url, "Pasted", (Section("", "", text),), f"h{days}", read_at)
-            await town.shelf.index.add(page, source=None)
+            await town.page_services.index.add(page, source=None)
 
         async def forgotten() -> bool:
-            pasted = [entry.url for entry in town.shelf.index.entries() if entry.source is None]
+            pasted = [entry.url for entry in town.page_services.index.entries() if entry.source is None]
             return pasted == ["https://pasted.example/6"]
 
         await eventually(forgotten)

@@ -62,10 +62,10 @@ def copy_pages(handbook: Path, folder: Path, asked: Sequence[PageQuestion]) -> N
 async def ask_all(folder: Path, asked: Sequence[PageQuestion], version: str) -> list[QuestionOutcome]:
     replies: list[QuestionOutcome] = []
     settings = Settings(data_dir=ROOT / "data", pages=[str(folder / "pages")])
-    async with open_pages(settings.copy_with(data_dir=folder / "data")) as shelf:
-        report = await shelf.library.refresh(settings.pages)
+    async with open_pages(settings.copy_with(data_dir=folder / "data")) as page_services:
+        report = await page_services.library.refresh(settings.pages)
         assert report.added >= PAGES - 3  # some pages of the handbook only lead elsewhere
-        async with open_answering(settings, shelf, version) as answering:
+        async with open_answering(settings, page_services, version) as answering:
             await ask_each(answering, asked, render_shown_text, replies.append)
     return replies
 

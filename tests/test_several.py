@@ -165,9 +165,9 @@ async def rule(those: Several) -> dict[str, list[str]]:
 
 async def check_rulings(those: Several, told: dict[str, list[str]]) -> None:
     """Of three reviewers one has ruled, and was told so; the others heard who it was."""
-    desk = ReviewRepository(those.store.documents)
-    settled, _ = await desk.reviews(SETTLED, 100)
-    waiting, _ = await desk.reviews(WAITING, 100)
+    repository = ReviewRepository(those.store.documents)
+    settled, _ = await repository.reviews(SETTLED, 100)
+    waiting, _ = await repository.reviews(WAITING, 100)
     assert not waiting
     assert len(settled) == QUESTIONS - 1
     assert all(len(review.verdicts) == 1 for review in settled)

@@ -118,16 +118,16 @@ async def check_words(path: Path, storm: Storm) -> None:
 async def check_rulings(path: Path, storm: Storm) -> None:
     """Each settled review has one verdict, of the one reviewer who was told that it was taken."""
     store = SqliteStore.open(path)
-    desk = ReviewRepository(store.documents)
-    settled, _ = await desk.reviews(SETTLED, 1_000)
-    waiting, _ = await desk.reviews(WAITING, 1_000)
+    repository = ReviewRepository(store.documents)
+    settled, _ = await repository.reviews(SETTLED, 1_000)
+    waiting, _ = await repository.reviews(WAITING, 1_000)
     assert len(settled) >= CHATS * QUESTIONS // 2
     assert [len(review.verdicts) for review in settled] == [1] * len(settled)
     assert not any(review.verdicts for review in waiting)
     by_answer: dict[str, Review] = {review.answer_id: review for review in settled}
     for answer_id, reviewers in storm.ruled.items():
         assert [pseudonym(f"aad-{name}") for name in reviewers] == [by_answer[answer_id].verdicts[0].reviewer]
-    served_now = {one.answer_id for one in await live(desk)}
+    served_now = {one.answer_id for one in await live(repository)}
     rejected = {review.answer_id for review in settled if review.verdicts[0].ruling == "rejected"}
     assert served_now == by_answer.keys() - rejected
     await store.close()

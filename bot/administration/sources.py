@@ -66,10 +66,10 @@ class ShownSource:
 
 
 @dataclass(slots=True)
-class SourceDesk:
+class SourceAdmin:
     """Changes the sources of one index. `configured` are those of the setting `pages`."""
 
-    shelf: PageServices
+    page_services: PageServices
     folder: Path
     configured: Sequence[str]
     _readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
@@ -77,7 +77,7 @@ class SourceDesk:
 
     async def list(self) -> Sequence[ShownSource]:
         """Return the sources, those of the settings first."""
-        entries = await self.shelf.library.pages()
+        entries = await self.page_services.library.pages()
         added = await asyncio.to_thread(read_added_sources, self.folder)
         others = sorted({one.source for one in entries if one.source} - {*self.configured, *added})
         named = [("setting", self.configured), ("added", added), ("elsewhere", others)]
@@ -122,7 +122,7 @@ class SourceDesk:
             task.cancel()
             await asyncio.wait([task])
         dropped = await asyncio.to_thread(drop_source, self.folder, source)
-        gone = await self.shelf.library.forget_source(source)
+        gone = await self.page_services.library.forget_source(source)
         if not dropped and not gone:
             raise Refused(UNKNOWN)
         self._readings.pop(source, None)
@@ -151,7 +151,7 @@ class SourceDesk:
             reading.pages += outcome != "removed"
 
         try:
-            reading.report = await self.shelf.library.refresh([source], note)
+            reading.report = await self.page_services.library.refresh([source], note)
         except Exception as error:
             log.exception("a source could not be read")
             reading.error = f"It could not be read: {error}"

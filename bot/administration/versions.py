@@ -16,7 +16,7 @@ from bot.cards.model import choices
 from bot.dialogs.models import Deciding, Press
 from bot.dialogs.review import Refused
 from bot.page_passes import Visitor
-from bot.web.admin.deeds import Deed
+from bot.web.admin.actions import AdminAction
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import Choice
 from model.registry.rollout import promote, roll_back
@@ -28,7 +28,7 @@ NOT_NOW = "{name} is now {status}, which does not allow that. Nothing was change
 
 
 @dataclass(frozen=True, slots=True)
-class VersionDesk:
+class VersionAdmin:
     """Moves the versions of one folder. `models_url` as the setting."""
 
     deciding: Deciding
@@ -58,11 +58,11 @@ class VersionDesk:
         may = [str(one) for one in choices(view)]
         return {"decisions": len(view.decisions), "may": may, "why": list(view.comparison.reasons)}
 
-    async def decide(self, deed: Deed, choice: Choice, visitor: Visitor) -> str:
+    async def decide(self, action: AdminAction, choice: Choice, visitor: Visitor) -> str:
         """Do it; return what is said of it. Raises Refused and StoreError."""
-        name, source = deed.what, f"admin page {deed.press}"
+        name, source = action.what, f"admin page {action.press}"
         if await self.deciding.view(name) is not None:
-            press = Press(name, deed.known, choice, visitor.person, visitor.name, source)
+            press = Press(name, action.known, choice, visitor.person, visitor.name, source)
             await self.deciding.decide(press)
         else:
             await self._move(name, choice, visitor)
@@ -73,8 +73,8 @@ class VersionDesk:
         standing = await self.deciding.standing()
         if choice not in _list_plain(name, standing):
             raise Refused(NOT_NOW.format(name=name, status=standing.derive_status(name)))
-        deed = AuditAction.PROMOTED if choice is Choice.PROMOTE else AuditAction.ROLLED_BACK
-        await self.audit.write(visitor.person, deed, model_version=name)
+        action = AuditAction.PROMOTED if choice is Choice.PROMOTE else AuditAction.ROLLED_BACK
+        await self.audit.write(visitor.person, action, model_version=name)
         try:
             await asyncio.to_thread(self._step, name, choice)
         except VersionError as error:

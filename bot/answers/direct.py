@@ -43,7 +43,7 @@ def make_question(text: str, page_url: str | None) -> Question:
 class DirectAnswers:
     """Answers questions. `site` as in `DirectReply`, `preparing` as in `open_bot`."""
 
-    shelf: PageServices
+    page_services: PageServices
     answerer: PageAnswerer
     talking: Talking
     site: str
@@ -61,7 +61,7 @@ class DirectAnswers:
         if talk is not None:
             return DirectReply(talk=talk, site=self.site)
         if page:
-            question = replace(question, page_url=await _read_page(self.shelf, page))
+            question = replace(question, page_url=await _read_page(self.page_services, page))
         answer, failure = await self._answer(question, started)
         return DirectReply(answer, site=self.site, note=failure or self.preparing() or "")
 
@@ -81,19 +81,19 @@ class DirectAnswers:
         return best, ""
 
 
-async def _read_page(shelf: PageServices, page: str) -> str:
+async def _read_page(page_services: PageServices, page: str) -> str:
     """Read a page that the command line names; a file's path is allowed here, and nowhere in chat."""
     path = Path(page)
     if not await asyncio.to_thread(path.is_file):
         if "://" not in page:
             raise PageRefused(f"There is no file {page}. Name a file, or a web address with https://.")
-        return (await shelf.library.ensure(page)).url
+        return (await page_services.library.ensure(page)).url
     async with Fetcher(FetchLimits()) as fetcher:
         async for item in read_source(str(path), fetcher=fetcher, known=lambda _: None):
             if isinstance(item, Page):
-                known = shelf.index.entry(item.url)
+                known = page_services.index.entry(item.url)
                 if known is None or known.page_hash != item.page_hash:
-                    await shelf.index.add(item, source=known.source if known else None)
+                    await page_services.index.add(item, source=known.source if known else None)
                 return item.url
             if isinstance(item, Problem):
                 raise PageRefused(item.sentence)

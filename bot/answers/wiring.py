@@ -1,6 +1,6 @@
 """The chain of answers with all that was learned: verified answers, lessons for the search, examples.
 
-    wired = wire_answers(settings, shelf, answering, services, reading)
+    wired = wire_answers(settings, page_services, answering, services, reading)
     wired.answerer.stream(question, history)
 
 A bot that listens has one, and so has the command line where no bot runs: the same question has the same
@@ -43,21 +43,25 @@ class WiredAnswers:
 
 
 def wire_answers(
-    settings: Settings, shelf: PageServices, answering: Answering, services: Services, reading: PageReading
+    settings: Settings,
+    page_services: PageServices,
+    answering: Answering,
+    services: Services,
+    reading: PageReading,
 ) -> WiredAnswers:
     """Let a chain use what reviewers and people taught. `services` has the verified answers and the store."""
     store, known = services.store, _read_known(services)
     untrusted = list_untrusted(settings, read_keys(settings))
-    learned = LearnedSearch(known, store, shelf.public_page_hash, untrusted)
+    learned = LearnedSearch(known, store, page_services.public_page_hash, untrusted)
     answering.recall, services.reviewing.learn = learned.recall, learned.catch_up
-    ratings = _learn_ratings(settings, shelf, answering, services)
-    fresh = partial(is_fresh, page_hash=shelf.page_hash)
-    kept, offers = partial(read_standing, services.desk), settings.verified.offer_similar
-    verified = Verified(known, fresh, kept, untrusted, offers, shelf.access)
+    ratings = _learn_ratings(settings, page_services, answering, services)
+    fresh = partial(is_fresh, page_hash=page_services.page_hash)
+    kept, offers = partial(read_standing, services.repository), settings.verified.offer_similar
+    verified = Verified(known, fresh, kept, untrusted, offers, page_services.access)
     people = People(store.answer, OptOuts(store.documents).is_out)
     answering.neighbours = NeighbourFinder(verified, people).find
     forms, read_file = read_forms(settings), services.files.ensure
-    answerer = PageAnswerer(shelf.library, answering, verified, forms, reading.describe, read_file)
+    answerer = PageAnswerer(page_services.library, answering, verified, forms, reading.describe, read_file)
     return WiredAnswers(answerer, ratings)
 
 
@@ -66,13 +70,13 @@ def _read_known(services: Services) -> VerifiedAnswers:
 
 
 def _learn_ratings(
-    settings: Settings, shelf: PageServices, answering: Answering, services: Services
+    settings: Settings, page_services: PageServices, answering: Answering, services: Services
 ) -> LearnedRatings | None:
     """Let the search learn from what people think of answers, where that is wished."""
     if not settings.verified.learn_from_ratings:
         return None
     scale = read_rules(settings)[0].scale
-    ratings = LearnedRatings(_read_known(services), services.store, shelf.public_page_hash, scale)
+    ratings = LearnedRatings(_read_known(services), services.store, page_services.public_page_hash, scale)
     answering.recall = join_recalls([answering.recall, ratings.recall])
     services.rating.learn_rating = ratings.learn
     services.reviewing.on_forget.append(ratings.forget)
@@ -82,7 +86,7 @@ def _learn_ratings(
 
 @asynccontextmanager
 async def open_answers(
-    settings: Settings, shelf: PageServices, answering: Answering
+    settings: Settings, page_services: PageServices, answering: Answering
 ) -> AsyncGenerator[PageAnswerer]:
     """Open the store, and answer as a bot on it would. Raises StoreError.
 
@@ -90,19 +94,24 @@ async def open_answers(
     """
     set_policy(LanguagePolicy(**settings.language.values()))
     if not settings.cosmos.endpoint and not settings.store_path.is_file():
-        yield PageAnswerer(shelf.library, answering)
+        yield PageAnswerer(page_services.library, answering)
         return
-    async with open_store(settings) as store, _open_learned(settings, shelf, answering, store) as answerer:
+    async with (
+        open_store(settings) as store,
+        _open_learned(settings, page_services, answering, store) as answerer,
+    ):
         yield answerer
 
 
 @asynccontextmanager
 async def _open_learned(
-    settings: Settings, shelf: PageServices, answering: Answering, store: Store
+    settings: Settings, page_services: PageServices, answering: Answering, store: Store
 ) -> AsyncGenerator[PageAnswerer]:
-    services = make_services(settings, shelf, store, lambda _: None, "")
+    services = make_services(settings, page_services, store, lambda _: None, "")
     try:
-        wired = wire_answers(settings, shelf, answering, services, PageReading.of_nothing(shelf))
+        wired = wire_answers(
+            settings, page_services, answering, services, PageReading.of_nothing(page_services)
+        )
         await services.reviewing.catch_up()
         await services.paraphrases.catch_up()
         if wired.ratings is not None:

@@ -65,12 +65,12 @@ _STARS = (
 
 
 def rating_actions(
-    answer_id: str, seal: str, *, stars: bool, comment: bool, expert: bool = True
+    answer_id: str, signature: str, *, stars: bool, comment: bool, expert: bool = True
 ) -> list[Action]:
     """Return the buttons below an answer; an `expert` is offered where one may read what it is from."""
 
     def button(title: str, verb: str, *, inputs: bool = True) -> ActionButton:
-        return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": seal}, inputs=inputs)
+        return ActionButton(title, {"verb": verb, "answer_id": answer_id, "seal": signature}, inputs=inputs)
 
     actions: list[Action] = []
     if stars:

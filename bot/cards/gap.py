@@ -47,7 +47,7 @@ class OwnerCardView:
     card: OwnerCard
     decision: Step | None
     steps: int
-    seal: str = ""
+    signature: str = ""
     site_url: str = ""
 
     @property
@@ -104,7 +104,7 @@ def _list_added(patch: str) -> list[str]:
 
 
 def _actions(view: OwnerCardView) -> tuple[ActionButton | LinkButton, ...]:
-    known = {"answer_id": view.card.id, "round": view.steps, "seal": view.seal}
+    known = {"answer_id": view.card.id, "round": view.steps, "seal": view.signature}
 
     def button(label: str, choice: OwnerChoice) -> ActionButton:
         return ActionButton(label, {"verb": f"gap.{choice}", **known})

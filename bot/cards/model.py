@@ -80,13 +80,13 @@ NOT_COUNTED = mark("Its ratings have not been counted yet; the job watch_canary 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One comparison as it is now. `present`: the candidate's files are there. `seal` is for the buttons."""
+    """One comparison as it is now. `present`: the candidate's files are there; `signature`: the buttons'."""
 
     comparison: Comparison
     standing: RolloutState
     present: bool
     decisions: Sequence[ModelDecision]
-    seal: str
+    signature: str
 
     @property
     def status(self) -> VersionStatus:
@@ -302,7 +302,7 @@ def _origin(comparison: Comparison) -> str:
 
 
 def _actions(view: ModelView) -> tuple[ActionButton, ...]:
-    known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.seal}
+    known = {"answer_id": view.comparison.candidate, "round": len(view.decisions), "seal": view.signature}
     return tuple(
         ActionButton(say(label), {"verb": f"model.{choice}", **known}, style)
         for choice in choices(view)

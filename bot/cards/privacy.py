@@ -72,14 +72,14 @@ _SAID: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Buttons:
-    """What the buttons of a card carry: when it was made (milliseconds), and a seal for each verb."""
+    """What the buttons of a card carry: when it was made (milliseconds), and a signature for each verb."""
 
     made_at: int
-    seals: Mapping[str, str]
+    signatures: Mapping[str, str]
 
     def button(self, title: str, verb: str, *, style: Style = "default") -> ActionButton:
         """Return a button that only the person whom the card is for may press."""
-        data = {"verb": verb, "answer_id": "", "round": self.made_at, "seal": self.seals[verb]}
+        data = {"verb": verb, "answer_id": "", "round": self.made_at, "seal": self.signatures[verb]}
         return ActionButton(title, data, style)
 
 

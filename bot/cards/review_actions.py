@@ -68,7 +68,7 @@ class RulingPreview:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """One review as it is now. `answer` has the passages that reviewers see. `seal` is for the buttons.
+    """One review as it is now. `answer` has the passages that reviewers see. `signature` is for the buttons.
 
     `preview` is None while it is not known. `reader` is the pseudonym of who reads the card alone, "" where
     several do. `doubt` is a sentence of the page that speaks against "not on the page", which was pressed.
@@ -79,7 +79,7 @@ class ReviewView:
     review: Review
     answer: Answer
     feedback: Sequence[Feedback]
-    seal: str
+    signature: str
     now: datetime
     preview: RulingPreview | None = None
     reader: str = ""
@@ -175,7 +175,9 @@ def _button(
 ) -> ActionButton:
     review = view.review
     data = {"verb": f"review.{verb}", "answer_id": review.answer_id, "round": review.round}
-    return ActionButton(title, {**data, "seal": view.seal, **({"sure": True} if sure else {})}, style, inputs)
+    return ActionButton(
+        title, {**data, "seal": view.signature, **({"sure": True} if sure else {})}, style, inputs
+    )
 
 
 def _send(view: ReviewView, near: Citation | None) -> ActionButton:

@@ -1,6 +1,6 @@
 """Who ruled or changed a ruling, in whole sentences: each language orders the words in its own way.
 
-What a reviewer already did is told to somebody who came second; to the one who did it as their own deed.
+What a reviewer already did is told to somebody who came second; to the one who did it as their own ruling.
 """
 
 from __future__ import annotations

@@ -46,13 +46,13 @@ NO_MORE = mark("This verified answer is no longer served.")
 class VerifiedView:
     """A verified answer on a card. `served` is how many people got it, None where that is not known.
 
-    `name` is the reviewer's, `round` that of the review whose ruling is in force; `seal` is for the buttons.
+    `name` is the reviewer's, `round` that of the review whose ruling is in force; `signature`: the buttons'.
     """
 
     verified: VerifiedAnswer
     name: str
     round: int
-    seal: str
+    signature: str
     served: int | None = None
 
 
@@ -183,4 +183,4 @@ def _say_served(count: int) -> str:
 
 def _button(view: VerifiedView, name: str, verb: str, *, inputs: bool = False) -> ActionButton:
     data = {"verb": f"review.{verb}", "answer_id": view.verified.answer_id, "round": view.round}
-    return ActionButton(name, data | {"seal": view.seal}, inputs=inputs)
+    return ActionButton(name, data | {"seal": view.signature}, inputs=inputs)

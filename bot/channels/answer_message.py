@@ -101,20 +101,20 @@ class AnswerView:
     """Makes the messages of answers. Open buttons lead to `opens_url`, with "{answer}" and "{number}" in it.
 
     Without it they lead to the pages themselves, and nobody counts what is opened. `conversation` is an
-    `Incoming.conversation`: what can be pressed in a message is sealed for it.
+    `Incoming.conversation`: what can be pressed in a message is signed for it.
     """
 
     def __init__(
         self,
         site_url: str,
-        seals: CardSigner,
+        signer: CardSigner,
         opens_url: str = "",
         capabilities: Mapping[str, ChannelCapabilities] | None = None,
         find_verified: FindVerified = _find_nothing,
         find_label: FindLabel = find_no_label,
     ) -> None:
         self.site_url = site_url
-        self.seals = seals
+        self.signer = signer
         self._opens_url = opens_url
         self._capabilities = capabilities or {}
         self._find_verified = find_verified
@@ -208,7 +208,7 @@ class AnswerView:
         if form not in {"thumbs", "reasons"}:
             return None
         return ThumbsRequest(
-            answer.id, self.seals.make(RATE, answer.id, conversation), asks_why=form == "reasons"
+            answer.id, self.signer.sign(RATE, answer.id, conversation), asks_why=form == "reasons"
         )
 
     def _standing(
@@ -220,11 +220,11 @@ class AnswerView:
         words: Sequence[Feedback] = (),
     ) -> Standing:
         form = parse_form_name(answer.form)
-        seal = self.seals.make(RATE, answer.id, conversation)
+        signature = self.signer.sign(RATE, answer.id, conversation)
         verdict = review.ruling if review else None
         opinions = {one.verified_id: one.same - one.other for one in count_opinions(answer, words)}
         similar = {
-            name: self._describe_similar(found, answer, seal)
+            name: self._describe_similar(found, answer, signature)
             for name in answer.similar
             if opinions.get(name, 0) >= 0 and (found := self._find_offered(conversation, name)) is not None
         }
@@ -234,7 +234,11 @@ class AnswerView:
             text=verdict.text if verdict else "",
             citation=verdict.citation if verdict else None,
             actions=rating_actions(
-                answer.id, seal, stars=form == "stars", comment=form != "none", expert=not answer.from_file
+                answer.id,
+                signature,
+                stars=form == "stars",
+                comment=form != "none",
+                expert=not answer.from_file,
             ),
             thanks=thanks,
             opens_url=self._opens_url,
@@ -254,8 +258,8 @@ class AnswerView:
         return {url: label for url in urls if (label := self.find_label(url))}
 
     @staticmethod
-    def _describe_similar(verified: VerifiedAnswer, answer: Answer, seal: str) -> SimilarAnswer:
-        data = {"answer_id": answer.id, "seal": seal, "similar": verified.answer_id}
+    def _describe_similar(verified: VerifiedAnswer, answer: Answer, signature: str) -> SimilarAnswer:
+        data = {"answer_id": answer.id, "seal": signature, "similar": verified.answer_id}
         citation = next(iter(verified.citations), None)
         return SimilarAnswer(verified.question_text, strip_markers(verified.text), citation, data)
 

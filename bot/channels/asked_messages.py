@@ -22,7 +22,7 @@ from core.bounded_dict import BoundedDict
 from core.records import Answer, Channel
 from feedback.gaps.owner_cards import forget_answers
 from feedback.privacy.deletion_log import Deletion
-from feedback.reviews.repository import PostedMessage, ReviewRepository, name_way, place_of_part
+from feedback.reviews.repository import PostedMessage, ReviewRepository, name_private_contact, place_of_part
 from feedback.store.base import DeferredActions, FeedbackStore, StoreUnavailable
 
 REMEMBERED = 10_000
@@ -43,10 +43,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class MessageHooks:
-    """`forget_files` forgets the files that came with a message; `seal_way` encrypts a way to one person."""
+    """`forget_files` forgets the files of a message; `encrypt_contact` encrypts one person's contact."""
 
     forget_files: Callable[[str], Awaitable[None]]
-    seal_way: Callable[[str], str]
+    encrypt_contact: Callable[[str], str]
 
 
 class AskedMessages:
@@ -58,7 +58,7 @@ class AskedMessages:
     def __init__(
         self,
         store: FeedbackStore,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         card_sync: CardSync,
         later: DeferredActions,
         pseudonym: Callable[[str], str],
@@ -66,7 +66,7 @@ class AskedMessages:
     ) -> None:
         self.asking: Asking | None = None
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._card_sync = card_sync
         self._later = later
         self._pseudonym = pseudonym
@@ -74,7 +74,7 @@ class AskedMessages:
         self._replies: WeakValueDictionary[str, Reply] = WeakValueDictionary()  # while they work
         self._latest = BoundedDict[str, str](REMEMBERED)
         self._contacts = BoundedDict[str, str](REMEMBERED)
-        later.register(CONTACT, lambda entry: desk.put_contact(**entry))
+        later.register(CONTACT, lambda entry: repository.put_contact(**entry))
         for kind in (DELETE, *_DELETE_BEFORE):
             later.register(kind, lambda entry: self._forget_message(**entry))
 
@@ -89,31 +89,39 @@ class AskedMessages:
 
     async def keep_contact(self, incoming: Incoming) -> None:
         """Keep how to speak in this conversation later, when a reviewer has ruled."""
-        way = incoming.contact.dump()
-        if self._contacts.get(incoming.conversation_id) != way:
+        contact = incoming.contact.dump()
+        if self._contacts.get(incoming.conversation_id) != contact:
             alone = self._pseudonym(incoming.sender) if incoming.personal else ""
-            entry = {"conversation": incoming.conversation_id, "reference": way, "person": alone}
-            await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
-            self._contacts[incoming.conversation_id] = way
-        await self.keep_way(incoming)
+            entry = {"conversation": incoming.conversation_id, "reference": contact, "person": alone}
+            await self._later.attempt(partial(self._repository.put_contact, **entry), CONTACT, entry)
+            self._contacts[incoming.conversation_id] = contact
+        await self.keep_private_contact(incoming)
 
-    async def keep_way(self, incoming: Incoming) -> None:
+    async def keep_private_contact(self, incoming: Incoming) -> None:
         """Keep how to tell one person of a shared conversation what is for them alone."""
         person = self._pseudonym(incoming.sender) if incoming.sender else ""
         if incoming.personal or not person:
             return
-        name = name_way(incoming.conversation_id, person)
-        way = replace(incoming.contact, user={"id": incoming.user["id"]}, language=incoming.language).dump()
-        if self._contacts.get(name) != way:
-            entry = {"conversation": name, "reference": self._hooks.seal_way(way), "person": person}
-            await self._later.attempt(partial(self._desk.put_contact, **entry), CONTACT, entry)
-            self._contacts[name] = way
+        name = name_private_contact(incoming.conversation_id, person)
+        contact = replace(
+            incoming.contact, user={"id": incoming.user["id"]}, language=incoming.language
+        ).dump()
+        if self._contacts.get(name) != contact:
+            entry = {
+                "conversation": name,
+                "reference": self._hooks.encrypt_contact(contact),
+                "person": person,
+            }
+            await self._later.attempt(partial(self._repository.put_contact, **entry), CONTACT, entry)
+            self._contacts[name] = contact
 
     async def keep_part(self, reference: Reference, answer: Answer, number: int, message_id: str) -> None:
         """Keep which message an answer begins with, so that it goes when the answer is forgotten."""
         place = place_of_part(number)
         with contextlib.suppress(StoreUnavailable):  # it stays on screen then, which is better than no answer
-            await self._desk.put_shown(PostedMessage(answer.id, place, reference.dump(), message_id, ""))
+            await self._repository.put_shown(
+                PostedMessage(answer.id, place, reference.dump(), message_id, "")
+            )
 
     async def edit(self, incoming: Incoming) -> Edit | None:
         """Forget what a message asked before it was edited; None where it asks what it asked before."""
@@ -168,13 +176,13 @@ class AskedMessages:
         for question_id in versions:
             reply = self._replies.pop(question_id, None)
             answer = await self._store.answer_to_question(question_id)
-            known = answer is not None and await self._desk.read_verified(answer.id) is not None
+            known = answer is not None and await self._repository.read_verified(answer.id) is not None
             if answer is not None:
                 await self._card_sync.forget(answer)
-                await forget_answers(self._desk.documents, [answer.id])
+                await forget_answers(self._repository.documents, [answer.id])
             message_id = await self._forget_question(question_id)
             if answer is not None and known:  # other processes know it by heart
-                await self._desk.drop_verified(answer.id)
+                await self._repository.drop_verified(answer.id)
             if reply is not None and not message_id:
                 message_id = await reply.abandon()
             shown = message_id or shown

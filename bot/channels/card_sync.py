@@ -23,7 +23,7 @@ from bot.cards.review import review_card
 from bot.cards.review_actions import ReviewView, RulingPreview, to_reviewed
 from bot.channel import ChannelError, Undeliverable
 from bot.channels.answer_message import AnswerView, compose_thanks, derive_state
-from bot.channels.asides.one_person import Cards, Connect, find_way, tell_alone
+from bot.channels.asides.one_person import Cards, Connect, find_route, tell_alone
 from bot.channels.asides.own_views import OwnViews
 from bot.channels.incoming import Reference
 from bot.channels.message import Connector, Message, card_message, plain_message
@@ -56,9 +56,9 @@ async def run_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
 
 
 async def post_card(
-    desk: ReviewRepository,
+    repository: ReviewRepository,
     posted: PostedMessage,
-    way: tuple[Reference, Connector],
+    route: tuple[Reference, Connector],
     card: Card,
     shown_version: str,
 ) -> None:
@@ -66,7 +66,7 @@ async def post_card(
 
     A destination that does not exist any more gets no more cards.
     """
-    (reference, connector), message = way, card_message(card)
+    (reference, connector), message = route, card_message(card)
     try:
         message_id = posted.message_id
         if message_id:
@@ -76,11 +76,11 @@ async def post_card(
     except Undeliverable as gone:
         log.warning("no more cards for a place that is gone: %s", gone)
         if not posted.message_id:
-            await desk.remove_place(posted.place.partition("#")[0])
-        await desk.remove_shown(posted)
+            await repository.remove_place(posted.place.partition("#")[0])
+        await repository.remove_shown(posted)
     else:
         shown = replace(posted, message_id=message_id, stamp=shown_version)
-        await desk.put_shown(shown, is_new=not posted.message_id)
+        await repository.put_shown(shown, is_new=not posted.message_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class CardSyncHooks:
     `fresh` tells whether the page of a verified answer is unchanged. `waits` tells whether the giver of a
     feedback is to hear from a reviewer. `preview` is what a ruling on an answer would serve, None where that
     is not known (yet). `mark_corrected` hears of a corrected answer, with its question and where that was.
-    `open_way` decrypts a way to one person.
+    `decrypt_contact` decrypts one person's contact.
     """
 
     connector: Connect
@@ -98,7 +98,7 @@ class CardSyncHooks:
     waits: Callable[[Feedback], bool]
     preview: Callable[[str], RulingPreview | None] = lambda _: None
     mark_corrected: Callable[[Question, Mapping[str, Any]], None] = lambda _question, _conversation: None
-    open_way: Callable[[str], str] = str
+    decrypt_contact: Callable[[str], str] = str
 
 
 _WITH_PREVIEW = "+"
@@ -127,13 +127,13 @@ class CardSync:
         store: FeedbackStore,
         reviewing: Reviewing,
         view: AnswerView,
-        seals: CardSigner,
+        signer: CardSigner,
         hooks: CardSyncHooks,
     ) -> None:
         self._store = store
         self._reviewing = reviewing
         self._view = view
-        self.seals = seals
+        self.signer = signer
         self._hooks = hooks
         self._news = asyncio.Event()
         self._handlers: dict[str, Callable[[str], Awaitable[None]]] = {}
@@ -143,8 +143,8 @@ class CardSync:
         self.wake = reviewing.wake = self._news.set
 
     @property
-    def _desk(self) -> ReviewRepository:
-        return self._reviewing.desk
+    def _repository(self) -> ReviewRepository:
+        return self._reviewing.repository
 
     @property
     def site_url(self) -> str:
@@ -186,7 +186,7 @@ class CardSync:
 
     async def process_outbox(self) -> None:
         """Sync the answers whose reviews have changed; what fails goes to the end, for a later round."""
-        found = await self._desk.claim_outbox_entries(ENTRIES)
+        found = await self._repository.claim_outbox_entries(ENTRIES)
         done = 0
         for answer_id, version in found:
             try:
@@ -194,11 +194,11 @@ class CardSync:
                     await self._process_entry(answer_id)
             except OSError as error:
                 log.warning("a review is not shown everywhere yet: %s", error)
-                await self._desk.release_outbox_entry(answer_id, datetime.now(UTC))
+                await self._repository.release_outbox_entry(answer_id, datetime.now(UTC))
             else:
-                ended = await self._desk.complete_outbox_entry(answer_id, version)
+                ended = await self._repository.complete_outbox_entry(answer_id, version)
                 if not ended:  # there is more to do by now
-                    await self._desk.release_outbox_entry(answer_id, datetime.now(UTC))
+                    await self._repository.release_outbox_entry(answer_id, datetime.now(UTC))
                     self._news.set()
                 done += ended
         if done and len(found) == ENTRIES:  # there may be more
@@ -213,23 +213,23 @@ class CardSync:
 
     async def forget(self, answer: Answer) -> None:
         """Take an answer's cards back from everybody's screen, before it is forgotten."""
-        for shown in await self._desk.list_shown(answer.id):
+        for shown in await self._repository.list_shown(answer.id):
             if shown.place != ASKER:
                 await self._take_back(shown)
         self._reviewing.forget(answer.id)
 
     async def take_back_left(self) -> None:
         """Delete cards whose answers or readers are gone; what fails goes to the end, for a later round."""
-        for shown in await self._desk.list_left_cards(ENTRIES):
+        for shown in await self._repository.list_left_cards(ENTRIES):
             reference = Reference.load(shown.reference)
             try:
                 if reference is not None:
                     await self._delete(reference.conversation, shown.message_id)
             except OSError as error:
                 log.warning("a card of a deleted answer is still on screen: %s", error)
-                await self._desk.leave_card(shown)
+                await self._repository.leave_card(shown)
             else:
-                await self._desk.remove_left_card(shown)
+                await self._repository.remove_left_card(shown)
 
     async def _take_back(self, shown: PostedMessage) -> None:
         reference = Reference.load(shown.reference)
@@ -253,16 +253,18 @@ class CardSync:
         except Undeliverable as gone:
             log.info("a message that should go is on screen no more: %s", gone)
 
-    def view_review(self, review: Review, answer: Answer, words: Sequence[Feedback], seal: str) -> ReviewView:
+    def view_review(
+        self, review: Review, answer: Answer, words: Sequence[Feedback], signature: str
+    ) -> ReviewView:
         """Return what a reviewer's card shows of a review now."""
         preview = None if review.ruling else self._hooks.preview(answer.id)
         seen = to_reviewed(answer, review.passages)
-        return ReviewView(review, seen, words, seal, datetime.now(UTC), preview)
+        return ReviewView(review, seen, words, signature, datetime.now(UTC), preview)
 
     async def say(self, stored: str, sentence: str) -> None:
         """Say something unasked where a stored Reference leads; where it cannot be said, it is logged."""
-        if way := find_way(self._hooks.connector, stored):
-            reference, connector = way
+        if route := find_route(self._hooks.connector, stored):
+            reference, connector = route
             try:
                 await connector.send(reference, plain_message(sentence))
             except (Undeliverable, OSError) as error:
@@ -274,7 +276,7 @@ class CardSync:
         if answer is None:
             return
         words = await self._store.feedback_on(answer.id)
-        shown = {one.place: one for one in await self._desk.list_shown(answer.id)}
+        shown = {one.place: one for one in await self._repository.list_shown(answer.id)}
         name = f"{place.id}#{review.round}"
         await self._show_card(PostedMessage(answer.id, name, place.reference, "", ""), review, answer, words)
         if name in shown:
@@ -289,12 +291,12 @@ class CardSync:
         if answer is None:
             return True
         words = await self._store.feedback_on(answer.id)
-        shown = {one.place for one in await self._desk.list_shown(answer.id)}
+        shown = {one.place for one in await self._repository.list_shown(answer.id)}
         reached = True
         steps: list[Callable[[], Awaitable[None]]] = []
-        for place in await self._desk.places():
+        for place in await self._repository.places():
             name = f"{place.id}#{review.round}"
-            if find_way(self._hooks.connector, place.reference) is None:
+            if find_route(self._hooks.connector, place.reference) is None:
                 reached = False
             elif name not in shown:
                 blank = PostedMessage(answer.id, name, place.reference, "", "")
@@ -312,13 +314,13 @@ class CardSync:
         await self._sync_answer(name)
 
     async def _sync_answer(self, answer_id: str) -> None:
-        answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+        answer, review = await self._store.answer(answer_id), await self._repository.review(answer_id)
         if answer is None or review is None:
             return
         telemetry.link(answer.question.trace)
         words = await self._store.feedback_on(answer_id)
         await self._reviewing.follow(review)
-        shown = {one.place: one for one in await self._desk.list_shown(answer_id)}
+        shown = {one.place: one for one in await self._repository.list_shown(answer_id)}
         steps: list[Callable[[], Awaitable[None]]] = [
             partial(self._show_card, one, review, answer, words)
             for one in await self._list_cards(review, shown)
@@ -334,7 +336,7 @@ class CardSync:
             shown = await self._carry_over(review, shown)
         wanted = {place: one for place, one in shown.items() if place.endswith(this_round)}
         if review.settled_at is None:
-            for place in await self._desk.places():
+            for place in await self._repository.places():
                 name = place.id + this_round
                 wanted.setdefault(name, PostedMessage(review.answer_id, name, place.reference, "", ""))
         return list(wanted.values())
@@ -352,41 +354,41 @@ class CardSync:
             name = place.removesuffix(before) + now
             if not place.endswith(before):
                 continue
-            await self._desk.remove_shown(one)
+            await self._repository.remove_shown(one)
             del followed[place]
             if name in shown or (review.settled_at is None and _is_long_ago(review)):
                 await self._take_back(one)
             else:
                 followed[name] = replace(one, place=name, stamp="")
-                await self._desk.put_shown(followed[name])
+                await self._repository.put_shown(followed[name])
         return followed
 
     async def _show_card(
         self, shown: PostedMessage, review: Review, answer: Answer, words: Sequence[Feedback]
     ) -> None:
-        way = find_way(self._hooks.connector, shown.reference)
-        if way is None:
+        route = find_route(self._hooks.connector, shown.reference)
+        if route is None:
             return
-        if not self._view.may_show(way[0].conversation, answer, review):
+        if not self._view.may_show(route[0].conversation, answer, review):
             await self._hide_card(shown)
             return
-        seal = self.seals.make(REVIEW, answer.id, way[0].conversation)
-        view = self.view_review(review, answer, words, seal)
-        people = self.own_views.find_people(way[0].conversation)
+        signature = self.signer.sign(REVIEW, answer.id, route[0].conversation)
+        view = self.view_review(review, answer, words, signature)
+        people = self.own_views.find_people(route[0].conversation)
         view = replace(view, reader=parse_reader(shown.place), people=people)
         shown_version = derive_shown_version(view)
         if shown.stamp == shown_version or (
             view.preview is None and shown.stamp.startswith(f"{shown_version}{_WITH_PREVIEW}")
         ):
             return
-        with speak(way[0].language):
-            await post_card(self._desk, shown, way, review_card(view, self.site_url), shown_version)
+        with speak(route[0].language):
+            await post_card(self._repository, shown, route, review_card(view, self.site_url), shown_version)
 
     async def _hide_card(self, shown: PostedMessage) -> None:
         """Take a card back from people who may not read its pages any more; where none is, show none."""
         if shown.message_id:
             await self._take_back(shown)
-            await self._desk.remove_shown(shown)
+            await self._repository.remove_shown(shown)
 
     async def _show_asker(
         self, shown: PostedMessage | None, review: Review, answer: Answer, words: Sequence[Feedback]
@@ -397,10 +399,12 @@ class CardSync:
         if shown_version == (shown.stamp if shown else ""):
             return
         message_id = await self._store.find_message(answer.question.id)
-        way = find_way(self._hooks.connector, await self._desk.contact(answer.question.conversation))
-        if way is None or not message_id:
+        route = find_route(
+            self._hooks.connector, await self._repository.contact(answer.question.conversation)
+        )
+        if route is None or not message_id:
             return
-        reference = way[0]
+        reference = route[0]
         if not self._view.may_show(reference.conversation, answer, review):
             return  # what is on screen was for whoever read it then
         is_ruled = review.ruling is not None  # then nothing is promised any more
@@ -411,7 +415,7 @@ class CardSync:
             message = self._view.make_messages(reference.conversation, answer, review, mine, words=words)[-1]
             try:
                 await self._write_over(
-                    way,
+                    route,
                     message_id,
                     message,
                     partial(self._view.make_text_message, reference.conversation, answer, review),
@@ -421,17 +425,20 @@ class CardSync:
         if derive_state(review) in {"corrected", "not_on_page"}:
             self._hooks.mark_corrected(answer.question, reference.conversation)
         posted = PostedMessage(answer.id, ASKER, reference.dump(), message_id, shown_version)
-        await self._desk.put_shown(posted, is_new=shown is None)
+        await self._repository.put_shown(posted, is_new=shown is None)
 
     @staticmethod
     async def _write_over(
-        way: tuple[Reference, Connector], message_id: str, message: Message, otherwise: Callable[[], Message]
+        route: tuple[Reference, Connector],
+        message_id: str,
+        message: Message,
+        otherwise: Callable[[], Message],
     ) -> None:
         """Write a message over the one on screen; `otherwise` makes it without its card.
 
         Teams sometimes sends text and card as two messages, and lets nobody write both over one.
         """
-        reference, connector = way
+        reference, connector = route
         try:
             await connector.update(reference, message_id, message)
         except ChannelError as error:
@@ -441,7 +448,7 @@ class CardSync:
 
     async def _tell(self, review: Review, answer: Answer, words: Sequence[Feedback]) -> None:
         waiting = {word.giver for word in words if self._hooks.waits(word)}
-        await tell_people(self._desk, review, answer, waiting, self.make_news(answer, review))
+        await tell_people(self._repository, review, answer, waiting, self.make_news(answer, review))
         for leave in self.on_news:
             await leave(review)
 
@@ -453,14 +460,14 @@ class CardSync:
     def _may_show_at(self, answer: Answer, review: Review, reference: Reference) -> bool:
         return self._view.may_show(reference.conversation, answer, review)
 
-    async def _send_alone(self, sealed: str, person: str, cards: Cards) -> bool:
+    async def _send_alone(self, encrypted: str, person: str, cards: Cards) -> bool:
         """Tell one person of a conversation; False where no way leads to them alone. Raises OSError."""
-        way = self._hooks.open_way(sealed)
-        return await tell_alone(self._desk, self._hooks.connector, way, person, cards)
+        contact = self._hooks.decrypt_contact(encrypted)
+        return await tell_alone(self._repository, self._hooks.connector, contact, person, cards)
 
     async def _send_card(self, stored: str, card: Card) -> None:
         """Send a card where a stored Reference leads; nowhere, where this process has no way."""
-        if way := find_way(self._hooks.connector, stored):
-            reference, connector = way
+        if route := find_route(self._hooks.connector, stored):
+            reference, connector = route
             with speak(reference.language):
                 await connector.send(reference, card_message(card))

@@ -35,8 +35,8 @@ WORD = "word"
 THANKS = mark("Thank you, it is saved.")
 COUNTS_LATER = mark("It is saved here, and counts once I can reach my records again.")
 
-KeepWay = Callable[[Incoming], Awaitable[None]]
-"""Keeps how to tell whoever did something what is for them alone (`AskedMessages.keep_way`)."""
+KeepPrivateContact = Callable[[Incoming], Awaitable[None]]
+"""Keeps how to tell whoever did something what is for them alone (`AskedMessages.keep_private_contact`)."""
 
 
 async def _keep_nothing(_: Incoming) -> None: ...
@@ -68,17 +68,17 @@ class FeedbackHandler:
     def __init__(
         self,
         store: FeedbackStore,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         rating: Rating,
         view: AnswerView,
         later: DeferredActions,
     ) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._rating = rating
         self._view = view
         self._later = later
-        self.keep_way: KeepWay = _keep_nothing
+        self.keep_private_contact: KeepPrivateContact = _keep_nothing
         later.register(WORD, lambda entry: self._place(_spoken(entry)))
 
     async def keep_reactions(self, incoming: Incoming, giver: str) -> None:
@@ -99,10 +99,12 @@ class FeedbackHandler:
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Keep what was said with a button of an answer's card, and thank for it there. Raises BadAction."""
-        if not self._view.seals.fits(action.seal, RATE, action.answer_id, incoming.conversation):
+        if not self._view.signer.is_valid(action.signature, RATE, action.answer_id, incoming.conversation):
             raise BadAction(say("This card was not sent to this conversation, so nothing was saved."))
         given = [unbound(word, _build_said(incoming, person, _part(word))) for word in _words(action)]
-        await self.keep_way(incoming)  # before the word counts: what follows from it is for them alone
+        await self.keep_private_contact(
+            incoming
+        )  # before the word counts: what follows from it is for them alone
         home = incoming.conversation_id
         heard = [await self._hear(Spoken(one, home, answer_id=action.answer_id)) for one in given]
         thanks = compose_thanks(given) or say(THANKS)
@@ -111,7 +113,7 @@ class FeedbackHandler:
         try:
             answer, review = (
                 await self._store.answer(action.answer_id),
-                await self._desk.review(action.answer_id),
+                await self._repository.review(action.answer_id),
             )
         except StoreUnavailable:  # it was there a moment ago, when this was kept
             return saying(thanks)

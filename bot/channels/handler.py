@@ -19,7 +19,7 @@ from bot.cards.help import help_card
 from bot.cards.privacy import brief
 from bot.channel import Offers, Reply, StreamPace, Undeliverable, nothing_more
 from bot.channels.answer_message import AnswerView
-from bot.channels.asides.listening import Heard, Listening
+from bot.channels.asides.listening import Listening, OverheardQuestion
 from bot.channels.asides.own_reactions import OwnReactions
 from bot.channels.asked_messages import REMEMBERED, AskedMessages
 from bot.channels.feedback_handler import FeedbackHandler
@@ -189,7 +189,7 @@ class ActivityHandler:
             case "messageDelete":
                 await self._messages.delete(incoming)
             case "messageReaction":
-                await self._messages.keep_way(incoming)
+                await self._messages.keep_private_contact(incoming)
                 await self._handlers.feedback.keep_reactions(incoming, self._pseudonym(incoming.sender))
             case "conversationUpdate" | "installationUpdate":
                 await self._handle_join(incoming, connector)
@@ -355,7 +355,7 @@ class ActivityHandler:
             trace=telemetry.here(),
         )
 
-    def _make_heard(self, incoming: Incoming, connector: Connector) -> Heard:
+    def _make_heard(self, incoming: Incoming, connector: Connector) -> OverheardQuestion:
         """Return a question that nobody asked the bot; it is kept with its answer, once that is said."""
         question = self._make_question(incoming, incoming.reference)
 
@@ -367,7 +367,7 @@ class ActivityHandler:
                 self._messages.remember_reply(question.id, reply)
             return said
 
-        return Heard(question, say)
+        return OverheardQuestion(question, say)
 
     async def _find_file(
         self, incoming: Incoming, person: str, *, files: tuple[SentFile, ...], edits: bool
@@ -392,7 +392,7 @@ class ActivityHandler:
     async def _handle_invoke(self, incoming: Incoming, connector: Connector) -> InvokeReply:
         match incoming.name:
             case "message/submitAction":
-                await self._messages.keep_way(incoming)
+                await self._messages.keep_private_contact(incoming)
                 await self._handlers.feedback.keep_thumb(incoming, self._pseudonym(incoming.sender))
                 return OK
             case "message/fetchTask":

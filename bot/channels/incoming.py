@@ -224,7 +224,7 @@ class CardAction:
     verb: str
     answer_id: str
     round: int
-    seal: str
+    signature: str
     inputs: Json
 
     def text_input(self, name: str, limit: int) -> str:
@@ -539,14 +539,14 @@ def find_place(incoming: Incoming, person: str) -> str:
 
 def parse_action(data: Json) -> CardAction:
     """Read a button of one of our cards. Raises BadAction."""
-    verb, answer_id, seal = (data.get(name) for name in ("verb", "answer_id", "seal"))
+    verb, answer_id, signature = (data.get(name) for name in ("verb", "answer_id", "seal"))
     round_ = data.get("round", -1)
-    if not isinstance(verb, str) or not isinstance(answer_id, str) or not isinstance(seal, str):
+    if not isinstance(verb, str) or not isinstance(answer_id, str) or not isinstance(signature, str):
         raise no_such_action()
-    if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(seal) > MAX_ID_CHARACTERS:
+    if type(round_) is not int or len(answer_id) > MAX_ID_CHARACTERS or len(signature) > MAX_ID_CHARACTERS:
         raise no_such_action()
     inputs = {name: to_text(given) if isinstance(given, str) else given for name, given in data.items()}
-    return CardAction(to_text(verb)[:80], to_text(answer_id), round_, seal, inputs)
+    return CardAction(to_text(verb)[:80], to_text(answer_id), round_, signature, inputs)
 
 
 def _parse_form(feedback: object) -> Json:

@@ -46,7 +46,7 @@ class ThumbsRequest:
     """Thumbs below an answer. `asks_why`: our form follows (`bot/cards/answer.py`), else the channel's."""
 
     answer_id: str
-    seal: str
+    signature: str
     asks_why: bool
 
 

@@ -22,7 +22,7 @@ from bot.card_tokens import MODEL, BadAction, CardSigner, no_such_action
 from bot.cards.elements import Card
 from bot.cards.model import build_notice_card, model_card, say_kept, standing_card
 from bot.channel import Undeliverable
-from bot.channels.asides.one_person import Connect, find_way
+from bot.channels.asides.one_person import Connect, find_route
 from bot.channels.card_sync import CardSync, post_card, run_all
 from bot.channels.incoming import CardAction, Incoming, find_place
 from bot.channels.message import Connector, InvokeReply, card_message, plain_message, saying, showing
@@ -48,11 +48,11 @@ class ModelCardSync:
     """One per process; `look` is called again and again, the rest by the card sync."""
 
     def __init__(
-        self, deciding: Deciding, desk: ReviewRepository, seals: CardSigner, connect: Connect
+        self, deciding: Deciding, repository: ReviewRepository, signer: CardSigner, connect: Connect
     ) -> None:
         self._deciding = deciding
-        self._desk = desk
-        self._seals = seals
+        self._repository = repository
+        self._signer = signer
         self._connect = connect
         self._standing: RolloutState | None = None
 
@@ -69,18 +69,18 @@ class ModelCardSync:
         The entry is kept before it is kept that nothing waits: a kill in between leaves it twice, which is
         once.
         """
-        for document in await model_decisions.waiting(self._desk.documents):
+        for document in await model_decisions.waiting(self._repository.documents):
             await self._deciding.add_outbox_entry(document.id)
-            await model_decisions.mark_posted(self._desk.documents, document)
+            await model_decisions.mark_posted(self._repository.documents, document)
         for notice in await self._deciding.board.notices(UNPOSTED):
-            await self._desk.add_outbox_entry(f"{NOTICE}{notice.id}", datetime.now(UTC))
+            await self._repository.add_outbox_entry(f"{NOTICE}{notice.id}", datetime.now(UTC))
             await self._deciding.board.mark(notice, POSTED)
             self._deciding.wake()
         await self._follow_standing()
 
     async def _show_last(self) -> None:
         """Let a new place have the last comparison, if nobody has decided about it."""
-        comparison = await model_decisions.latest(self._desk.documents)
+        comparison = await model_decisions.latest(self._repository.documents)
         if comparison is not None:
             await self._deciding.add_outbox_entry(comparison.candidate)
 
@@ -93,7 +93,9 @@ class ModelCardSync:
             return
         if standing == self._standing:
             return
-        for candidate in await model_decisions.since(self._desk.documents, datetime.now(UTC) - FOLLOWED):
+        for candidate in await model_decisions.since(
+            self._repository.documents, datetime.now(UTC) - FOLLOWED
+        ):
             await self._deciding.add_outbox_entry(candidate)
         self._standing = standing
 
@@ -104,50 +106,51 @@ class ModelCardSync:
         if view is None:
             return
         name = f"{OUTBOX_PREFIX}{candidate}"
-        shown = {one.place: one for one in await self._desk.list_shown(name)}
+        shown = {one.place: one for one in await self._repository.list_shown(name)}
         if not view.decisions and view.status in {VersionStatus.CANDIDATE, VersionStatus.CANARY}:
-            for place in await self._desk.places():
+            for place in await self._repository.places():
                 shown.setdefault(place.id, PostedMessage(name, place.id, place.reference, "", ""))
         await run_all([partial(self._show, one, candidate) for one in shown.values()])
 
     async def show_anew(self, candidate: str, place: CardDestination) -> None:
         """Show a comparison as a new card in a place; one that is there already is taken back."""
         name = f"{OUTBOX_PREFIX}{candidate}"
-        before = {one.place: one for one in await self._desk.list_shown(name)}.get(place.id)
+        before = {one.place: one for one in await self._repository.list_shown(name)}.get(place.id)
         await self._show(PostedMessage(name, place.id, place.reference, "", ""), candidate)
-        way = find_way(self._connect, before.reference) if before else None
-        if before and way and before.message_id:
-            reference, connector = way
+        route = find_route(self._connect, before.reference) if before else None
+        if before and route and before.message_id:
+            reference, connector = route
             try:
                 await connector.delete(reference.conversation, before.message_id)
             except (Undeliverable, OSError) as error:
                 log.info("an older card stays on screen: %s", error)
 
     async def _show(self, posted: PostedMessage, candidate: str) -> None:
-        way = find_way(self._connect, posted.reference)
-        if way is None:
+        route = find_route(self._connect, posted.reference)
+        if route is None:
             return
-        seal = self._seals.make(MODEL, candidate, way[0].conversation)
-        view = await self._deciding.view(candidate, seal)
+        signature = self._signer.sign(MODEL, candidate, route[0].conversation)
+        view = await self._deciding.view(candidate, signature)
         if view is not None and view.shown_version != posted.stamp:
-            with speak(way[0].language):
-                await post_card(self._desk, posted, way, model_card(view), view.shown_version)
+            with speak(route[0].language):
+                await post_card(self._repository, posted, route, model_card(view), view.shown_version)
 
     async def post_notice(self, notice_id: str) -> None:
         """Tell the reviewers, once in each place. Raises OSError."""
         notice = await self._deciding.board.notice(notice_id)
         name = f"{NOTICE}{notice_id}"
-        told = {one.place for one in await self._desk.list_shown(name)}
+        told = {one.place for one in await self._repository.list_shown(name)}
         if notice is not None:
             blanks = [
-                PostedMessage(name, place.id, place.reference, "", "") for place in await self._desk.places()
+                PostedMessage(name, place.id, place.reference, "", "")
+                for place in await self._repository.places()
             ]
             card = build_notice_card(notice)
             await run_all([partial(self._notify, one, card) for one in blanks if one.place not in told])
 
     async def _notify(self, blank: PostedMessage, card: Card) -> None:
-        if way := find_way(self._connect, blank.reference):
-            await post_card(self._desk, blank, way, card, _SAID)
+        if route := find_route(self._connect, blank.reference):
+            await post_card(self._repository, blank, route, card, _SAID)
 
 
 WORDS = frozenset({"model", "models"})
@@ -162,11 +165,11 @@ class ModelHandler:
     """Takes what reviewers do, asks whether they may, and has it done. One per channel."""
 
     def __init__(
-        self, deciding: Deciding, reviewers: Reviewers, seals: CardSigner, card_sync: ModelCardSync
+        self, deciding: Deciding, reviewers: Reviewers, signer: CardSigner, card_sync: ModelCardSync
     ) -> None:
         self._deciding = deciding
         self._reviewers = reviewers
-        self._seals = seals
+        self._signer = signer
         self._card_sync = card_sync
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
@@ -194,7 +197,7 @@ class ModelHandler:
         if refusal := await self._reviewers.refusal(incoming.directory_id):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal)
-        self._seals.check(action.seal, MODEL, action.answer_id, incoming.conversation)
+        self._signer.check(action.signature, MODEL, action.answer_id, incoming.conversation)
         press = _press(incoming, action, person)
         try:
             await self._deciding.decide(press)
@@ -208,7 +211,7 @@ class ModelHandler:
             return saying(say(STORE_AWAY))
 
     async def _card(self, action: CardAction) -> Card:
-        view = await self._deciding.view(action.answer_id, action.seal)
+        view = await self._deciding.view(action.answer_id, action.signature)
         if view is None:
             raise BadAction(say(GONE))
         return model_card(view)

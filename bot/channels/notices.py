@@ -23,7 +23,7 @@ from bot.channels.asides.one_person import Cards
 from bot.channels.incoming import Reference
 from core.records import Answer, Review, Ruling
 from core.translation import speak
-from feedback.reviews.repository import Notification, ReviewRepository, name_way
+from feedback.reviews.repository import Notification, ReviewRepository, name_private_contact
 from feedback.store.base import moment
 
 log = logging.getLogger(__name__)
@@ -67,44 +67,47 @@ def list_due(review: Review, asker: str, waiting: Collection[str], told: Collect
 
 
 async def tell_people(
-    desk: ReviewRepository, review: Review, answer: Answer, waiting: Collection[str], card: SendNews
+    repository: ReviewRepository, review: Review, answer: Answer, waiting: Collection[str], card: SendNews
 ) -> None:
     """Tell whom it concerns, once, how a review ended, or that its ruling was taken back. Raises OSError."""
     news = find_news(review)
     if news is None:
         return
-    kept = await desk.notices_on(answer.id)
+    kept = await repository.notices_on(answer.id)
     told = {one.person for one in kept if one.sent and one.about != news.about}
     due = list_due(review, answer.question.asker, waiting, told)
     missing = sorted(due - {one.person for one in kept if one.about == news.about})
     new = [Notification(answer.id, person, moment(news.since), about=news.about) for person in missing]
-    added = [await desk.add_notice(notice) for notice in new]
-    kept = [*kept, *new] if all(added) else await desk.notices_on(answer.id)  # another process is at it, too
+    added = [await repository.add_notice(notice) for notice in new]
+    kept = (
+        [*kept, *new] if all(added) else await repository.notices_on(answer.id)
+    )  # another process is at it, too
     draw = partial(draw_notice, review, answer, card.site_url, anew=bool(told))
     due_now = [
-        Unsent(one.person, answer, draw, partial(desk.mark_sent, one)) for one in _select_unsent(kept, news)
+        Unsent(one.person, answer, draw, partial(repository.mark_sent, one))
+        for one in _select_unsent(kept, news)
     ]
-    await deliver(desk, answer.question.conversation, due_now, card)
+    await deliver(repository, answer.question.conversation, due_now, card)
 
 
 async def deliver(
-    desk: ReviewRepository, conversation: str, unsent: Sequence[Unsent], card: SendNews
+    repository: ReviewRepository, conversation: str, unsent: Sequence[Unsent], card: SendNews
 ) -> None:
     """Tell people of one conversation: each alone where a way leads there, the others once, in front of all.
 
     Raises OSError. Where nobody reads a conversation any more, its people count as told.
     """
-    stored = await desk.contact(conversation)
+    stored = await repository.contact(conversation)
     here = Reference.load(stored)
     shows = here is not None and card.may_show(here)
     left: list[Unsent] = []
     for one in unsent:
-        way = await desk.contact(name_way(conversation, one.person))
+        contact = await repository.contact(name_private_contact(conversation, one.person))
         cards = Cards(
             partial(one.draw_for, may=shows),
             lambda reference, one=one: one.draw_for(reference, may=shows and card.may_show(reference)),
         )
-        if way and await card.send_alone(way, one.person, cards):
+        if contact and await card.send_alone(contact, one.person, cards):
             await one.mark()
         else:
             left.append(one)

@@ -82,11 +82,11 @@ class RulingPreviews:
     """One per process; `run` computes what `peek` did not have, until it is cancelled."""
 
     def __init__(
-        self, store: FeedbackStore, desk: ReviewRepository, known: AskAlike, work_s: float = WORK_S
+        self, store: FeedbackStore, repository: ReviewRepository, known: AskAlike, work_s: float = WORK_S
     ) -> None:
         self.wake: Callable[[], None] = lambda: None
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._known = known
         self._work_s = work_s
         self._made: BoundedDict[str, _Made] = BoundedDict(_KEPT)
@@ -133,7 +133,7 @@ class RulingPreviews:
         preview, complete = await self._look(answer)
         self._made[answer_id] = _Made(preview, time.monotonic() + (KEPT_S if complete else FRESH_S))
         if preview.count > (before.preview.count if before else 0):
-            await self._desk.add_outbox_entry(answer_id, datetime.now(UTC))
+            await self._repository.add_outbox_entry(answer_id, datetime.now(UTC))
             self.wake()
 
     async def _look(self, answer: Answer) -> tuple[RulingPreview, bool]:
@@ -177,7 +177,7 @@ class RulingPreviews:
 
     async def _is_right(self, answer_id: str) -> bool:
         """Tell whether a reviewer approved an answer; of one without a ruling, whether people liked it."""
-        review = await self._desk.review(answer_id)
+        review = await self._repository.review(answer_id)
         if review is not None and review.ruling is not None:
             return review.ruling.ruling is Ruling.APPROVED
         votes = parse_votes(await self._store.feedback_on(answer_id))

@@ -6,7 +6,7 @@
     stop learning from me       and: learn from me again
 
 and the same in the other languages. Whoever speaks or presses is who it is about: the channel's token says
-who that is, never the card. A card's buttons are sealed for one person, one conversation, one verb and the
+who that is, never the card. A card's buttons are signed for one person, one conversation, one verb and the
 moment at which they were made, so nobody else can press them, and an old one does nothing.
 """
 
@@ -151,10 +151,10 @@ class PrivacyPlace:
 class PrivacyHandler:
     """Takes what people wish for their data and has it done. One per process."""
 
-    def __init__(self, privacy: Privacy, links: DataLinks, seals: CardSigner, place: PrivacyPlace) -> None:
+    def __init__(self, privacy: Privacy, links: DataLinks, signer: CardSigner, place: PrivacyPlace) -> None:
         self.privacy = privacy
         self._links = links
-        self._seals = seals
+        self._signer = signer
         self._place = place
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
@@ -172,7 +172,7 @@ class PrivacyHandler:
         if action.verb not in VERBS:
             raise no_such_action()
         signed = _build_token_text(action.verb, person, action.round)
-        if not self._seals.fits(action.seal, PRIVACY, signed, incoming.conversation):
+        if not self._signer.is_valid(action.signature, PRIVACY, signed, incoming.conversation):
             log.warning("somebody pressed %s on a card that is not theirs", action.verb)
             raise BadAction(say(NOT_YOURS))
         if _now() - action.round > 1_000 * (CONFIRM_S if action.verb == DELETE_NOW else CARD_S):
@@ -234,20 +234,20 @@ class PrivacyHandler:
         )
 
     async def _delete(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
-        """Delete; the button's seal names the deletion, so that pressing it again is the same one."""
+        """Delete; the button's signature names the deletion, so that pressing it again is the same one."""
         before = datetime.now(UTC)
-        deletion = await self.privacy.delete(person, action.seal, incoming.contact.dump())
+        deletion = await self.privacy.delete(person, action.signature, incoming.contact.dump())
         if deletion.begun_at < before:
             return saying(say(DELETED_BEFORE) if deletion.is_gone else say(UNDER_WAY))
         return showing(deleting_card())
 
     def _buttons(self, incoming: Incoming, person: str, *verbs: str) -> Buttons:
         now = _now()
-        seals = {
-            verb: self._seals.make(PRIVACY, _build_token_text(verb, person, now), incoming.conversation)
+        signer = {
+            verb: self._signer.sign(PRIVACY, _build_token_text(verb, person, now), incoming.conversation)
             for verb in verbs
         }
-        return Buttons(now, seals)
+        return Buttons(now, signer)
 
 
 def teller(

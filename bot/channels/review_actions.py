@@ -17,7 +17,7 @@ from typing import Any
 from bot.card_tokens import BadAction, no_such_action
 from bot.cards.near_quote import find_near_quote
 from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import CardAction, Incoming, Reference
 from bot.dialogs.privacy import WISH
@@ -99,7 +99,7 @@ class ReviewActions:
         card_sync: CardSync,
         later: DeferredActions,
         queue: ReviewQueue,
-        ways: SealedWays,
+        cipher: ContactCipher,
     ) -> None:
         self.store = store
         self.queue = queue
@@ -107,7 +107,7 @@ class ReviewActions:
         self._taking_back = taking_back
         self.card_sync = card_sync
         self._later = later
-        self._ways = ways
+        self._cipher = cipher
         later.register(WISH, self._do_later)
 
     async def perform(self, action: ReviewAction, presser: Presser, seen: Seen = NOT_READ) -> Review | None:
@@ -122,7 +122,7 @@ class ReviewActions:
             log.info("what a reviewer decided cannot be done now: %s", error)
             if action.verb == "review.claim":
                 raise Refused(say(NO_CLAIM)) from error
-        kept = replace(action, presser=self._ways.seal(json.dumps(asdict(presser))))
+        kept = replace(action, presser=self._cipher.encrypt(json.dumps(asdict(presser))))
         await self._later.keep(WISH, asdict(kept))
         return None
 
@@ -186,7 +186,7 @@ class ReviewActions:
 
     async def read(self, answer_id: str) -> Seen:
         """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""
-        return await self.store.answer(answer_id), await self.reviewing.desk.review(answer_id)
+        return await self.store.answer(answer_id), await self.reviewing.repository.review(answer_id)
 
     async def _do_later(self, entry: Entry) -> None:
         """Do what waited for the store; whoever wanted it hears if it cannot be."""
@@ -214,7 +214,7 @@ class ReviewActions:
 
         A press of which nobody knows any more who it was counts for pages that everyone may read.
         """
-        audiences, review = self.card_sync.audiences, await self.reviewing.desk.review(answer.id)
+        audiences, review = self.card_sync.audiences, await self.reviewing.repository.review(answer.id)
         presser = self._open_presser(action)
         audience = await audiences.find(presser.conversation, presser.directory_id)
         hidden = answer.from_file and not presser.sees_files
@@ -223,7 +223,7 @@ class ReviewActions:
             raise Refused(GONE)
 
     def _open_presser(self, action: ReviewAction) -> Presser:
-        kept = self._ways.open(action.presser)
+        kept = self._cipher.decrypt(action.presser)
         return Presser(**json.loads(kept)) if kept else Presser({}, "", sees_files=False)
 
 

@@ -117,14 +117,16 @@ class ReviewHandler:
         self._store = actions.store
         self._reviewing = actions.reviewing
         self._card_sync = actions.card_sync
-        self._seals = actions.card_sync.seals
+        self._signer = actions.card_sync.signer
         self._reviewers = reviewers
-        self._verified = VerifiedPages(self._store, self._desk, self._seals, actions.card_sync.site_url)
+        self._verified = VerifiedPages(
+            self._store, self._repository, self._signer, actions.card_sync.site_url
+        )
         self._verified.access = actions.card_sync.audiences.access
 
     @property
-    def _desk(self) -> ReviewRepository:
-        return self._reviewing.desk
+    def _repository(self) -> ReviewRepository:
+        return self._reviewing.repository
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Do what was said, if it is one of the words above; False for anything else, which is a question."""
@@ -170,7 +172,7 @@ class ReviewHandler:
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer pressed %s", action.verb)
             return saying(refusal, refused=True)
-        self._check_seal(incoming, action)
+        self._check_signature(incoming, action)
         seen = await self._read_visible(incoming, action.answer_id)
         if action.verb == "review.verified":
             return await self._open_verified(incoming, action, person, seen)
@@ -188,7 +190,7 @@ class ReviewHandler:
 
     async def _show_own_view(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Return a review as whoever looks at it may see it: only a reviewer gets something to press."""
-        self._check_seal(incoming, action)
+        self._check_signature(incoming, action)
         answer, review = await self._read_visible(incoming, action.answer_id)
         if answer is None or review is None:
             answer, review = await self._actions.read(action.answer_id)
@@ -196,7 +198,7 @@ class ReviewHandler:
             raise BadAction(say(GONE))
         decides = not await self._refusal(incoming)
         words = await self._store.feedback_on(answer.id)
-        view = self._card_sync.view_review(review, answer, words, action.seal)
+        view = self._card_sync.view_review(review, answer, words, action.signature)
         people = self._card_sync.own_views.find_people(incoming.conversation)
         view = replace(view, reader=person, decides=decides, people=people)
         return showing(review_card(view, self._card_sync.site_url))
@@ -235,7 +237,7 @@ class ReviewHandler:
         if refusal := await self._refusal(incoming):
             log.warning("somebody who is no reviewer opened %s", action.verb)
             raise BadAction(refusal)
-        self._check_seal(incoming, action)
+        self._check_signature(incoming, action)
         return await self._draw(incoming, action, "", await self._read_visible(incoming, action.answer_id))
 
     async def _read_visible(self, incoming: Incoming, answer_id: str) -> Seen:
@@ -275,13 +277,13 @@ class ReviewHandler:
             if card := await self._verified.draw_one(shown, incoming, audience):
                 return card
         words = await self._store.feedback_on(answer.id)
-        view = self._card_sync.view_review(review, answer, words, action.seal)
+        view = self._card_sync.view_review(review, answer, words, action.signature)
         people = self._card_sync.own_views.find_people(incoming.conversation)
         view = replace(view, reader=person if incoming.personal else "", doubt=doubt, people=people)
         return review_card(view, self._card_sync.site_url)
 
-    def _check_seal(self, incoming: Incoming, action: CardAction) -> None:
-        self._seals.check(action.seal, REVIEW, action.answer_id, incoming.conversation)
+    def _check_signature(self, incoming: Incoming, action: CardAction) -> None:
+        self._signer.check(action.signature, REVIEW, action.answer_id, incoming.conversation)
 
     async def _refusal(self, incoming: Incoming) -> str:
         """Return why somebody may not do what reviewers do, "" for a reviewer, whose room is remembered."""
@@ -297,7 +299,7 @@ class ReviewHandler:
         return say("From now on, review cards come here. Say “reviewers stop” to end this.")
 
     async def _no_cards_here(self, incoming: Incoming, person: str) -> str:
-        stopped = await self._desk.remove_place(find_place(incoming, person))
+        stopped = await self._repository.remove_place(find_place(incoming, person))
         return (
             say("Review cards no longer come here.")
             if stopped
@@ -311,10 +313,10 @@ class ReviewHandler:
 
     async def send_cards_to(self, place: CardDestination) -> None:
         """Let a place have the cards from now on, and those that wait already. Raises StoreError."""
-        await self._desk.put_place(place)
+        await self._repository.put_place(place)
         waiting = await self._actions.queue.list_waiting(place.reviewer)
         for review in waiting[:QUEUE_LENGTH]:
-            await self._desk.add_outbox_entry(review.answer_id, datetime.now(UTC))
+            await self._repository.add_outbox_entry(review.answer_id, datetime.now(UTC))
         await self._card_sync.fill_destination()
         self._reviewing.wake()
 
@@ -344,4 +346,4 @@ class ReviewHandler:
         Raises StoreError.
         """
         access = self._card_sync.audiences.access
-        return await read_changes(self._store, self._desk, access, person, audience)
+        return await read_changes(self._store, self._repository, access, person, audience)

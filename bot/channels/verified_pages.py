@@ -56,11 +56,11 @@ class VerifiedPages:
     """Draws the cards. One per process."""
 
     def __init__(
-        self, store: FeedbackStore, desk: ReviewRepository, seals: CardSigner, site_url: str
+        self, store: FeedbackStore, repository: ReviewRepository, signer: CardSigner, site_url: str
     ) -> None:
         self._store = store
-        self._desk = desk
-        self._seals = seals
+        self._repository = repository
+        self._signer = signer
         self._site_url = site_url
         self.access = PageAccess()
 
@@ -72,13 +72,13 @@ class VerifiedPages:
         Raises StoreError.
         """
         wanted = CatalogueFilter(words=query.words, reviewer=person if query.mine else "")
-        found = self.access.select_visible(await list_verified(self._desk, wanted), audience)
+        found = self.access.select_visible(await list_verified(self._repository, wanted), audience)
         number = min(query.page, max(1, -(-len(found) // ON_A_PAGE)))
         some = found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
-        use = await count_use(self._store, self._desk.documents, datetime.now(UTC))
+        use = await count_use(self._store, self._repository.documents, datetime.now(UTC))
         views = [
             self._view(entry, incoming, use.get(moment(entry.verified.verified_at), 0))
-            for entry in await read_entries(self._desk, some)
+            for entry in await read_entries(self._repository, some)
         ]
         return verified_list_card(VerifiedPage(views, number, len(found), query.said))
 
@@ -87,12 +87,12 @@ class VerifiedPages:
 
         None where its ruling is not in force any more. Raises StoreError.
         """
-        standing = await read_standing(self._desk, answer.id)
-        for entry in await read_entries(self._desk, [standing] if standing else ()):
-            history = self.access.select_steps(await read_history(self._desk, answer.id), audience)
+        standing = await read_standing(self._repository, answer.id)
+        for entry in await read_entries(self._repository, [standing] if standing else ()):
+            history = self.access.select_steps(await read_history(self._repository, answer.id), audience)
             return verified_card(self._view(entry, incoming), answer, history, self._site_url)
         return None
 
     def _view(self, entry: CatalogueEntry, incoming: Incoming, served: int | None = None) -> VerifiedView:
-        seal = self._seals.make(REVIEW, entry.verified.answer_id, incoming.conversation)
-        return VerifiedView(entry.verified, entry.name, entry.review.round, seal, served)
+        signature = self._signer.sign(REVIEW, entry.verified.answer_id, incoming.conversation)
+        return VerifiedView(entry.verified, entry.name, entry.review.round, signature, served)

@@ -22,7 +22,7 @@ _SOON = timedelta(minutes=30)
 
 
 class Looking:
-    """A `bot.dialogs.ask.Afterwards`. What the store cannot take now is looked at later."""
+    """A `bot.dialogs.ask.AfterDelivery`. What the store cannot take now is looked at later."""
 
     def __init__(
         self, store: FeedbackStore, rating: Rating, reviewing: Reviewing, later: DeferredActions
@@ -53,18 +53,18 @@ class Looking:
         answer = await self._store.answer_to_question(question_id)
         if answer is None:  # a sentence in its place, or forgotten meanwhile
             return
-        if not await self._reviewing.desk.is_considered(answer.id):
+        if not await self._reviewing.repository.is_considered(answer.id):
             await self.look_at(answer, message_id)
 
     async def look_at(self, answer: Answer, message_id: str) -> None:
         """Do what follows from a delivery. The mark comes last: without it a job does this again."""
         await self._rating.tie(answer, message_id)
-        await keep_served(self._reviewing.desk.documents, answer)
+        await keep_served(self._reviewing.repository.documents, answer)
         if answer.stopped:  # nobody can judge a half answer
             return
         await self._note_follow_up(answer)
         await self._reviewing.consider(answer)
-        await self._reviewing.desk.mark_considered(answer)
+        await self._reviewing.repository.mark_considered(answer)
 
     async def _handle_stopped(self, question_id: str, asker: str, conversation: str, at: str) -> None:
         answer = await self._store.answer_to_question(question_id)

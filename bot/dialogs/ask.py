@@ -52,7 +52,7 @@ class StillReading(Exception):
     """Nothing was found in the pages that are read so far; the message says so, and how far that is."""
 
 
-class Afterwards(Protocol):
+class AfterDelivery(Protocol):
     """What happens with an answer once its asker has it (`bot/dialogs/after_delivery.py`)."""
 
     async def on_delivered(self, question: Question, message_id: str) -> None:
@@ -97,7 +97,7 @@ class Asking:
         self,
         store: FeedbackStore,
         answerer: Answerer,
-        afterwards: Afterwards | None = None,
+        afterwards: AfterDelivery | None = None,
         *,
         timeout_s: float = 60.0,
         talking: Talking | None = None,

@@ -143,7 +143,7 @@ class LearnedRatings:
         self._page_hash = page_hash
         self._scale = scale
         self._marks = RatedAnswers(store.documents)
-        self._desk = ReviewRepository(store.documents)
+        self._repository = ReviewRepository(store.documents)
         self._rated: dict[str, _Rated] = {}
         self._excluded: Set[str] = frozenset()
         self._said: Sequence[tuple[Opinion, Answer]] = ()
@@ -192,7 +192,7 @@ class LearnedRatings:
     async def _look_at(self, answer_id: str, marked: str) -> None:
         """Read what people think of an answer; of one that a reviewer ruled on, that counts instead."""
         answer = await self._store.answer(answer_id)
-        review = await self._desk.review(answer_id)
+        review = await self._repository.review(answer_id)
         if answer is None or (review is not None and review.settled_at is not None):
             self._rated.pop(answer_id, None)
             return

@@ -34,7 +34,7 @@ OUTBOX_PREFIX = "model:"
 GONE = mark("This comparison no longer exists.")
 PATIENCE_S = 4.0
 """How long a press of a button waits: looking at large files takes longer than a channel has patience."""
-_DEEDS: Mapping[Choice, AuditAction] = {
+_AUDIT_ACTIONS: Mapping[Choice, AuditAction] = {
     Choice.PROMOTE: AuditAction.PROMOTED,
     Choice.HOLD: AuditAction.HELD,
     Choice.ROLL_BACK: AuditAction.ROLLED_BACK,
@@ -57,11 +57,11 @@ class Press:
 class Deciding:
     """Decides what becomes of candidates. `wake` is called when cards have to be drawn anew."""
 
-    def __init__(self, desk: ReviewRepository, models_dir: Path) -> None:
-        self.board = ModelBoard(desk.documents)
+    def __init__(self, repository: ReviewRepository, models_dir: Path) -> None:
+        self.board = ModelBoard(repository.documents)
         self.wake: Callable[[], None] = lambda: None
-        self._desk = desk
-        self._audit = Audit(desk.documents)
+        self._repository = repository
+        self._audit = Audit(repository.documents)
         self._models_dir = models_dir
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -71,16 +71,16 @@ class Deciding:
 
     async def latest(self) -> Comparison | None:
         """Return the last comparison, if there is one."""
-        return await model_decisions.latest(self._desk.documents)
+        return await model_decisions.latest(self._repository.documents)
 
-    async def view(self, candidate: str, seal: str = "") -> ModelView | None:
+    async def view(self, candidate: str, signature: str = "") -> ModelView | None:
         """Return a comparison as it is now; None where it is gone."""
-        comparison = await model_decisions.get(self._desk.documents, candidate)
+        comparison = await model_decisions.get(self._repository.documents, candidate)
         if comparison is None:
             return None
         standing, present = await asyncio.to_thread(self._look, comparison.candidate)
         decisions = await self.board.decisions(candidate)
-        return ModelView(comparison, standing, present, decisions, seal)
+        return ModelView(comparison, standing, present, decisions, signature)
 
     async def decide(self, press: Press) -> None:
         """Do what a reviewer wants with a version. The same press twice is one. Raises Refused."""
@@ -126,7 +126,7 @@ class Deciding:
 
     async def add_outbox_entry(self, candidate: str) -> None:
         """Let the cards of a comparison be looked after."""
-        await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{candidate}", datetime.now(UTC))
+        await self._repository.add_outbox_entry(f"{OUTBOX_PREFIX}{candidate}", datetime.now(UTC))
         self.wake()
 
     def _look(self, candidate: str) -> tuple[RolloutState, bool]:
@@ -174,9 +174,11 @@ class Deciding:
     async def _record(self, press: Press) -> None:
         """Write it into the audit trail; it is done, whether that works or not."""
         try:
-            await self._audit.write(press.reviewer, _DEEDS[press.choice], model_version=press.candidate)
+            await self._audit.write(
+                press.reviewer, _AUDIT_ACTIONS[press.choice], model_version=press.candidate
+            )
         except StoreError:
-            log.exception("the audit trail misses that a reviewer %s", _DEEDS[press.choice])
+            log.exception("the audit trail misses that a reviewer %s", _AUDIT_ACTIONS[press.choice])
 
 
 def _act(models_dir: Path, decision: ModelDecision) -> None:

@@ -28,7 +28,7 @@ from bot.card_tokens import EXPORT, CardSigner
 from core.bounded_dict import BoundedDict
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
-from feedback.privacy.delete import Around, delete, export_person
+from feedback.privacy.delete import DeletionHooks, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgetExamples, Overtaken
 from feedback.privacy.export import IsRestricted
 from feedback.privacy.opt_out import Choice, OptOuts
@@ -74,8 +74,8 @@ class Link:
 class DataLinks:
     """Makes links to a person's data, and reads them."""
 
-    def __init__(self, seals: CardSigner) -> None:
-        self._seals = seals
+    def __init__(self, signer: CardSigner) -> None:
+        self._signer = signer
 
     def link(self, path: str, person: str, conversation: str) -> Link:
         """Return a link that works from now on; `path` is HERE or EVERYWHERE."""
@@ -83,13 +83,13 @@ class DataLinks:
 
     def address(self, link: Link) -> str:
         """Return a link's path."""
-        return link.path + self._seals.seal_data(
+        return link.path + self._signer.sign_data(
             EXPORT, link.path, [link.person, link.conversation, link.made]
         )
 
     def read(self, path: str, token: str) -> Link | None:
         """Return what a link says; None for one that is not ours, was altered, or is too old."""
-        says: list[Any] | None = self._seals.open_data(EXPORT, path, token)
+        says: list[Any] | None = self._signer.read_data(EXPORT, path, token)
         if says is None:
             return None
         link = Link(path, *says)
@@ -131,7 +131,11 @@ class Privacy:
         self._store = store
         self.is_restricted: IsRestricted = lambda _, __: False
         self._tell = tell
-        self._around = Around(forget_examples, forgotten) if forget_examples else Around(forgotten=forgotten)
+        self._hooks = (
+            DeletionHooks(forget_examples, forgotten)
+            if forget_examples
+            else DeletionHooks(forgotten=forgotten)
+        )
         self._deletions = Deletions(store.documents)
         self._choices = OptOuts(store.documents)
         self._audit = Audit(store.documents)
@@ -208,7 +212,7 @@ class Privacy:
         try:
             await self._forget(deletion)
             if not (deletion.state == "done" or (deletion.reply_to and deletion.is_gone)):
-                deletion = await delete(self._store, deletion, self._around)
+                deletion = await delete(self._store, deletion, self._hooks)
             if deletion.reply_to:
                 await self._tell(deletion)
                 deletion = await self._deletions.move_on(deletion, reply_to="")
@@ -286,12 +290,12 @@ class Privacy:
         except StoreError as error:
             log.warning("somebody will be told once more what is kept: %s", error)
 
-    async def _record(self, person: str, deed: AuditAction) -> None:
+    async def _record(self, person: str, action: AuditAction) -> None:
         """Write what a person does with their own data into the audit trail; a failure undoes nothing."""
         try:
-            await self._audit.write(person, deed, person=person)
+            await self._audit.write(person, action, person=person)
         except StoreError:
-            log.exception("the audit trail misses that somebody %s", deed)
+            log.exception("the audit trail misses that somebody %s", action)
 
 
 @dataclass(frozen=True, slots=True)

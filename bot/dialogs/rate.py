@@ -114,12 +114,12 @@ class Rating:
 
         `learn_rating` hears of every answer that was rated, and of every rating that was taken back.
         """
-        self.learn_rating = RatedAnswers(reviewing.desk.documents).mark
+        self.learn_rating = RatedAnswers(reviewing.repository.documents).mark
         self._store = store
         self._learn_paraphrase = learn_paraphrase
         self._reviewing = reviewing
         self._rules = rules or RatingRules()
-        self._choices = OptOuts(reviewing.desk.documents)
+        self._choices = OptOuts(reviewing.repository.documents)
 
     async def give(self, answer: Answer, word: Word, said: Said) -> Feedback:
         """Keep a word on an answer; it replaces the giver's word of its kind, unless that was said later."""
@@ -129,7 +129,7 @@ class Rating:
         """Keep a word that belongs to no known answer; it is counted, and tied if its answer appears."""
         name = feedback.source or f"{feedback.giver}|{feedback.given_at.isoformat()}"
         unmatched = UnmatchedFeedback(str(feedback.kind), conversation, message_id, feedback)
-        documents = self._reviewing.desk.documents
+        documents = self._reviewing.repository.documents
         await keep_unmatched(documents, unmatched, f"{name}|{feedback.kind}|{feedback.value}")
         if message_id:  # it may have been delivered while this was written
             answer = await self._store.answer_in_message(conversation, message_id)
@@ -138,7 +138,7 @@ class Rating:
 
     async def tie(self, answer: Answer, message_id: str) -> None:
         """An answer was delivered as this message: give it the words that came before it."""
-        documents = self._reviewing.desk.documents
+        documents = self._reviewing.repository.documents
         for name, feedback in await list_unmatched(documents, answer.question.conversation, message_id):
             await self.bind(answer, feedback)
             await remove_unmatched(documents, name)
@@ -160,7 +160,7 @@ class Rating:
         opinion, _, verified_id = said.value.partition(" ")
         standing = await self._reviewing.refresh(verified_id)
         if standing is not None and opinion == "same" and said.giver:
-            await keep_taken(self._reviewing.desk.documents, answer, said, standing)
+            await keep_taken(self._reviewing.repository.documents, answer, said, standing)
 
     def waits(self, feedback: Feedback) -> bool:
         """Tell whether somebody who said this waits to hear from a reviewer."""

@@ -121,17 +121,17 @@ class Reviewing:
 
     def __init__(
         self,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         store: FeedbackStore,
         known: Known,
         rules: ReviewRules | None = None,
         look_again: LookAgain = _nowhere,
     ) -> None:
-        self.desk = desk
+        self.repository = repository
         self.wake: Callable[[], None] = lambda: None
         self.on_forget: list[Callable[[str], None]] = []
         self.learn: Callable[[], Awaitable[None]] = _learn_nothing
-        self.audit = Audit(desk.documents)
+        self.audit = Audit(repository.documents)
         self._store = store
         self._known = known
         self._rules = rules or ReviewRules()
@@ -146,9 +146,9 @@ class Reviewing:
         if answer.from_file:  # a file is its conversation's alone
             return
         now = datetime.now(UTC)
-        await self.desk.add_outbox_entry(answer.id, now)
+        await self.repository.add_outbox_entry(answer.id, now)
         fresh = Review(answer.id, (reason,), now, derive_stratum(answer))
-        if await self.desk.add_review(fresh):
+        if await self.repository.add_review(fresh):
             events.review_opened(answer, reason, fresh.round)
         else:
             await self.change(answer.id, lambda review: _with_reason(review, reason))
@@ -182,8 +182,8 @@ class Reviewing:
         return None
 
     async def _consider_declined(self, answer: Answer) -> None:
-        known = await self.desk.list_declined(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
-        await self.desk.add_declined(answer)
+        known = await self.repository.list_declined(answer.answered_at - DECLINED_FOR, DECLINED_LIMIT)
+        await self.repository.add_declined(answer)
         question = answer.question
         others = [one for one in known if one[3] == question.page_url and one[0] != answer.id]
         texts = [text for _, _, text, _ in others]
@@ -192,7 +192,7 @@ class Reviewing:
         if len({question.asker, *(asker for _, asker, _, _ in alike)}) < self._rules.declined_by:
             return
         for answer_id, *_ in alike:  # one of them stands for all
-            if await self.desk.review(answer_id) is not None:
+            if await self.repository.review(answer_id) is not None:
                 return
         await self.flag(answer, ReviewReason.DECLINED)
 
@@ -201,7 +201,7 @@ class Reviewing:
         if self._rules.sample_share <= 0:
             return 0
         stratum = derive_stratum(answer)
-        number = await self.desk.next_number(f"sample|{stratum}")
+        number = await self.repository.next_number(f"sample|{stratum}")
         return draw_weight(stratum, number, self._rules.sample_share)
 
     async def _put_in_sample(self, answer: Answer, weight: int) -> None:
@@ -230,7 +230,7 @@ class Reviewing:
     async def release(self, answer_id: str) -> Review:
         """Let go of a claim that ran out, so that the card says so. Raises Refused if the review is gone."""
         now = datetime.now(UTC)
-        await self.desk.add_outbox_entry(answer_id, now)
+        await self.repository.add_outbox_entry(answer_id, now)
 
         def let_go(review: Review) -> Review:
             ran_out = review.claimed_until is not None and review.claimed_until <= now
@@ -287,13 +287,13 @@ class Reviewing:
         telemetry.link(answer.question.trace)
         seen = replace(answer, passages=review.passages or answer.passages)
         verified = build_verified_answer(seen, verdict, review.settled_at or verdict.given_at)
-        await forget_past_round(self.desk, review.answer_id, review.round)
+        await forget_past_round(self.repository, review.answer_id, review.round)
         if verified is None:
             await self.unpublish(review)
             return answer
-        kept = await self.desk.read_verified(answer.id)
+        kept = await self.repository.read_verified(answer.id)
         if kept is None or kept.verified_at != verified.verified_at:
-            await self.desk.put_verified(verified)
+            await self.repository.put_verified(verified)
             await asyncio.to_thread(self._known.put, verified)
             for other in await asyncio.to_thread(self._known.find_conflicts, verified):
                 await self.reopen(other, ReviewReason.CONFLICT)
@@ -303,9 +303,9 @@ class Reviewing:
 
     async def _follow_change(self, answer_id: str, version: int, round_: int) -> None:
         """Serve what holds where a ruling was taken back or edited while it was about to be served."""
-        if await self.desk.read_review_version(answer_id) == version:
+        if await self.repository.read_review_version(answer_id) == version:
             return
-        now = await self.desk.review(answer_id)
+        now = await self.repository.review(answer_id)
         if now is not None and now.round != round_:
             await self.follow(now)
 
@@ -318,13 +318,13 @@ class Reviewing:
 
     async def unpublish(self, review: Review) -> None:
         """Serve no earlier ruling on an answer any more. Doing it twice changes nothing."""
-        await drop_overruled(self.desk, review)
+        await drop_overruled(self.repository, review)
         await self.refresh(review.answer_id)
         await self.learn()
 
     async def refresh(self, answer_id: str) -> VerifiedAnswer | None:
         """Know by heart what holds of an answer, and return it: another process may have changed it."""
-        standing = await read_standing(self.desk, answer_id)
+        standing = await read_standing(self.repository, answer_id)
         if standing is None:
             self._known.drop(answer_id)
         else:
@@ -333,7 +333,7 @@ class Reviewing:
 
     async def catch_up(self) -> Sequence[VerifiedAnswer]:
         """Serve what any process verified, and drop what was taken back; return all that is served."""
-        changes, self._seen = await self.desk.list_verified_since(self._seen)
+        changes, self._seen = await self.repository.list_verified_since(self._seen)
         for answer_id, verified in changes:
             if verified is None:
                 self._known.drop(answer_id)
@@ -347,7 +347,7 @@ class Reviewing:
         now = datetime.now(UTC)
         passages: tuple[Passage, ...] = ()
         self._known.drop(verified.answer_id)
-        await self.desk.add_outbox_entry(verified.answer_id, now)
+        await self.repository.add_outbox_entry(verified.answer_id, now)
 
         def begin_again(review: Review) -> Review:
             if review.settled_at is None or (review.settled_at != verified.verified_at):
@@ -363,17 +363,19 @@ class Reviewing:
                 version=review.version,
             )
 
-        before = await self.desk.review(verified.answer_id)
+        before = await self.repository.review(verified.answer_id)
         answer = await self._store.answer(verified.answer_id)
         if answer is not None and before is not None and before.settled_at == verified.verified_at:
             with reading_as(self.access.list_principals(answer)):  # who sees the review may read all of them
                 passages = tuple(await self._look_again(answer.question))
-            await self.desk.keep_round(before)
+            await self.repository.keep_round(before)
             reopened = await self.change(verified.answer_id, begin_again)
             if reopened.settled_at is None:
-                await self.desk.keep_round(before, anew=True)  # `forget_past_round` may have come between
+                await self.repository.keep_round(
+                    before, anew=True
+                )  # `forget_past_round` may have come between
                 events.review_opened(answer, reason, reopened.round)
-        await self.desk.put_verified(replace(verified, stale_at=now))
+        await self.repository.put_verified(replace(verified, stale_at=now))
         await self.refresh(verified.answer_id)  # somebody may have ruled anew
         self.wake()
 
@@ -388,7 +390,7 @@ class Reviewing:
     ) -> Review:
         """Change a review, also against others. `act`: who does what, for those who see the card."""
         for _ in range(TRIES):
-            review = await self.desk.review(answer_id)
+            review = await self.repository.review(answer_id)
             if review is None:
                 raise Refused(say(GONE))
             changed = change(review)
@@ -396,9 +398,9 @@ class Reviewing:
                 return review
             if act:
                 if not _holds(review, act[0]):  # whoever does was marked a moment ago, when they claimed
-                    await self.desk.mark_reviewer(answer_id, act[0])
-                await self.desk.add_outbox_entry(answer_id, datetime.now(UTC))
-            if await self.desk.change_review(changed):
+                    await self.repository.mark_reviewer(answer_id, act[0])
+                await self.repository.add_outbox_entry(answer_id, datetime.now(UTC))
+            if await self.repository.change_review(changed):
                 self.wake()
                 if act:
                     await self._record(answer_id, *act)

@@ -49,12 +49,12 @@ class ReviewQueue:
     def __init__(
         self,
         store: FeedbackStore,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         preview: Callable[[str], RulingPreview | None],
         order: ReviewOrder = "oldest",
     ) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._preview = preview
         self._order = order
         self._pages: BoundedDict[str, tuple[PageOfIt, ...]] = BoundedDict(_REMEMBERED)
@@ -65,7 +65,7 @@ class ReviewQueue:
         Whoever asked for an expert waits for an answer, so those come first. Left out is what `reader` (a
         pseudonym) has ruled on already, where a second reviewer is asked.
         """
-        waiting, _ = await self._desk.reviews(WAITING, MOST_WAITING)
+        waiting, _ = await self._repository.reviews(WAITING, MOST_WAITING)
         open_ = [one for one in waiting if reader not in {given.reviewer for given in one.verdicts}]
         experts = [one for one in open_ if ReviewReason.EXPERT in one.reasons]
         others = [one for one in open_ if ReviewReason.EXPERT not in one.reasons]

@@ -49,8 +49,8 @@ class TakingBack:
         self._second = second_for_corrections
 
     @property
-    def _desk(self) -> ReviewRepository:
-        return self.reviewing.desk
+    def _repository(self) -> ReviewRepository:
+        return self.reviewing.repository
 
     async def take_back(self, answer_id: str, round_: int, change: RulingChange) -> Review:
         """Take back the ruling of a round, anybody's, or one's own that waits for a second reviewer.
@@ -90,21 +90,21 @@ class TakingBack:
         return review
 
     async def _end_round(
-        self, answer_id: str, round_: int, change: RulingChange, apply: Change, deed: AuditAction
+        self, answer_id: str, round_: int, change: RulingChange, apply: Change, action: AuditAction
     ) -> Review:
         """Change a review, and keep the round that ends with it: before, so that a crash loses nothing."""
         before, answer = await self._read(answer_id)
         ends = before.settled_at is not None and before.round == round_
         if ends:
-            await keep_past_round(self._desk, before, change.kind)
-        review = await self.reviewing.change(answer_id, apply, (change.reviewer, deed))
+            await keep_past_round(self._repository, before, change.kind)
+        review = await self.reviewing.change(answer_id, apply, (change.reviewer, action))
         if ends and review.round == round_ + 1 and _is_mine(review, change):
-            await write_past_round(self._desk, before, change.kind)
+            await write_past_round(self._repository, before, change.kind)
             events.review_opened(answer, review.reasons[0], review.round)
         return review
 
     async def _read(self, answer_id: str) -> tuple[Review, Answer]:
-        review, answer = await self._desk.review(answer_id), await self._store.answer(answer_id)
+        review, answer = await self._repository.review(answer_id), await self._store.answer(answer_id)
         if review is None or answer is None:
             raise Refused(say(GONE))
         return review, answer
@@ -196,8 +196,8 @@ class NothingServed:
 
 
 def open_taking_back(
-    store: WholeStore, desk: ReviewRepository, *, second_for_corrections: bool
+    store: WholeStore, repository: ReviewRepository, *, second_for_corrections: bool
 ) -> TakingBack:
     """Return what changes rulings in a store; bots show what follows from it."""
-    reviewing = Reviewing(desk, store, NothingServed())
+    reviewing = Reviewing(repository, store, NothingServed())
     return TakingBack(reviewing, store, second_for_corrections=second_for_corrections)

@@ -1,8 +1,8 @@
 """Messages, cards and forms in Block Kit: the same content as in Teams, drawn with what Slack has.
 
 What a card consists of is in `bot/cards/elements.py`: paragraphs become rich text, sources become a link with
-a quotation, buttons become buttons whose value is the data of the card's own action, with its seal. A form
-becomes a button that opens a modal; stars become a list to choose from.
+a quotation, buttons become buttons whose value is the data of the card's own action, with its signature. A
+form becomes a button that opens a modal; stars become a list to choose from.
 
 Slack reads `<!channel>`, `<@U…>` and `<https://…|label>` out of its own markup, and Markdown out of streamed
 text. Nothing that a page, a model or a person wrote becomes a mention, a link or markup: what stays on screen
@@ -356,15 +356,15 @@ def encode_stars(data: Mapping[str, Any], stars: int) -> str:
 
 
 def decode_stars(value: str) -> Json:
-    """Read what `encode_stars` wrote; whatever else it is, the seal does not fit."""
-    seal, _, rest = value.partition("|")
+    """Read what `encode_stars` wrote; whatever else it is, the signature does not fit."""
+    signature, _, rest = value.partition("|")
     stars, _, answer_id = rest.partition("|")
-    return {"verb": "rate.stars", "answer_id": answer_id, "seal": seal, "stars": stars}
+    return {"verb": "rate.stars", "answer_id": answer_id, "seal": signature, "stars": stars}
 
 
 def _thumbs(asked: ThumbsRequest) -> Json:
-    """Return Slack's own thumbs; they are sealed as the other buttons of the answer are."""
-    data: Json = {"verb": "rate.thumb", "answer_id": asked.answer_id, "seal": asked.seal}
+    """Return Slack's own thumbs; they are signed as the other buttons of the answer are."""
+    data: Json = {"verb": "rate.thumb", "answer_id": asked.answer_id, "seal": asked.signature}
     data |= {"form": True} if asked.asks_why else {}
 
     def thumb(title: str, label: str, value: str) -> Json:

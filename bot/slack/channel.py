@@ -50,7 +50,7 @@ PLACE_EVERY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class SlackSurroundings:
+class SlackContext:
     """What a bot knows that Slack shows.
 
     `examples` are questions for newcomers, `list_pages` returns (URL, title) of the pages that sources named.
@@ -71,14 +71,14 @@ class SlackChannel:
         asking: Asking,
         store: WholeStore,
         services: Services,
-        around: SlackSurroundings | None = None,
+        shown: SlackContext | None = None,
     ) -> None:
         """Raises BadSlackConfig."""
-        around = around or SlackSurroundings()
-        examples, files = around.examples, around.files
+        shown = shown or SlackContext()
+        examples, files = shown.examples, shown.files
         check_config(config)
         self._config = config
-        self._desk = services.desk
+        self._repository = services.repository
         self.installations = _installations(config, store)
         self.api = SlackApi(self.installations.token, SlackPace(config.pace), config.api_url)
         self.connector = SlackConnector(self.api)
@@ -92,7 +92,7 @@ class SlackChannel:
         channel = ChannelConfig(Channel.SLACK, examples, make_reply=self._make_reply)
         self.handler = ActivityHandler(handlers, channel)
         services.audiences.add(Channel.SLACK, SlackPeople(self.api))
-        overviews = services.make_overviews(around.list_pages)
+        overviews = services.make_overviews(shown.list_pages)
         home = SlackHome(self.api, overviews, services.view.site_url)
         inbox = InboxParts(
             self.installations,
@@ -139,7 +139,7 @@ class SlackChannel:
         """Let the reviewers' cards come to their channel; also again, once the bot has been invited there."""
         place = self.review_place()
         try:
-            if place.id not in {known.id for known in await self._desk.places()}:
+            if place.id not in {known.id for known in await self._repository.places()}:
                 await self._reviews.send_cards_to(place)
         except StoreError as error:
             log.warning("reviewers' cards do not come to Slack yet: %s", error)
@@ -205,8 +205,8 @@ def open_channel(context: ChannelContext) -> SlackChannel:
     """Open Slack for a bot that listens. Raises BadSlackConfig."""
     config = _to_config(context.settings)
     files = Fetcher(replace(FetchLimits(**context.settings.fetch.values()), allowed_sites=HOSTS))
-    around = SlackSurroundings(context.examples, context.pages, files)
-    channel = SlackChannel(config, context.asking, context.store, context.services, around)
+    shown = SlackContext(context.examples, context.pages, files)
+    channel = SlackChannel(config, context.asking, context.store, context.services, shown)
     if context.settings.owner_chats:
         context.services.owner_cards.begin_chat[Channel.SLACK] = channel.connector.begin_chat
     return channel

@@ -131,7 +131,7 @@ class SlackConnector:
         await self.api.call("views.open", where, {"trigger_id": trigger, "view": view})
 
 
-class Unhurried:
+class BackgroundConnector:
     """A `Connector` that sends in the background, so that a request is answered before Slack takes it."""
 
     def __init__(self, connector: SlackConnector) -> None:

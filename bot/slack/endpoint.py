@@ -42,7 +42,7 @@ from bot.channels.incoming import MalformedError, to_object, to_objects, to_text
 from bot.channels.review_handler import ReviewHandler
 from bot.http import read_body
 from bot.slack.client import Workspace, sdk_log
-from bot.slack.connector import SlackConnector, Unhurried, drain_tasks
+from bot.slack.connector import BackgroundConnector, SlackConnector, drain_tasks
 from bot.slack.events import (
     Arrived,
     an_id,
@@ -158,7 +158,7 @@ class SlackInbox:
         self._parts = parts
         self._pseudonym = pseudonym
         self._examples = examples
-        self._unhurried = Unhurried(parts.connector)
+        self._unhurried = BackgroundConnector(parts.connector)
         self._actions = SlackActions(front, self._unhurried, parts.reviews, parts.connector)
         self._page_form = PageForm(front, parts.connector, parts.previews)
         self._seen: BoundedDict[str, float] = BoundedDict(REMEMBERED)

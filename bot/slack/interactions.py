@@ -35,7 +35,7 @@ from bot.channels.incoming import (
 from bot.channels.message import InvokeReply
 from bot.channels.review_handler import ReviewHandler
 from bot.slack.blocks import ACT, CALLBACK, OPEN, SAY, STARS, THUMB, decode_stars, render_form
-from bot.slack.connector import SlackConnector, Unhurried
+from bot.slack.connector import BackgroundConnector, SlackConnector
 from bot.slack.events import Arrived, Place, activity, an_id, spoken
 from core.text import Json
 from core.translation import mark, say
@@ -142,7 +142,7 @@ class SlackActions:
     def __init__(
         self,
         front: ActivityHandler,
-        unhurried: Unhurried,
+        unhurried: BackgroundConnector,
         reviews: ReviewHandler,
         connector: SlackConnector,
     ) -> None:
@@ -236,7 +236,7 @@ class SlackActions:
     # Forms
 
     async def _open(self, press: Press, action: CardAction) -> None:
-        """Open the form of a button. Raises BadAction where this person may not, or the seal does not fit."""
+        """Open the form of a button. Raises BadAction where this person may not, or for another signature."""
         form = await self._form(press, action)
         about = {
             "data": {name: action.inputs[name] for name in CARRIED if name in action.inputs},
@@ -260,7 +260,7 @@ class SlackActions:
             card = await self._reviews.draw_card(press.incoming, action)
         else:
             stars = action.verb == "rate.stars"
-            actions = rating_actions(action.answer_id, action.seal, stars=stars, comment=True)
+            actions = rating_actions(action.answer_id, action.signature, stars=stars, comment=True)
             card = Card((), tuple(actions), "")
         form = card.find_form(action.verb)
         if form is None:

@@ -69,7 +69,7 @@ class TeamsChannel:
         self._named = settings.reviewers if settings.review_chats and settings.app_id else []
         address = TeamsAddress(settings.app_id, settings.app_tenant_id)
         self._chats = ReviewerChats(
-            context.services.desk,
+            context.services.repository,
             handlers.reviews,
             self._endpoint.connector,
             context.services.pseudonym,

@@ -52,13 +52,13 @@ class ReviewerChats:
 
     def __init__(
         self,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         reviews: ReviewHandler,
         connector: OpensChats,
         pseudonym: Callable[[str], str],
         address: TeamsAddress,
     ) -> None:
-        self._desk = desk
+        self._repository = repository
         self._reviews = reviews
         self._connector = connector
         self._pseudonym = pseudonym
@@ -66,11 +66,11 @@ class ReviewerChats:
 
     async def reach(self, reviewers: Sequence[str]) -> int:
         """Begin a chat with each who was not reached yet; return how many were. Raises StoreError."""
-        places = {one.id for one in await self._desk.places()}
+        places = {one.id for one in await self._repository.places()}
         reached = 0
         for directory_id in reviewers:
             person = self._pseudonym(directory_id)
-            if await self._desk.documents.get(KIND, person) is None:
+            if await self._repository.documents.get(KIND, person) is None:
                 is_known = place_of_reviewer(person) in places
                 reached += is_known or await self._begin(directory_id, person)
         return reached
@@ -82,8 +82,8 @@ class ReviewerChats:
             log.warning("a reviewer is not reached; is the app installed for them? %s", error)
             return False
         place_id = place_of_reviewer(person)
-        way = Reference(chat.conversation, chat.bot, {}, "").dump()
-        await self._reviews.send_cards_to(CardDestination(place_id, way, parse_reader(place_id)))
+        contact = Reference(chat.conversation, chat.bot, {}, "").dump()
+        await self._reviews.send_cards_to(CardDestination(place_id, contact, parse_reader(place_id)))
         now = moment(datetime.now(UTC))
-        await self._desk.documents.put(Document(KIND, person, "", person=person, order=now))
+        await self._repository.documents.put(Document(KIND, person, "", person=person, order=now))
         return True

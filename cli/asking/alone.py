@@ -15,14 +15,14 @@ async def answer_alone(settings: Settings, question: str, page: str) -> DirectRe
     """Answer as `DirectAnswers.reply_to` does, and raise what it raises."""
     site = site_url(settings, settings.port)
     if not page and Talking.is_small_talk(make_question(question, None)):  # needs no model
-        async with open_pages(settings) as shelf:
-            if not shelf.index.entries():
-                await refresh(settings, shelf)
-            said = await Talking(shelf.public_pages).reply_to(make_question(question, None))
+        async with open_pages(settings) as page_services:
+            if not page_services.index.entries():
+                await refresh(settings, page_services)
+            said = await Talking(page_services.public_pages).reply_to(make_question(question, None))
             return DirectReply(talk=said, site=site)
     async with open_parts(settings) as parts:
-        if not page and not parts.shelf.index.entries():
-            await refresh(settings, parts.shelf)
-        talking = Talking(parts.shelf.public_pages)
-        async with open_answers(settings, parts.shelf, parts.answering) as answerer:
-            return await DirectAnswers(parts.shelf, answerer, talking, site).reply_to(question, page)
+        if not page and not parts.page_services.index.entries():
+            await refresh(settings, parts.page_services)
+        talking = Talking(parts.page_services.public_pages)
+        async with open_answers(settings, parts.page_services, parts.answering) as answerer:
+            return await DirectAnswers(parts.page_services, answerer, talking, site).reply_to(question, page)

@@ -87,9 +87,9 @@ def _describe(entry: PageEntry, rules: Sequence[str], ruling: Ruling | None) -> 
 
 async def _find(settings: Settings, url: str) -> PageEntry | None:
     bare = url.partition("#")[0]
-    async with open_pages(settings, finished=False) as shelf:
+    async with open_pages(settings, finished=False) as page_services:
         for spelling in (bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"):
-            if entry := shelf.index.entry(spelling):
+            if entry := page_services.index.entry(spelling):
                 return entry
     return None
 

@@ -31,23 +31,23 @@ pages_app.command("text")(page_text_command)
 pages_app.command("who")(pages_who_command)
 
 
-async def refresh(settings: Settings, shelf: PageServices) -> RefreshReport:
+async def refresh(settings: Settings, page_services: PageServices) -> RefreshReport:
     """Read all sources again, and forget what a source named that is no longer one."""
-    return await refresh_with_bar(shelf.library, await drop_old_sources(settings, shelf))
+    return await refresh_with_bar(page_services.library, await drop_old_sources(settings, page_services))
 
 
-async def drop_old_sources(settings: Settings, shelf: PageServices) -> list[str]:
+async def drop_old_sources(settings: Settings, page_services: PageServices) -> list[str]:
     """Forget what a source named that is no longer one; return those that are."""
-    sources, gone = await asyncio.to_thread(find_sources, settings, shelf)
+    sources, gone = await asyncio.to_thread(find_sources, settings, page_services)
     for source in gone:
-        await shelf.library.forget_source(source)
+        await page_services.library.forget_source(source)
     return sources
 
 
-async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
+async def plan_reading(settings: Settings, page_services: PageServices) -> PageReading:
     """Return what reads the sources beside the answers: with a bar on a terminal, else in the log."""
-    reading = await PageReading.plan(shelf, await drop_old_sources(settings, shelf))
-    reading.on_done.append(lambda _: warn_of_idle_rules(settings, shelf))
+    reading = await PageReading.plan(page_services, await drop_old_sources(settings, page_services))
+    reading.on_done.append(lambda _: warn_of_idle_rules(settings, page_services))
     if not progress_out.is_terminal:
         reading.on_done.append(log_problems)
         return reading
@@ -57,9 +57,9 @@ async def plan_reading(settings: Settings, shelf: PageServices) -> PageReading:
     return reading
 
 
-def warn_of_idle_rules(settings: Settings, shelf: PageServices) -> None:
+def warn_of_idle_rules(settings: Settings, page_services: PageServices) -> None:
     """Tell in the log of rules that are about no page: what they were meant to close may be open."""
-    pages = [(entry.url, entry.source) for entry in shelf.index.entries()]
+    pages = [(entry.url, entry.source) for entry in page_services.index.entries()]
     for pattern in ReaderRules(settings.page_readers).list_idle(pages):
         log.warning("a rule of page_readers is about no page: %s", pattern)
 
@@ -89,9 +89,9 @@ class ReadingBar:
 
 async def refresh_alone(settings: Settings) -> RefreshReport:
     """Do it with an index that is opened for it."""
-    async with open_pages(settings) as shelf:
-        report = await refresh(settings, shelf)
-        await asyncio.to_thread(warn_of_idle_rules, settings, shelf)
+    async with open_pages(settings) as page_services:
+        report = await refresh(settings, page_services)
+        await asyncio.to_thread(warn_of_idle_rules, settings, page_services)
         return report
 
 
@@ -141,8 +141,8 @@ def pages_refresh(settings: Settings) -> None:
 
 
 async def _add(settings: Settings, source: str) -> RefreshReport:
-    async with open_pages(settings) as shelf:
-        return await refresh_with_bar(shelf.library, [source])
+    async with open_pages(settings) as page_services:
+        return await refresh_with_bar(page_services.library, [source])
 
 
 def _print_report(report: RefreshReport) -> None:
@@ -180,8 +180,8 @@ def _describe_entry(entry: PageEntry) -> dict[str, Any]:
 
 
 async def _entries(settings: Settings) -> list[PageEntry]:
-    async with open_pages(settings) as shelf:
-        return await shelf.library.pages()
+    async with open_pages(settings) as page_services:
+        return await page_services.library.pages()
 
 
 @pages_app.command("remove")
@@ -192,10 +192,10 @@ def pages_remove(
     """Remove a source with its pages, or one page."""
 
     async def remove() -> int:
-        async with open_pages(settings) as shelf:
-            gone = await shelf.library.forget_source(what)
+        async with open_pages(settings) as page_services:
+            gone = await page_services.library.forget_source(what)
             is_page = what.lower().startswith(("http://", "https://", "/"))
-            return gone or (int(await shelf.library.forget(what)) if is_page else 0)
+            return gone or (int(await page_services.library.forget(what)) if is_page else 0)
 
     was_added = drop_source(settings.index_dir, what)
     gone = asyncio.run(remove())

@@ -61,9 +61,9 @@ async def _read(settings: Settings, source: str, *, again: bool) -> tuple[Page, 
 
 async def _known_page(settings: Settings, url: str) -> Page | None:
     bare = url.partition("#")[0]
-    async with open_pages(settings) as shelf:
+    async with open_pages(settings) as page_services:
         for spelling in (bare, bare.removesuffix("/") if bare.endswith("/") else f"{bare}/"):
-            page = await shelf.index.page(spelling)
+            page = await page_services.index.page(spelling)
             if page is not None:
                 return page
     return None

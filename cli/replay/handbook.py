@@ -50,7 +50,7 @@ from demo.handbook_rounds import HandbookStage, open_handbook_stage, play_handbo
 from demo.questions import Size
 from demo.simulated_users import People, References
 from jobs.registry import JOBS
-from jobs.runner import run_job
+from jobs.scheduling.runner import run_job
 from model.evaluation.metrics import DatasetInvalid
 from model.evaluation.question_sets import PageQuestion, read_questions
 
@@ -183,9 +183,9 @@ def _bring_index(sources: Settings, own: Settings, plan: HandbookPlan) -> None:
 
 async def _index(sources: Settings, plan: HandbookPlan) -> None:
     """Index the pages. Raises DatasetInvalid where the questions are about none of them."""
-    async with open_pages(settings_beside(sources)) as shelf:
-        await index_pages(shelf, sources)
-        references = References(shelf.index, shelf.embedder)
+    async with open_pages(settings_beside(sources)) as page_services:
+        await index_pages(page_services, sources)
+        references = References(page_services.index, page_services.embedder)
         named = {one.page for one in (*plan.other, *plan.again)}
         if not any(map(references.find_url, named)):
             raise DatasetInvalid(

@@ -248,9 +248,9 @@ def _round(play: Play, number: int, live: str) -> Round:
 async def _bring_pages(play: Play) -> None:
     articles = play.plan.articles
     with show_step("Indexing the articles", len(articles)) as tell:
-        async with open_pages(play.settings) as shelf:
+        async with open_pages(play.settings) as page_services:
             for article in articles:
-                await shelf.index.add(page_of(article), source="articles")
+                await page_services.index.add(page_of(article), source="articles")
                 tell(1)
 
 

@@ -30,7 +30,7 @@ from feedback.privacy.deletion_log import list_excluded
 from jobs.report_gaps import (
     DAYS,
     GapsUnavailable,
-    ShelfPages,
+    IndexedPages,
     drop_deleted,
     open_masking,
     propose_patch,
@@ -74,8 +74,8 @@ def gaps_command(
 
 async def _report(settings: Settings, days: int) -> Report:
     mask = open_masking()
-    async with open_store(settings) as store, open_pages(settings) as shelf:
-        return await report_gaps(store, shelf, settings, mask, days)
+    async with open_store(settings) as store, open_pages(settings) as page_services:
+        return await report_gaps(store, page_services, settings, mask, days)
 
 
 def _print_list(report: Report) -> None:
@@ -150,12 +150,12 @@ def send_command(settings: Settings) -> None:
 async def _send(settings: Settings) -> tuple[list[str], list[str]]:
     """Return the names of the cards, and the owners whom no setting names. Raises GapsUnavailable."""
     owners = Owners(settings.owner_people)
-    async with open_store(settings) as store, open_pages(settings) as shelf:
+    async with open_store(settings) as store, open_pages(settings) as page_services:
         report = await read_report(store.documents)
         if report is None:
             raise GapsUnavailable(NO_REPORT)
         report = await drop_deleted(store, report)
-        names = await send_cards(store, shelf, settings, report)
+        names = await send_cards(store, page_services, settings, report)
     named = dict.fromkeys(gap.owner for gap in report.gaps if gap.owner)
     return names, [owner for owner in named if not owners.list_people(owner)]
 
@@ -194,15 +194,15 @@ async def _patch(settings: Settings, number: int) -> tuple[str, PageFile]:
 
 
 @asynccontextmanager
-async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap, ShelfPages]]:
+async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap, IndexedPages]]:
     """Open a gap of the kept report. Raises GapsUnavailable for one that is not there, or not any more."""
-    async with open_store(settings) as store, open_pages(settings) as shelf:
+    async with open_store(settings) as store, open_pages(settings) as page_services:
         report = await read_report(store.documents)
         if report is None:
             raise GapsUnavailable(NO_REPORT)
         if number > len(report.gaps):
             raise GapsUnavailable(f"The last report has {len(report.gaps)} gaps; `askpage gaps` lists them.")
-        gap, pages = report.gaps[number - 1], ShelfPages(shelf, settings.page_owners)
+        gap, pages = report.gaps[number - 1], IndexedPages(page_services, settings.page_owners)
         current = await is_current(store, gap, await list_excluded(store.documents))
         if not current or not _is_open(gap.place, pages):
             raise GapsUnavailable(
@@ -211,5 +211,5 @@ async def _open_gap(settings: Settings, number: int) -> AsyncGenerator[tuple[Gap
         yield gap, pages
 
 
-def _is_open(place: GapPlace | None, pages: ShelfPages) -> bool:
+def _is_open(place: GapPlace | None, pages: IndexedPages) -> bool:
     return place is None or pages.find_hash(urldefrag(place.url).url) is not None

@@ -20,7 +20,7 @@ from bot.cards.review_actions import spans
 from bot.dialogs.review import Refused
 from bot.dialogs.rulings import build_correction
 from cli.console import Json, out, print_json, with_settings
-from cli.reviews.desk import open_desk
+from cli.reviews.context import open_context
 from cli.tables import print_table
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange
 from core.settings import Settings
@@ -97,10 +97,10 @@ def _days_ago(now: datetime, days: int | None) -> datetime | None:
 
 
 async def _list(settings: Settings, wanted: CatalogueFilter, use: _Use) -> Sequence[Listed]:
-    async with open_desk(settings) as desk:
-        await desk.record(AuditAction.READ_VERIFIED)
-        served = await count_use(desk.store, desk.store.documents, datetime.now(UTC))
-        entries = await read_entries(desk.desk, await list_verified(desk.desk, wanted))
+    async with open_context(settings) as context:
+        await context.record(AuditAction.READ_VERIFIED)
+        served = await count_use(context.store, context.store.documents, datetime.now(UTC))
+        entries = await read_entries(context.repository, await list_verified(context.repository, wanted))
     listed = [Listed(one, served.get(moment(one.verified.verified_at), 0)) for one in entries]
     return [one for one in listed if use.fits(one.served)]
 
@@ -157,12 +157,12 @@ Places = Sequence[tuple[str, str]]
 
 
 async def _show(settings: Settings, beginning: str) -> tuple[Listed, Sequence[PastRuling], Places]:
-    async with open_desk(settings) as desk:
-        entry = await desk.find(beginning)
-        answer = await desk.read_answer(entry.review)
-        await desk.record(AuditAction.OPENED, answer)
-        served = await count_use(desk.store, desk.store.documents, datetime.now(UTC))
-        history = await read_history(desk.desk, answer.id)
+    async with open_context(settings) as context:
+        entry = await context.find(beginning)
+        answer = await context.read_answer(entry.review)
+        await context.record(AuditAction.OPENED, answer)
+        served = await count_use(context.store, context.store.documents, datetime.now(UTC))
+        history = await read_history(context.repository, answer.id)
     places = [(value, place.quote) for value, place in spans(answer)]
     return Listed(entry, served.get(moment(entry.verified.verified_at), 0)), history, places
 
@@ -232,13 +232,15 @@ def edit_command(
 
 
 async def _edit(settings: Settings, beginning: str, said: tuple[str, str], reason: str) -> Review:
-    async with open_desk(settings) as desk:
-        entry = await desk.find(beginning)
-        citation = _choose_place(await desk.read_answer(entry.review), entry, said[1])
-        change = _make_change(desk.operator, ChangeKind.EDITED, reason)
+    async with open_context(settings) as context:
+        entry = await context.find(beginning)
+        citation = _choose_place(await context.read_answer(entry.review), entry, said[1])
+        change = _make_change(context.operator, ChangeKind.EDITED, reason)
         verdict = replace(build_correction(change, said[0]), citation=citation)
         try:
-            return await desk.taking_back.edit(entry.verified.answer_id, entry.review.round, change, verdict)
+            return await context.taking_back.edit(
+                entry.verified.answer_id, entry.review.round, change, verdict
+            )
         except Refused as refused:
             raise StoreError(str(refused)) from refused
 
@@ -262,11 +264,11 @@ def withdraw_command(settings: Settings, answer: AnswerId, reason: Reason = "") 
 
 
 async def _withdraw(settings: Settings, beginning: str, reason: str) -> Review:
-    async with open_desk(settings) as desk:
-        entry = await desk.find(beginning)
-        change = _make_change(desk.operator, ChangeKind.WITHDRAWN, reason)
+    async with open_context(settings) as context:
+        entry = await context.find(beginning)
+        change = _make_change(context.operator, ChangeKind.WITHDRAWN, reason)
         try:
-            return await desk.taking_back.take_back(entry.verified.answer_id, entry.review.round, change)
+            return await context.taking_back.take_back(entry.verified.answer_id, entry.review.round, change)
         except Refused as refused:
             raise StoreError(str(refused)) from refused
 

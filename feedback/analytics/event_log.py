@@ -138,7 +138,7 @@ class EventSource:
 
     def __init__(self, store: Store, directions: Mapping[str, str]) -> None:
         self._store = store
-        self._desk = ReviewRepository(store.documents)
+        self._repository = ReviewRepository(store.documents)
         self._directions = directions
         self._all = (self._answers, self._words, self._reviews, self._past_reviews, self._days)
 
@@ -187,13 +187,13 @@ class EventSource:
                 yield _Found("feedback_given", record, (row.key,), changed_at, lines)
 
     async def _reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
-        listed = partial(self._desk.reviews, SETTLED)
+        listed = partial(self._repository.reviews, SETTLED)
         async for found in self._read_settled(place, listed, lambda review: review.answer_id):
             yield found
 
     async def _past_reviews(self, place: ReadPosition) -> AsyncIterator[_Found]:
         async for found in self._read_settled(
-            place, self._desk.past_reviews, lambda review: f"{review.answer_id}|{review.round}"
+            place, self._repository.past_reviews, lambda review: f"{review.answer_id}|{review.round}"
         ):
             yield found
 

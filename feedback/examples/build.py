@@ -1,6 +1,6 @@
 """A store → a dataset: everything that is reviewed is read, chosen from, written, and told of in a card.
 
-    card = await build(store, desk, Path("data/datasets"), rules, Work(now))
+    card = await build(store, repository, Path("data/datasets"), rules, Work(now))
 
 Nobody else writes or erases from the first look at the store on, so `forget` (feedback/examples/dataset.py)
 finds also what was just being built. An interruption leaves nothing.
@@ -45,7 +45,7 @@ class Work:
 
 
 async def build(
-    store: FeedbackStore, desk: ReviewRepository, datasets_dir: Path, rules: ExampleRules, work: Work
+    store: FeedbackStore, repository: ReviewRepository, datasets_dir: Path, rules: ExampleRules, work: Work
 ) -> Card:
     """Make the dataset of all that is reviewed, and return its card.
 
@@ -54,7 +54,7 @@ async def build(
     """
     async with writing_alone(datasets_dir):
         rules = replace(rules, opted_out=rules.opted_out | frozenset(await work.opted_out()))
-        gathered = await gather(store, desk, rules, work.now, work.tell)
+        gathered = await gather(store, repository, rules, work.now, work.tell)
         questions = await gather_asked(store, rules, work.tell)
         found = Built([], gathered.left_out, gathered, questions, rules)
         return await _stoppable(lambda work: _make(datasets_dir, found, work), work)

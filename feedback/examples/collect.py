@@ -82,18 +82,22 @@ def silence(_: str, __: int) -> None:
 
 
 async def gather(
-    store: FeedbackStore, desk: ReviewRepository, rules: ExampleRules, until: datetime, tell: Tell = silence
+    store: FeedbackStore,
+    repository: ReviewRepository,
+    rules: ExampleRules,
+    until: datetime,
+    tell: Tell = silence,
 ) -> Gathered:
     """Read every review that was settled before `until`. Raises StoreError."""
     found = Gathered()
-    stale = await _stale_pages(desk)
-    async for some in every_few(every(partial(desk.reviews, SETTLED))):
+    stale = await _stale_pages(repository)
+    async for some in every_few(every(partial(repository.reviews, SETTLED))):
         old = [one for one in some if one.settled_at is not None and one.settled_at < until]
         read = await asyncio.gather(*(_with_answer(store, one) for one in old))
         for review, reviewed in zip(old, read, strict=True):
             _take(found, review, reviewed, rules, stale)
         tell("Reading reviews", len(some))
-    async for review in every(partial(desk.reviews, WAITING)):
+    async for review in every(partial(repository.reviews, WAITING)):
         found.waiting += 1
         found.reopened += review.earlier is not None
     return found
@@ -127,10 +131,10 @@ async def _with_answer(store: FeedbackStore, review: Review) -> Reviewed | None:
     return Reviewed(review, answer, await store.feedback_on(answer.id)) if answer else None
 
 
-async def _stale_pages(desk: ReviewRepository) -> set[tuple[str, str]]:
+async def _stale_pages(repository: ReviewRepository) -> set[tuple[str, str]]:
     """Return (address without fragment, hash) of the pages that verified answers went stale on."""
     pages: set[tuple[str, str]] = set()
-    async for one in every(desk.stale):
+    async for one in every(repository.stale):
         pages.update(one.pages)
     return pages
 

@@ -1,6 +1,6 @@
 """Authors of pages, as the pages' sources name them, who stand for owners where nobody else is named.
 
-A document (kind `page_author`) says whose page it is: by pseudonym, with the sealed way to the person, and
+A document (kind `page_author`) says whose page it is: by pseudonym, with the person's encrypted contact, and
 without a name. It goes and is exported with what else there is of its person. A report says AUTHOR alone.
 """
 

@@ -150,11 +150,11 @@ def _see(asked: AskedAnswer) -> _Seen:
 
 
 async def build_report(
-    store: FeedbackStore, desk: ReviewRepository, plan: ReportPlan, now: datetime
+    store: FeedbackStore, repository: ReviewRepository, plan: ReportPlan, now: datetime
 ) -> Report:
     """Build the report of the last days. Raises StoreError."""
     since = now - timedelta(days=plan.days)
-    seen = [_see(one) async for one in read_asked(store, desk, plan.rules, since, now)]
+    seen = [_see(one) async for one in read_asked(store, repository, plan.rules, since, now)]
     unmet = [one for one in seen if one.lacks and one.text]
     groups = await asyncio.to_thread(_group, unmet, plan.embedder)
     largest = sorted(filter(_counts, groups), key=_rank)[:MOST_GAPS]

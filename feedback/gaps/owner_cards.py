@@ -1,6 +1,6 @@
 """Cards for the owners of pages: each has a gap of a report, the proposed patch, and what its owner decided.
 
-    await issue_cards(desk, report, propose, now)    after a report: a card for each gap that has an owner
+    await issue_cards(repository, report, propose, now)  after a report: a card for each gap that has an owner
     await decide(documents, Step(…))                 an owner pressed a button; False: somebody was faster
 
 A card (kind `owner_card`) holds what the report holds: masked questions, numbers of people, the ids of the
@@ -91,25 +91,31 @@ class Step:
 Propose = Callable[[Gap], Awaitable[Proposal]]
 
 
-async def issue_cards(desk: ReviewRepository, report: Report, propose: Propose, now: datetime) -> list[str]:
+async def issue_cards(
+    repository: ReviewRepository, report: Report, propose: Propose, now: datetime
+) -> list[str]:
     """Keep a card for each gap of a report that has an owner, and have it shown; return the cards' names.
 
     A gap that has a card keeps it. One whose card is marked as done gets another one once more people ask in
     vain. Gaps that are repaired get none; cards of gaps that left the report stay as they are. Raises
     StoreError.
     """
-    known = await list_cards(desk.documents)
+    known = await list_cards(repository.documents)
     issued: list[str] = []
     for gap in report.gaps:
         if gap.repaired or gap.place is None or not gap.owner:
             continue
         before = _find_card(gap, known)
-        if before is not None and await _is_settled(desk.documents, before, gap):
+        if before is not None and await _is_settled(repository.documents, before, gap):
             continue
-        name = before.id if before is not None and not await read_decision(desk.documents, before.id) else ""
+        name = (
+            before.id
+            if before is not None and not await read_decision(repository.documents, before.id)
+            else ""
+        )
         card = OwnerCard(name or _name(gap), gap, await propose(gap), now)
-        await desk.documents.put(_document(card))
-        await desk.add_outbox_entry(f"{OUTBOX_PREFIX}{card.id}", now)
+        await repository.documents.put(_document(card))
+        await repository.add_outbox_entry(f"{OUTBOX_PREFIX}{card.id}", now)
         issued.append(card.id)
     return issued
 
@@ -181,14 +187,14 @@ async def forget_answers(documents: Documents, answer_ids: Collection[str]) -> N
             await remove_card(ReviewRepository(documents), card.id)
 
 
-async def remove_card(desk: ReviewRepository, name: str) -> None:
+async def remove_card(repository: ReviewRepository, name: str) -> None:
     """Drop a card with its steps, and let it be taken from screens. Raises StoreError."""
-    for shown in await desk.list_shown(f"{OUTBOX_PREFIX}{name}"):
-        await desk.leave_card(shown)
-        await desk.remove_shown(shown)
-    await desk.documents.remove(CARD, name)
-    for step in await list_steps(desk.documents, name):
-        await desk.documents.remove(STEP, _of_step(step).id)
+    for shown in await repository.list_shown(f"{OUTBOX_PREFIX}{name}"):
+        await repository.leave_card(shown)
+        await repository.remove_shown(shown)
+    await repository.documents.remove(CARD, name)
+    for step in await list_steps(repository.documents, name):
+        await repository.documents.remove(STEP, _of_step(step).id)
 
 
 async def without_owner(documents: Documents, document: Document) -> None:

@@ -98,12 +98,12 @@ def find_lacks(
 
 
 async def read_asked(
-    store: FeedbackStore, desk: ReviewRepository, rules: AskedRules, since: datetime, now: datetime
+    store: FeedbackStore, repository: ReviewRepository, rules: AskedRules, since: datetime, now: datetime
 ) -> AsyncIterator[AskedAnswer]:
     """Yield what was answered since a time, met or not, oldest first. Raises StoreError."""
 
     async def judge(answer: Answer) -> AskedAnswer | None:
-        words, review = await asyncio.gather(store.feedback_on(answer.id), desk.review(answer.id))
+        words, review = await asyncio.gather(store.feedback_on(answer.id), repository.review(answer.id))
         ruling = review.ruling if review else None
         rejected = ruling is not None and ruling.ruling is Ruling.REJECTED
         if rejected or rules.is_restricted(answer, review):

@@ -109,7 +109,7 @@ def select(days: Sequence[Day], wanted: Callable[[Group], bool] = lambda _: True
 
 async def sum_up(
     store: Records,
-    desk: ReviewRepository,
+    repository: ReviewRepository,
     day: date,
     now: datetime,
     hear: Callable[[Known], None] = lambda _: None,
@@ -117,7 +117,7 @@ async def sum_up(
     """Compute a day from the records; `hear` is told of each answer. Raises StoreError."""
     begin = datetime.combine(day, time(), UTC)
     summed = Day(day)
-    async for known, before in read_known(store, desk, begin, begin + timedelta(days=1)):
+    async for known, before in read_known(store, repository, begin, begin + timedelta(days=1)):
         sums = summed.find_sums(known.answer)
         add_answer(sums, known, now)
         add_turn(sums, known.answer, before)
@@ -126,15 +126,15 @@ async def sum_up(
 
 
 async def read_known(
-    store: Records, desk: ReviewRepository, begin: datetime, end: datetime
+    store: Records, repository: ReviewRepository, begin: datetime, end: datetime
 ) -> AsyncIterator[tuple[Known, datetime | None]]:
     """Yield what is known of the answers in a span, and the time of each asker's last answer before it."""
     last: dict[tuple[str, str], datetime] = {}
-    rulings = _Rulings(store, desk)
+    rulings = _Rulings(store, repository)
     async for answer in answers_between(store, begin - _LOOK_BACK, end):
         who = (answer.question.conversation, answer.question.asker)
         if answer.answered_at >= begin:
-            yield await _gather_known(store, desk, rulings, answer), last.get(who)
+            yield await _gather_known(store, repository, rulings, answer), last.get(who)
         last[who] = answer.answered_at
         if len(last) > RECORDS_AT_ONCE:
             over = answer.answered_at - _LOOK_BACK
@@ -144,9 +144,9 @@ async def read_known(
 class _Rulings:
     """Finds the questions whose rulings were served, each once."""
 
-    def __init__(self, store: FeedbackStore, desk: ReviewRepository) -> None:
+    def __init__(self, store: FeedbackStore, repository: ReviewRepository) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._texts: BoundedDict[datetime, str | None] = BoundedDict(RULINGS_AT_HAND)
 
     async def find_text(self, ruled_at: datetime | None) -> str | None:
@@ -154,31 +154,35 @@ class _Rulings:
         if ruled_at is None:
             return None
         if ruled_at not in self._texts:
-            self._texts[ruled_at] = await find_reviewed_text(self._store, self._desk, ruled_at)
+            self._texts[ruled_at] = await find_reviewed_text(self._store, self._repository, ruled_at)
         return self._texts[ruled_at]
 
 
-async def find_reviewed_text(store: FeedbackStore, desk: ReviewRepository, ruled_at: datetime) -> str | None:
+async def find_reviewed_text(
+    store: FeedbackStore, repository: ReviewRepository, ruled_at: datetime
+) -> str | None:
     """Return the question that was ruled on at a moment, None where it is not kept any more.
 
     A verified answer may be kept longer than the question that it came from, and has its words, too.
     """
-    review = await desk.find_settled(ruled_at)
+    review = await repository.find_settled(ruled_at)
     if review is None:
         return None
     answer = await store.answer(review.answer_id)
     if answer is not None:
         return answer.question.text
-    verified = await desk.read_verified(review.answer_id)
+    verified = await repository.read_verified(review.answer_id)
     return verified.question_text if verified else None
 
 
-async def _gather_known(store: Records, desk: ReviewRepository, rulings: _Rulings, answer: Answer) -> Known:
+async def _gather_known(
+    store: Records, repository: ReviewRepository, rulings: _Rulings, answer: Answer
+) -> Known:
     words = await store.feedback_on(answer.id)
     late = bool(words) and is_ignored(answer, words)
     ever = await _every_word(store, answer.id) if late else words
     return Known(
-        answer, words, ever, await desk.rounds(answer.id), await rulings.find_text(answer.verified_at)
+        answer, words, ever, await repository.rounds(answer.id), await rulings.find_text(answer.verified_at)
     )
 
 
@@ -196,10 +200,10 @@ async def answers_between(store: FeedbackStore, begin: datetime, end: datetime) 
         yield answer
 
 
-async def backlog(desk: ReviewRepository, now: datetime) -> Backlog:
+async def backlog(repository: ReviewRepository, now: datetime) -> Backlog:
     """Look at the reviews that wait now."""
     ages, oldest_s = QuantileSketch(), 0.0
-    async for review in every(partial(desk.reviews, WAITING)):
+    async for review in every(partial(repository.reviews, WAITING)):
         age_s = max(0.0, (now - review.opened_at).total_seconds())
         ages.add(age_s)
         oldest_s = max(oldest_s, age_s)

@@ -48,10 +48,10 @@ class _Kept:
 class DailyCache:
     """Reads the days of one store."""
 
-    def __init__(self, store: Records, desk: ReviewRepository, fresh_s: float = FRESH_S) -> None:
+    def __init__(self, store: Records, repository: ReviewRepository, fresh_s: float = FRESH_S) -> None:
         self._store = store
-        self._desk = desk
-        self._documents = desk.documents
+        self._repository = repository
+        self._documents = repository.documents
         self._fresh_s = fresh_s
         self._parsed: dict[str, tuple[int, Day]] = {}
         self._kept: list[_Kept] = []
@@ -74,7 +74,7 @@ class DailyCache:
         """Return how many reviews wait, and for how long. Raises StoreError."""
         async with self._turn:
             if self._backlog is None or self._backlog[0] <= time.monotonic():
-                self._backlog = (time.monotonic() + self._fresh_s, await daily.backlog(self._desk, now))
+                self._backlog = (time.monotonic() + self._fresh_s, await daily.backlog(self._repository, now))
             return self._backlog[1]
 
     async def _read(self, first: date, last: date, now: datetime) -> DaysRead:
@@ -91,7 +91,7 @@ class DailyCache:
         bad = Worst()
         for day in since:
             kept = days.get(day)
-            days[day] = await daily.sum_up(self._store, self._desk, day, now, bad.hear)
+            days[day] = await daily.sum_up(self._store, self._repository, day, now, bad.hear)
             days[day].backlog = kept.backlog if kept else None
         rated = [*daily.without_days(rated, set(since)), *bad.rated]
         return DaysRead([*days.values()], rated, now, live=True)

@@ -130,10 +130,12 @@ class Learning:
     calibration: Calibration = field(default_factory=partial(calibrate, ()))
 
 
-async def measure(store: Records, desk: ReviewRepository, timeline: Timeline, now: datetime) -> Learning:
+async def measure(
+    store: Records, repository: ReviewRepository, timeline: Timeline, now: datetime
+) -> Learning:
     """Compute the figures of a timeline, until now, over all channels and sites. Raises StoreError."""
     begin = timeline.begin
-    settled = await _read_settled(desk, begin)
+    settled = await _read_settled(repository, begin)
     rulings = {moment(one.settled_at): one for one in settled if one.settled_at and lets_stand(one)}
     by_channel = _sum_reach(timeline.buckets)
     total = Reach()
@@ -154,7 +156,7 @@ async def measure(store: Records, desk: ReviewRepository, timeline: Timeline, no
         unserved=len(unserved),
         lag=summarise([lag for some in lags.values() for lag in some]),
         lags={channel: summarise(some) for channel, some in sorted(lags.items())},
-        kept=summarise(await _read_kept_lags(desk, begin)),
+        kept=summarise(await _read_kept_lags(repository, begin)),
         answers=answers,
         same=compute_share(sum(one.same for one in served), compared),
         other=compute_share(sum(one.other for one in served), compared),
@@ -162,8 +164,8 @@ async def measure(store: Records, desk: ReviewRepository, timeline: Timeline, no
         wrong=compute_share(sum(one.wrong for one in served), answers),
         points=compute_points(timeline.buckets, [one.settled_at for one in settled if one.settled_at]),
         idle_count=len(idle),
-        top=await _list_top(store, desk, total),
-        idle=await _list_idle(store, desk, idle),
+        top=await _list_top(store, repository, total),
+        idle=await _list_idle(store, repository, idle),
         calibration=calibrate(await _read_confidences(store, settled)),
     )
 
@@ -183,17 +185,17 @@ async def _read_confidences(store: Records, settled: Sequence[Review]) -> list[t
     return found
 
 
-async def measure_days(store: Records, desk: ReviewRepository, count: int, now: datetime) -> Learning:
+async def measure_days(store: Records, repository: ReviewRepository, count: int, now: datetime) -> Learning:
     """Compute the figures of so many days until now from the records alone. Raises StoreError."""
     last = now.astimezone(UTC).date()
     wanted: list[date] = [last - timedelta(days=back) for back in range(count)]
-    days = [await sum_up(store, desk, day, now) for day in wanted]
-    return await measure(store, desk, of_days(days, last, count), now)
+    days = [await sum_up(store, repository, day, now) for day in wanted]
+    return await measure(store, repository, of_days(days, last, count), now)
 
 
-async def _read_settled(desk: ReviewRepository, begin: datetime) -> list[Review]:
+async def _read_settled(repository: ReviewRepository, begin: datetime) -> list[Review]:
     """Return the rounds of reviews that were settled since a time, also those that have begun again."""
-    listings = (partial(desk.reviews, SETTLED), desk.past_reviews)
+    listings = (partial(repository.reviews, SETTLED), repository.past_reviews)
     return [one for listed in listings async for one in every(listed, (moment(begin), ""))]
 
 
@@ -240,7 +242,7 @@ def measure_lags(rulings: Iterable[str], by_channel: Mapping[str, Reach]) -> dic
     return lags
 
 
-async def _read_kept_lags(desk: ReviewRepository, begin: datetime) -> list[float]:
+async def _read_kept_lags(repository: ReviewRepository, begin: datetime) -> list[float]:
     """Return how long rulings took until they stood in the store, seconds: the part that is the bot's own.
 
     The process that heard the ruling serves it from memory right after that, the others once they have looked
@@ -249,7 +251,7 @@ async def _read_kept_lags(desk: ReviewRepository, begin: datetime) -> list[float
     """
     return [
         _measure_seconds(moment(verified.verified_at), kept_at)
-        async for kept_at, verified in every(desk.list_kept_verified, (moment(begin), ""))
+        async for kept_at, verified in every(repository.list_kept_verified, (moment(begin), ""))
         if kept_at and verified.verified_at >= begin
     ]
 
@@ -275,23 +277,25 @@ def compute_share(part: int, whole: int) -> Value | None:
     return rate_share(part / whole, whole) if whole else None
 
 
-async def _list_top(store: Records, desk: ReviewRepository, reach: Reach) -> list[RulingReach]:
+async def _list_top(store: Records, repository: ReviewRepository, reach: Reach) -> list[RulingReach]:
     """Return the rulings that served most, of equal ones the newest; without those that are not kept."""
     ordered = sorted(reach.rulings.items(), key=lambda one: (one[1].answers, one[0]), reverse=True)
     found: list[RulingReach] = []
     for ruled_at, served in ordered:
-        review = await desk.find_settled(datetime.fromisoformat(ruled_at))
-        if review is not None and (one := await _describe(store, desk, review, served)):
+        review = await repository.find_settled(datetime.fromisoformat(ruled_at))
+        if review is not None and (one := await _describe(store, repository, review, served)):
             found.append(one)
         if len(found) == TOP:
             break
     return found
 
 
-async def _list_idle(store: Records, desk: ReviewRepository, reviews: Iterable[Review]) -> list[RulingReach]:
+async def _list_idle(
+    store: Records, repository: ReviewRepository, reviews: Iterable[Review]
+) -> list[RulingReach]:
     found: list[RulingReach] = []
     for review in reviews:
-        if one := await _describe(store, desk, review, None):
+        if one := await _describe(store, repository, review, None):
             found.append(one)
         if len(found) == TOP:
             break
@@ -299,11 +303,11 @@ async def _list_idle(store: Records, desk: ReviewRepository, reviews: Iterable[R
 
 
 async def _describe(
-    store: Records, desk: ReviewRepository, review: Review, served: Served | None
+    store: Records, repository: ReviewRepository, review: Review, served: Served | None
 ) -> RulingReach | None:
     if review.settled_at is None or review.ruling is None:
         return None
-    text = await find_reviewed_text(store, desk, review.settled_at)
+    text = await find_reviewed_text(store, repository, review.settled_at)
     if text is None:
         return None
     return RulingReach(review.answer_id, text, review.ruling.ruling, review.settled_at, served)

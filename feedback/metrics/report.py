@@ -57,9 +57,9 @@ class Report:
     untied: dict[str, int] = field(default_factory=dict[str, int])
 
 
-async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
+async def report(store: FeedbackStore, repository: ReviewRepository) -> Report:
     """Read everything once. Raises StoreError."""
-    reviews = [review async for review in _reviews(desk)]
+    reviews = [review async for review in _reviews(repository)]
     settled = [review for review in reviews if review.ruling is not None]
     sample = [review for review in settled if review.weight > 0]
     double = [review.verdicts[:2] for review in reviews if review.blind and len(review.verdicts) > 1]
@@ -74,7 +74,7 @@ async def report(store: FeedbackStore, desk: ReviewRepository) -> Report:
         accuracy_interval=(share.low, share.high) if share else None,
         double_reviewed=len(pairs),
         kappa=cohens_kappa(pairs),
-        untied=await count_unmatched(desk.documents),
+        untied=await count_unmatched(repository.documents),
     )
 
 
@@ -125,9 +125,13 @@ async def _forms(store: FeedbackStore) -> dict[str, FormRate]:
     return {form: FormRate(asked[form], said[form]) for form in sorted(asked)}
 
 
-async def _reviews(desk: ReviewRepository) -> AsyncIterator[Review]:
+async def _reviews(repository: ReviewRepository) -> AsyncIterator[Review]:
     """Yield every review in its present round, then the earlier rounds."""
-    for listed in (partial(desk.reviews, WAITING), partial(desk.reviews, SETTLED), desk.past_reviews):
+    for listed in (
+        partial(repository.reviews, WAITING),
+        partial(repository.reviews, SETTLED),
+        repository.past_reviews,
+    ):
         async for review in every(listed):
             yield review
 

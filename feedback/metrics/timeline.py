@@ -43,7 +43,7 @@ def choose_step(span: timedelta) -> timedelta:
 
 
 async def of_short_store(
-    store: Records, desk: ReviewRepository, now: datetime
+    store: Records, repository: ReviewRepository, now: datetime
 ) -> tuple[Timeline, Worst] | None:
     """Compute the time from the first to the last answer of all.
 
@@ -55,20 +55,20 @@ async def of_short_store(
     begin = first[0].answered_at
     if await store.answers_after((moment(begin + SHORT), ""), 1):
         return None
-    found = await _read(store, desk, begin, begin + SHORT)
+    found = await _read(store, repository, begin, begin + SHORT)
     return _build_timeline(found, (begin, max(known.answer.answered_at for known, _ in found)), now)
 
 
 async def of_span(
-    store: Records, desk: ReviewRepository, span: tuple[datetime, datetime], now: datetime
+    store: Records, repository: ReviewRepository, span: tuple[datetime, datetime], now: datetime
 ) -> tuple[Timeline, Worst]:
     """Compute a span from its records. Raises TooMany and StoreError."""
-    return _build_timeline(await _read(store, desk, *span), span, now)
+    return _build_timeline(await _read(store, repository, *span), span, now)
 
 
-async def _read(store: Records, desk: ReviewRepository, begin: datetime, end: datetime) -> list[_Found]:
+async def _read(store: Records, repository: ReviewRepository, begin: datetime, end: datetime) -> list[_Found]:
     found: list[_Found] = []
-    async for one in read_known(store, desk, begin, end):
+    async for one in read_known(store, repository, begin, end):
         found.append(one)
         if len(found) > MOST:
             raise TooMany

@@ -26,7 +26,7 @@ SOMEBODY = "gone"
 
 
 class AuditAction(StrEnum):
-    """Audited deeds: about an answer, about people, about a model version, and about how the bot runs."""
+    """Audited actions: about an answer, about people, about a model version, and about how the bot runs."""
 
     OPENED = "opened a review"
     CLAIMED = "claimed a review"
@@ -59,7 +59,7 @@ class AuditAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One deed. `person` is whose records it was about, "" where it was everybody's or nobody's.
+    """One action. `person` is whose records it was about, "" where it was everybody's or nobody's.
 
     `model_version` is the version that it was about, `about` a source of pages or a job.
     """

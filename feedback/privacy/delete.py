@@ -41,7 +41,7 @@ from feedback.store.documents import Document, Wanted
 from feedback.store.rows import TIMES, Row, Table, WholeStore, every_page
 from feedback.store.serialization import from_json, to_json
 
-__all__ = ["Around", "delete", "export_person"]
+__all__ = ["DeletionHooks", "delete", "export_person"]
 
 GOING = "going"
 """A question that goes: its document is written before, and removed when all that follows has happened."""
@@ -55,7 +55,7 @@ async def _no_examples(_answers: object, _person: str) -> Sequence[ForgottenExam
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class DeletionHooks:
     """Whom a deletion tells: data sets, this process's memory of an answer (by its id), and who watches."""
 
     forget_examples: ForgetExamples = _no_examples
@@ -63,12 +63,12 @@ class Around:
     tell: Callable[[str, int], None] = lambda _what, _done: None
 
 
-async def delete(store: WholeStore, deletion: Deletion, around: Around | None = None) -> Deletion:
+async def delete(store: WholeStore, deletion: Deletion, hooks: DeletionHooks | None = None) -> Deletion:
     """Delete all that there is of a person; return the deletion as it is kept then.
 
     Called for one that has settled, it looks once more and ends it. Raises StoreError, and Overtaken.
     """
-    return await _Deleting(store, deletion, around or Around()).run()
+    return await _Deleting(store, deletion, hooks or DeletionHooks()).run()
 
 
 def _is_from_before(row: Row, until: datetime) -> bool:
@@ -77,15 +77,15 @@ def _is_from_before(row: Row, until: datetime) -> bool:
 
 
 class _Deleting:
-    def __init__(self, store: WholeStore, deletion: Deletion, around: Around) -> None:
+    def __init__(self, store: WholeStore, deletion: Deletion, hooks: DeletionHooks) -> None:
         self._store = store
         self._documents = store.documents
-        self._desk = ReviewRepository(store.documents)
+        self._repository = ReviewRepository(store.documents)
         self._deletions = Deletions(store.documents)
         self._paraphrases = Paraphrases(store.documents)
         self._rated = RatedAnswers(store.documents)
         self._deletion = deletion
-        self._around = around
+        self._hooks = hooks
 
     async def run(self) -> Deletion:
         again = self._deletion.is_gone
@@ -121,7 +121,7 @@ class _Deleting:
     async def _note_questions(self, counts: Counter[str]) -> None:
         async for page in self._theirs("question"):
             answers = [await self._note(row, counts) for row in page]
-            self._around.tell("counted", counts["question"])
+            self._hooks.tell("counted", counts["question"])
             await self._forget_examples(page[0].key if page else "", [one for one in answers if one])
         await self._forget_examples("", [])  # the person, where others' answers are examples
 
@@ -131,7 +131,7 @@ class _Deleting:
         await owner_cards.forget_answers(self._documents, answers)
         known = self._deletion.examples
         if page not in known:
-            found = await self._around.forget_examples(answers, self._deletion.person)
+            found = await self._hooks.forget_examples(answers, self._deletion.person)
             known = {**known, page: tuple(found)} if found else known
         await self._move_on(examples=known)
 
@@ -142,9 +142,11 @@ class _Deleting:
         counts["question"] += 1
         noted = _Noted(question_id, answer.id if answer else "")
         if answer is not None:
-            review = await self._desk.review(answer.id)
+            review = await self._repository.review(answer.id)
             verified = await self._documents.get("verified", answer.id, answer.id)
-            cards = tuple(one for one in await self._desk.list_shown(answer.id) if not is_askers(one.place))
+            cards = tuple(
+                one for one in await self._repository.list_shown(answer.id) if not is_askers(one.place)
+            )
             counts["answer"] += 1
             words = await self._store.feedback_on(answer.id)
             counts["word of others"] += sum(word.giver != self._deletion.person for word in words)
@@ -162,18 +164,18 @@ class _Deleting:
             for document in noted:
                 await self._forget(from_json(_Noted, document.body))
             done += len(noted)
-            self._around.tell("questions", done)
+            self._hooks.tell("questions", done)
             await self._move_on()
 
     async def _forget(self, noted: _Noted) -> None:
         for card in noted.cards:
-            await self._desk.leave_card(card)
+            await self._repository.leave_card(card)
         await self._store.forget_question(noted.question_id)
         if noted.answer_id:
-            self._around.forgotten(noted.answer_id)
+            self._hooks.forgotten(noted.answer_id)
             telemetry.event("question_forgotten", answer=telemetry.hash_answer_id(noted.answer_id))
         if noted.verified:  # other processes know it by heart
-            await self._desk.drop_verified(noted.answer_id)
+            await self._repository.drop_verified(noted.answer_id)
         await self._documents.remove(GOING, noted.id)
 
     async def _words(self) -> None:
@@ -181,7 +183,7 @@ class _Deleting:
         async for page in self._theirs("feedback"):
             later = datetime.now(UTC) + _REDRAWN_AFTER
             for answer_id in {row.fields["answer_id"] for row in page}:
-                await self._desk.add_outbox_entry(answer_id, later)
+                await self._repository.add_outbox_entry(answer_id, later)
             await owner_cards.forget_answers(self._documents, {row.fields["answer_id"] for row in page})
             await self._store.drop_rows(page)
             similar = {row.fields["answer_id"] for row in page if row.fields["kind"] == FeedbackKind.SIMILAR}
@@ -190,7 +192,7 @@ class _Deleting:
                 await self._paraphrases.recount(self._store, answer_id, opted_out)
             for answer_id in {row.fields["answer_id"] for row in page if row.fields["kind"] in RATINGS}:
                 await self._rated.mark_again(answer_id)
-            self._around.tell("words", len(page))
+            self._hooks.tell("words", len(page))
             await self._move_on()
 
     async def _about(self) -> None:
@@ -207,7 +209,7 @@ class _Deleting:
                     await model_decisions.without_reviewer(self._documents, _document(row))
                 elif row.fields["kind"] == owner_cards.STEP:
                     await owner_cards.without_owner(self._documents, _document(row))
-            self._around.tell("documents", len(gone))
+            self._hooks.tell("documents", len(gone))
             await self._move_on()
         await audit.without_reviewer(self._documents, self._deletion.person)
 
@@ -219,10 +221,10 @@ class _Deleting:
                 await anonymise_reviews(self._store, fields["answer_id"], person)
             case "reviewer":
                 async for read in anonymise_answers(self._store, person):
-                    self._around.tell("answers read", read)
+                    self._hooks.tell("answers read", read)
                     await self._move_on()
             case "shown":
-                await self._desk.leave_card(from_json(PostedMessage, fields["body"]))
+                await self._repository.leave_card(from_json(PostedMessage, fields["body"]))
             case _:
                 pass
 

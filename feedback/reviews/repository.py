@@ -68,7 +68,7 @@ class Notification:
     about: str = ""
 
 
-def name_way(conversation: str, person: str) -> str:
+def name_private_contact(conversation: str, person: str) -> str:
     """Name the contact of one person in a conversation of several."""
     return f"{conversation}|{person}"
 

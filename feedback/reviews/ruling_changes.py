@@ -90,39 +90,39 @@ def _keeps_weight(review: Review) -> bool:
     return review.ruling is not None and review.ruling.ruling is Ruling.CORRECTED
 
 
-async def keep_past_round(desk: ReviewRepository, review: Review, kind: ChangeKind) -> None:
+async def keep_past_round(repository: ReviewRepository, review: Review, kind: ChangeKind) -> None:
     """Keep the round that a change is about to end, where nothing is kept of it yet."""
-    await desk.keep_round(build_past_round(review, kind))
+    await repository.keep_round(build_past_round(review, kind))
 
 
-async def write_past_round(desk: ReviewRepository, review: Review, kind: ChangeKind) -> None:
+async def write_past_round(repository: ReviewRepository, review: Review, kind: ChangeKind) -> None:
     """Keep the round that a change has ended, in the place of what somebody slower had kept of it."""
-    await desk.keep_round(build_past_round(review, kind), anew=True)
+    await repository.keep_round(build_past_round(review, kind), anew=True)
 
 
-async def forget_past_round(desk: ReviewRepository, answer_id: str, round_: int) -> None:
+async def forget_past_round(repository: ReviewRepository, answer_id: str, round_: int) -> None:
     """Forget that a round has ended which has not: whoever was about to end it was killed, or too slow.
 
     Who ends it in this moment writes it anew, so it has another version then, and stays.
     """
     name = f"{answer_id}|{round_}"
-    kept = await desk.documents.get("past_review", name, answer_id)
+    kept = await repository.documents.get("past_review", name, answer_id)
     if kept is None:
         return
-    now = await desk.review(answer_id)
+    now = await repository.review(answer_id)
     if now is not None and now.round == round_:
-        await desk.documents.remove("past_review", name, answer_id, version=kept.version)
+        await repository.documents.remove("past_review", name, answer_id, version=kept.version)
 
 
-async def read_standing(desk: ReviewRepository, answer_id: str) -> VerifiedAnswer | None:
+async def read_standing(repository: ReviewRepository, answer_id: str) -> VerifiedAnswer | None:
     """Return the verified answer that came from an answer, None where its ruling is not in force any more."""
-    verified, review = await asyncio.gather(desk.read_verified(answer_id), desk.review(answer_id))
+    verified, review = await asyncio.gather(repository.read_verified(answer_id), repository.review(answer_id))
     if verified is None or review is None or review.settled_at == verified.verified_at:
         return verified
     return verified if verified.stale_at is not None else None
 
 
-async def drop_overruled(desk: ReviewRepository, review: Review) -> None:
+async def drop_overruled(repository: ReviewRepository, review: Review) -> None:
     """Drop the verified answer of an earlier ruling, but none that came meanwhile. Doing it twice is once."""
 
     def drop(kept: Document | None) -> Document | None:
@@ -133,7 +133,9 @@ async def drop_overruled(desk: ReviewRepository, review: Review) -> None:
             return None
         return replace(kept, body="", state=DROPPED, order=moment(datetime.now(UTC)))
 
-    await change_document(desk.documents, Document("verified", review.answer_id, "", review.answer_id), drop)
+    await change_document(
+        repository.documents, Document("verified", review.answer_id, "", review.answer_id), drop
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,11 @@ class PastRuling:
     holds: bool = False
 
 
-async def read_history(desk: ReviewRepository, answer_id: str) -> Sequence[PastRuling]:
+async def read_history(repository: ReviewRepository, answer_id: str) -> Sequence[PastRuling]:
     """Return the rulings on an answer, oldest first."""
-    rounds = {one.round: one for one in reversed(await desk.rounds(answer_id))}  # the present one counts
+    rounds = {
+        one.round: one for one in reversed(await repository.rounds(answer_id))
+    }  # the present one counts
     latest = max(rounds, default=0)
     found: list[PastRuling] = []
     for number, one in sorted(rounds.items()):

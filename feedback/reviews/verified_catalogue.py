@@ -58,20 +58,20 @@ class CatalogueFilter:
         )
 
 
-async def list_verified(desk: ReviewRepository, wanted: CatalogueFilter) -> Sequence[VerifiedAnswer]:
+async def list_verified(repository: ReviewRepository, wanted: CatalogueFilter) -> Sequence[VerifiedAnswer]:
     """Return what is served and wanted, the newest first. Raises StoreError."""
-    found = [verified async for _, verified in every(desk.list_kept_verified) if wanted.fits(verified)]
+    found = [verified async for _, verified in every(repository.list_kept_verified) if wanted.fits(verified)]
     return sorted(found, key=lambda one: (one.verified_at, one.answer_id), reverse=True)
 
 
 async def read_entries(
-    desk: ReviewRepository, verified: Sequence[VerifiedAnswer]
+    repository: ReviewRepository, verified: Sequence[VerifiedAnswer]
 ) -> Sequence[CatalogueEntry]:
     """Return verified answers with their reviews; left out are those whose ruling has just ended."""
     found: list[CatalogueEntry] = []
     for first in range(0, len(verified), _AT_ONCE):
         some = verified[first : first + _AT_ONCE]
-        reviews = await asyncio.gather(*(desk.review(one.answer_id) for one in some))
+        reviews = await asyncio.gather(*(repository.review(one.answer_id) for one in some))
         found += [
             CatalogueEntry(one, review)
             for one, review in zip(some, reviews, strict=True)

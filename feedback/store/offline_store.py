@@ -24,7 +24,7 @@ _JUST_S = 10.0
 """A store that has been away for less is asked at once who answers a question, whatever failed before."""
 
 
-class FarStore(WholeStore, Protocol):
+class RemoteStore(WholeStore, Protocol):
     """The store that may be away; it makes no calls for a while after one that failed."""
 
     def end_pause(self) -> None:
@@ -42,7 +42,7 @@ class OfflineStore:
     the answer is: only processes of which none reaches the store all that time answer the same question.
     """
 
-    def __init__(self, far: FarStore, spool: OfflineQueue) -> None:
+    def __init__(self, far: RemoteStore, spool: OfflineQueue) -> None:
         self._far = far
         self._held_until: dict[str, float] = {}
         self._near = spool.near

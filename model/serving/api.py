@@ -39,7 +39,7 @@ from model.serving.chat_request import (
     refuse,
 )
 from model.serving.engines import ServedModels, ServedVersion, UnknownModel
-from model.serving.exchange import HttpExchange, HungUp, send_json, send_whole
+from model.serving.exchange import ClientDisconnected, HttpExchange, send_json, send_whole
 from model.serving.metrics import CONTENT_TYPE, ServerMetrics
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class ModelApi:
         try:
             self._let_in(exchange)
             await self._find_handler(exchange)(exchange)
-        except HungUp:
+        except ClientDisconnected:
             return
         except ApiError as error:
             failed = error

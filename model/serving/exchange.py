@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class HungUp(ConnectionError):
+class ClientDisconnected(ConnectionError):
     """The client has left; nobody is there to be told anything."""
 
 

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from model.serving.api import ModelApi, ServerRules
 from model.serving.chat_request import ApiError
 from model.serving.engines import ServedModels
-from model.serving.exchange import HungUp
+from model.serving.exchange import ClientDisconnected
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class AsgiExchange:
                 while more:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
-                        raise HungUp
+                        raise ClientDisconnected
                     body += cast("bytes", message.get("body", b""))
                     if len(body) > most_bytes:
                         return None

@@ -44,7 +44,7 @@ from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
 from pages.parse.sitemaps import Sitemap, is_sitemap
 from pages.sources.items import Expect, Item, Problem, Unchanged, read_several
-from pages.sources.plug import SourceAccess, Surroundings
+from pages.sources.plug import SourceAccess, SourceContext
 from pages.sources.plugged import read_plugged
 from pages.sources.registry import find_plug
 from pages.sources.words import kind_of
@@ -184,7 +184,7 @@ async def read_source(
     plug = find_plug(source)
     path, base = split_local(source)
     if plug is not None:
-        items = read_plugged(source, plug, Surroundings(fetcher, known, listed, expect, access))
+        items = read_plugged(source, plug, SourceContext(fetcher, known, listed, expect, access))
     elif path is None:
         items = _read_url(source, _Site(fetcher, known, listed, expect))
     else:

@@ -105,7 +105,7 @@ OpenSource = Callable[[SourceWord, SourceAccess, Fetcher], AbstractAsyncContextM
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SourceContext:
     """What a source is read with: see `pages.sources.named.read_source`."""
 
     fetcher: Fetcher

@@ -27,7 +27,7 @@ from pages.parse.extract import RECIPE
 from pages.parse.sandbox import SOURCE_TIMEOUT_S
 from pages.sources.items import Item, NewReaders, Problem, Remark, Removed, Unchanged, read_several
 from pages.sources.ledger import Ledger, open_ledger
-from pages.sources.plug import Document, Listing, Source, Surroundings
+from pages.sources.plug import Document, Listing, Source, SourceContext
 from pages.sources.registry import SourcePlug
 from pages.sources.words import parse_word, show_source
 
@@ -39,24 +39,24 @@ LONGEST_LIST_S = 3600.0
 """Longest time to list a source, seconds; a service may ask for patience many times."""
 
 
-async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> AsyncGenerator[Item, None]:
+async def read_plugged(source: str, plug: SourcePlug, context: SourceContext) -> AsyncGenerator[Item, None]:
     """Yield what a service has. Raises PageRefused at the end where it did not tell all of it."""
     word = parse_word(source, plug.options)
-    access = around.access
+    access = context.access
     if access is None:
         raise PageUnreadable(
             f"{show_source(source)} is a source behind a sign-in; `askpage pages add` and the setting pages "
             f"take it."
         )
-    ledger = await asyncio.to_thread(open_ledger, access.folder, source, around.expect)
-    async with plug.load()(word, access, around.fetcher) as service:
+    ledger = await asyncio.to_thread(open_ledger, access.folder, source, context.expect)
+    async with plug.load()(word, access, context.fetcher) as service:
         listing = _check_listing(await _list_documents(service, ledger), show_source(source), word.readers)
-        around.expect(len(listing.documents))
+        context.expect(len(listing.documents))
         for remark in (*(Remark(show_source(source), one) for one in listing.remarks), *listing.problems):
             yield remark
         await ledger.keep()
         try:
-            async with aclosing(_read_documents(listing, _DocumentReader(service, ledger, around))) as items:
+            async with aclosing(_read_documents(listing, _DocumentReader(service, ledger, context))) as items:
                 async for item in items:
                     yield item
         finally:
@@ -64,7 +64,7 @@ async def read_plugged(source: str, plug: SourcePlug, around: Surroundings) -> A
     if listing.failure is not None:
         raise listing.failure
     urls = {document.url for document in listing.documents}
-    for url in await asyncio.to_thread(around.listed):
+    for url in await asyncio.to_thread(context.listed):
         if url not in urls:
             yield Removed(url)
 
@@ -143,11 +143,11 @@ class _DocumentReader:
 
     service: Source
     ledger: Ledger
-    around: Surroundings
+    context: SourceContext
 
     async def read(self, document: Document) -> tuple[Item, ...]:
         """Return what is new of a document."""
-        entry = await asyncio.to_thread(self.around.known, document.url)
+        entry = await asyncio.to_thread(self.context.known, document.url)
         before, now = _version_before(entry), _version(document)
         if entry is not None and before == now:
             return (Unchanged(document.url),)
@@ -168,14 +168,14 @@ class _DocumentReader:
         known, sentence = self.ledger.refused.get(document.url, ["", ""])
         if known == version.text:
             raise PageUnreadable(sentence)
-        limit = self.around.fetcher.limits.max_bytes
+        limit = self.context.fetcher.limits.max_bytes
         if document.size is not None and document.size > limit:
             raise _refuse_size(document, limit)
         fetched = await self.service.read_document(document)
         if len(fetched.body) > limit:
             raise _refuse_size(document, limit)
         named = replace(fetched, url=document.url, etag=version.etag)
-        sandbox = self.around.fetcher.sandbox
+        sandbox = self.context.fetcher.sandbox
         page = await sandbox.extract(named, datetime.now(UTC), timeout_s=SOURCE_TIMEOUT_S)
         self.ledger.refused.pop(document.url, None)
         return replace(page, readers=document.readers.intersect(page.readers))

@@ -1,11 +1,11 @@
-"""Finds boxes that are out of sight: not displayed, outside of the window, cut off, shrunk."""
+"""Finds boxes that are not visible: not displayed, outside of the window, cut off, shrunk."""
 
 from __future__ import annotations
 
 import re
 
 from pages.visibility.html_tree import Element
-from pages.visibility.looks import Look, Sight, compute_opacity
+from pages.visibility.looks import Look, Visibility, compute_opacity
 from pages.visibility.stylesheets import Declared
 from pages.visibility.values import SCREEN, colour, degrees, functions, number, pieces, pixels, words
 
@@ -69,7 +69,9 @@ BREAK, LINE, SPACE = "data-read-break", "line", "space"
 """The attribute that says how an inline element is parted from its neighbours, and its values."""
 
 
-def box_sight(element: Element, declared: Declared, above: Declared, look: Look, external: bool) -> Sight:
+def box_sight(
+    element: Element, declared: Declared, above: Declared, look: Look, external: bool
+) -> Visibility:
     """Return whether a reader sees an element at all. `above` is declared for its parent."""
     named = _judge_names(element, external)
     if not declared:
@@ -104,24 +106,26 @@ def is_struck(element: Element, declared: Declared) -> bool:
     return "line-through" in line or (element.tag in {"s", "strike", "del"} and "none" not in line)
 
 
-def _judge_display(element: Element, declared: Declared) -> Sight:
+def _judge_display(element: Element, declared: Declared) -> Visibility:
     display = declared.get("display", "").lower()
     undisplayed = element.get("hidden") is not None or element.get("popover") is not None
     if "none" in words(display) or (not display and undisplayed):
-        return Sight.FOLDED
+        return Visibility.FOLDED
     if (element.get("aria-hidden") or "").strip().lower() == "true":
-        return Sight.FOLDED
-    return Sight.FOLDED if declared.get("content-visibility", "").lower() == "hidden" else Sight.SEEN
+        return Visibility.FOLDED
+    return (
+        Visibility.FOLDED if declared.get("content-visibility", "").lower() == "hidden" else Visibility.SEEN
+    )
 
 
-def _judge_opacity(declared: Declared) -> Sight:
+def _judge_opacity(declared: Declared) -> Visibility:
     left = compute_opacity(declared)
     if left <= _GONE:
-        return Sight.FOLDED if "filter" not in declared else Sight.HIDDEN
-    return Sight.DOUBTFUL if left <= _FAINT else Sight.SEEN
+        return Visibility.FOLDED if "filter" not in declared else Visibility.HIDDEN
+    return Visibility.DOUBTFUL if left <= _FAINT else Visibility.SEEN
 
 
-def _judge_size(element: Element, declared: Declared, above: Declared, look: Look) -> Sight:
+def _judge_size(element: Element, declared: Declared, above: Declared, look: Look) -> Visibility:
     cut = {declared.get(name, "visible").lower() for name in ("overflow-x", "overflow-y")} - {
         "visible",
         "initial",
@@ -130,20 +134,20 @@ def _judge_size(element: Element, declared: Declared, above: Declared, look: Loo
     display = declared.get("display", "").lower()
     inline = (not display and element.tag in _INLINE) or display == "inline"
     if not cut or (inline and not positioned):
-        return Sight.SEEN
+        return Visibility.SEEN
     if declared.get("line-height", "") in {"0", "0px"} and "height" not in declared:
-        return Sight.HIDDEN
+        return Visibility.HIDDEN
     if declared.get("max-height", "").lower() in {"0", "0px", "0em", "0%"} or (
         above.get("grid-template-rows", "").lower() in {"0fr", "0", "0px"}
     ):
-        return Sight.FOLDED
+        return Visibility.FOLDED
     sides = [_side(element, declared, name, look) for name in ("height", "max-height", "width", "max-width")]
     known = [side for side in sides if side is not None]
     if not known or min(known) > look.font / 3:
-        return Sight.SEEN
+        return Visibility.SEEN
     if min(known) == 0:
-        return Sight.FOLDED
-    return Sight.HIDDEN if min(known) <= _LETTERS_WIDE else Sight.DOUBTFUL
+        return Visibility.FOLDED
+    return Visibility.HIDDEN if min(known) <= _LETTERS_WIDE else Visibility.DOUBTFUL
 
 
 def _side(element: Element, declared: Declared, name: str, look: Look) -> float | None:
@@ -155,44 +159,44 @@ def _side(element: Element, declared: Declared, name: str, look: Look) -> float 
     return pixels(written, look.font, SCREEN[0])
 
 
-def _judge_position(declared: Declared, above: Declared, look: Look) -> Sight:
+def _judge_position(declared: Declared, above: Declared, look: Look) -> Visibility:
     position = declared.get("position", "static").lower()
-    worst = Sight.SEEN
+    worst = Visibility.SEEN
     if position in {"absolute", "fixed", "relative"}:
         worst = max(_at_side(declared, side, look, position) for side in ("left", "right", "top", "bottom"))
         worst = max(worst, _beyond_its_frame(declared, above, look))
         layer = number(declared.get("z-index", "0"))
         if layer is not None and layer < 0:
-            worst = max(worst, Sight.DOUBTFUL)
+            worst = max(worst, Visibility.DOUBTFUL)
     for side in ("margin-left", "margin-top", "margin-right"):
         far = pixels(declared.get(side, "0"), look.font, 2 * _FAR / 1.5) or 0.0
         if far <= -2 * _FAR or (side == "margin-left" and far >= _FAR_AHEAD):
-            worst = Sight.HIDDEN
+            worst = Visibility.HIDDEN
     return max(worst, _judge_translation(declared, look, position))
 
 
-def _at_side(declared: Declared, side: str, look: Look, position: str) -> Sight:
+def _at_side(declared: Declared, side: str, look: Look, position: str) -> Visibility:
     whole = SCREEN[0] if side in {"left", "right"} else SCREEN[1]
     far = pixels(declared.get(side, "0"), look.font, whole)
     if far is None or (position == "relative" and side in {"right", "bottom"} and "left" in declared):
-        return Sight.SEEN
+        return Visibility.SEEN
     if position == "relative" and declared.get(side, "").strip().endswith("%") and abs(far) < 3 * whole:
-        return Sight.SEEN  # of a box that may itself stand anywhere: cards are stacked so
+        return Visibility.SEEN  # of a box that may itself stand anywhere: cards are stacked so
     if far <= -_FAR or far >= _FAR_AHEAD or (position == "fixed" and far > whole + 1):
         relative = declared.get(side, "").strip().endswith(("%", "vw", "vh")) and abs(far) <= whole + 1
-        return Sight.FOLDED if relative else Sight.HIDDEN
+        return Visibility.FOLDED if relative else Visibility.HIDDEN
     if far >= whole and side in {"left", "right"}:
-        return Sight.FOLDED if far <= whole + 1 else Sight.HIDDEN
-    return Sight.DOUBTFUL if far <= -_FAR / 2 and position != "relative" else Sight.SEEN
+        return Visibility.FOLDED if far <= whole + 1 else Visibility.HIDDEN
+    return Visibility.DOUBTFUL if far <= -_FAR / 2 and position != "relative" else Visibility.SEEN
 
 
-def _beyond_its_frame(declared: Declared, above: Declared, look: Look) -> Sight:
+def _beyond_its_frame(declared: Declared, above: Declared, look: Look) -> Visibility:
     """Tell whether an element is placed where the box around it, which cuts off, has ended."""
     for side, length, cut in (("left", "width", "overflow-x"), ("top", "height", "overflow-y")):
         size, far = pixels(above.get(length, ""), look.font), pixels(declared.get(side, ""), look.font)
         if size and far is not None and far >= size and above.get(cut, "visible") in {"hidden", "clip"}:
-            return Sight.FOLDED
-    return Sight.SEEN
+            return Visibility.FOLDED
+    return Visibility.SEEN
 
 
 def covers(declared: Declared) -> bool:
@@ -213,7 +217,7 @@ def compute_layer(declared: Declared) -> float:
     return number(declared.get("z-index", "0")) or 0.0
 
 
-def _judge_translation(declared: Declared, look: Look, position: str) -> Sight:
+def _judge_translation(declared: Declared, look: Look, position: str) -> Visibility:
     moves = [
         (argument, name)
         for name, arguments in functions(declared.get("transform", ""))
@@ -227,27 +231,27 @@ def _judge_translation(declared: Declared, look: Look, position: str) -> Sight:
         if name == "matrix" and len(arguments) == 6  # noqa: PLR2004
         for at in (4, 5)
     ]
-    worst = Sight.SEEN
+    worst = Visibility.SEEN
     for written, _ in moves:
         far = pixels(written, look.font, SCREEN[0]) or 0.0
         in_parts = written.strip().endswith("%")
         if (in_parts and abs(far) >= 1.5 * SCREEN[0]) or (not in_parts and abs(far) >= 2 * _FAR):
-            worst = Sight.HIDDEN
+            worst = Visibility.HIDDEN
         elif in_parts and abs(far) >= SCREEN[0] and position in {"absolute", "fixed"}:
-            worst = max(worst, Sight.FOLDED)
+            worst = max(worst, Visibility.FOLDED)
     return worst
 
 
-def _judge_clip(declared: Declared, look: Look) -> Sight:
+def _judge_clip(declared: Declared, look: Look) -> Visibility:
     positioned = declared.get("position", "").lower() in {"absolute", "fixed"}
     for name, arguments in functions(declared.get("clip", "")) if positioned else ():
         sides = [pixels(one, look.font) for piece in arguments for one in pieces(piece)]
         if name == "rect" and len(sides) == 4 and _leaves_nothing(sides):  # noqa: PLR2004
-            return Sight.HIDDEN
+            return Visibility.HIDDEN
     for name, arguments in functions(declared.get("clip-path", "")):
         if _path_leaves_nothing(name, arguments, look):
-            return Sight.HIDDEN
-    return Sight.SEEN
+            return Visibility.HIDDEN
+    return Visibility.SEEN
 
 
 def _leaves_nothing(sides: list[float | None]) -> bool:
@@ -280,7 +284,7 @@ def _area(points: list[float]) -> float:
     return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in zip(corners, following, strict=True))) / 2
 
 
-def _shrunk(declared: Declared, look: Look) -> Sight:
+def _shrunk(declared: Declared, look: Look) -> Visibility:
     shares = [one for one in map(number, pieces(declared.get("scale", ""))[:2]) if one is not None]
     turned = [("rotate", pieces(declared.get("rotate", "")))]
     for name, arguments in functions(declared.get("transform", "")):
@@ -295,8 +299,8 @@ def _shrunk(declared: Declared, look: Look) -> Sight:
     shares += [zoom] if zoom is not None else []
     least = min(map(abs, shares), default=1.0)
     if (least < 1 and least * look.font <= _SLIT) or any(_is_on_edge(name, angle) for name, angle in turned):
-        return Sight.FOLDED if least == 0 and "transition" in declared else Sight.HIDDEN
-    return Sight.DOUBTFUL if least <= _FAINT else Sight.SEEN
+        return Visibility.FOLDED if least == 0 and "transition" in declared else Visibility.HIDDEN
+    return Visibility.DOUBTFUL if least <= _FAINT else Visibility.SEEN
 
 
 def _is_on_edge(name: str, angle: list[str]) -> bool:
@@ -307,18 +311,18 @@ def _is_on_edge(name: str, angle: list[str]) -> bool:
     return any(abs((one or 0.0) % 180 - 90) < 1 for one in turned)
 
 
-def _judge_names(element: Element, external: bool) -> Sight:
+def _judge_names(element: Element, external: bool) -> Visibility:
     """Judge by the names that the field gives to what only screen readers read, or nobody."""
     names = (element.get("class") or "").lower()
     if not names:
-        return Sight.SEEN
+        return Visibility.SEEN
     if _FOR_EARS.search(names):
-        return Sight.DOUBTFUL
+        return Visibility.DOUBTFUL
     by_name = external and _BY_NAME.search(names) is not None and _SHOWN_WIDE.search(names) is None
-    return Sight.FOLDED if by_name else Sight.SEEN
+    return Visibility.FOLDED if by_name else Visibility.SEEN
 
 
-def _judge_mask(declared: Declared) -> Sight:
+def _judge_mask(declared: Declared) -> Visibility:
     mask = declared.get("mask-image", "").lower().replace(" ", "")
     nothing = "gradient(transparent,transparent" in mask or "gradient(#0000,#0000" in mask
-    return Sight.HIDDEN if nothing else Sight.SEEN
+    return Visibility.HIDDEN if nothing else Visibility.SEEN

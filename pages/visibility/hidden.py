@@ -25,7 +25,7 @@ from typing import cast
 from pages.fetched import PageUnreadable
 from pages.visibility.boxes import BREAK, box_sight, compute_layer, covers, find_break, is_struck
 from pages.visibility.html_tree import Element, empty, visible
-from pages.visibility.looks import Look, Sight, look_of, text_sight
+from pages.visibility.looks import Look, Visibility, look_of, text_sight
 from pages.visibility.openers import Openers, has_fade_marks
 from pages.visibility.selectors import TOO_MUCH
 from pages.visibility.stylesheets import Declared, Styled, Styles
@@ -86,8 +86,8 @@ class _Box:
     wordy: bool = False
     cover: tuple[float, int] = (-inf, -1)
     look: Look = field(default_factory=Look)
-    cut: Sight = Sight.SEEN
-    said: Sight = Sight.SEEN
+    cut: Visibility = Visibility.SEEN
+    said: Visibility = Visibility.SEEN
 
 
 def drop_unseen(root: Element) -> int:
@@ -162,7 +162,7 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
     canvas = _canvas(boxes[0], external)
     for at, box in enumerate(boxes):
         above = boxes[box.parent] if box.parent >= 0 else None
-        if above is not None and above.cut is not Sight.SEEN:
+        if above is not None and above.cut is not Visibility.SEEN:
             box.cut = above.cut
             continue
         outer = above.look if above is not None else canvas
@@ -170,14 +170,18 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
         box.look = _over_pictures(box, above, look_of(box.element, declared, outer, at), external)
         higher: Declared = above.styled.declared if above is not None else {}
         struck = is_struck(box.element, declared)
-        box.cut = Sight.HIDDEN if struck else box_sight(box.element, declared, higher, box.look, external)
-        if box.cut is Sight.FOLDED or (outer.visible and not box.look.visible) or box.parent <= 0:
+        box.cut = (
+            Visibility.HIDDEN if struck else box_sight(box.element, declared, higher, box.look, external)
+        )
+        if box.cut is Visibility.FOLDED or (outer.visible and not box.look.visible) or box.parent <= 0:
             if wide or box.parent <= 0 or _is_opened(box, openers):
                 box.look = replace(box.look, visible=True, opacity=outer.opacity)
-                box.cut = Sight.SEEN
-            elif box.cut is Sight.FOLDED:
-                by_name = box_sight(box.element, declared, higher, box.look, external=False) is Sight.SEEN
-                box.cut = Sight.DOUBTFUL if by_name else Sight.HIDDEN
+                box.cut = Visibility.SEEN
+            elif box.cut is Visibility.FOLDED:
+                by_name = (
+                    box_sight(box.element, declared, higher, box.look, external=False) is Visibility.SEEN
+                )
+                box.cut = Visibility.DOUBTFUL if by_name else Visibility.HIDDEN
         box.said = _judge_text(box, boxes)
         if not wide and above is not None and box.parent > 0:
             _put_under(at, box, above)
@@ -186,9 +190,9 @@ def _judge(boxes: list[_Box], external: bool, openers: Openers, *, wide: bool) -
 def _put_under(at: int, box: _Box, above: _Box) -> None:
     """Mark what something blank lies over. What covers the whole body is there until the page has loaded."""
     if box.cover[0] >= 0:
-        box.said = max(box.said, Sight.DOUBTFUL)
+        box.said = max(box.said, Visibility.DOUBTFUL)
     if above.parent > 0 and (compute_layer(box.styled.declared), at) < above.cover:
-        box.cut = max(box.cut, Sight.DOUBTFUL)
+        box.cut = max(box.cut, Visibility.DOUBTFUL)
 
 
 def _canvas(root: _Box, external: bool) -> Look:
@@ -217,16 +221,16 @@ def _is_opened(box: _Box, openers: Openers) -> bool:
     return displayed and has_fade_marks(box.element, declared.get("transition", ""))
 
 
-def _judge_text(box: _Box, boxes: list[_Box]) -> Sight:
+def _judge_text(box: _Box, boxes: list[_Box]) -> Visibility:
     """Return what is seen of an element's own text.
 
     Over a picture, letters with a heading among them are a title's.
     """
-    sight, unsure = text_sight(box.look)
+    visibility, unsure = text_sight(box.look)
     if not unsure:
-        return sight
+        return visibility
     titled = boxes[box.look.scope].heading or (box.look.picture > 1 and boxes[box.look.picture].heading)
-    return Sight.SEEN if titled else sight
+    return Visibility.SEEN if titled else visibility
 
 
 def _is_empty(boxes: list[_Box]) -> bool:
@@ -238,10 +242,10 @@ def _is_empty(boxes: list[_Box]) -> bool:
         aside[at] = (above is not None and aside[box.parent]) or (
             tag in _FURNITURE and not (tag == "header" and box.heading)
         )
-        seen = box.cut is Sight.SEEN and box.said is Sight.SEEN and tag not in _NEVER_READ
+        seen = box.cut is Visibility.SEEN and box.said is Visibility.SEEN and tag not in _NEVER_READ
         if seen and not aside[at] and _WORD.search(box.element.text or ""):
             return False
-        between = above is not None and above.cut is Sight.SEEN and above.said is Sight.SEEN
+        between = above is not None and above.cut is Visibility.SEEN and above.said is Visibility.SEEN
         if between and not aside[box.parent] and _WORD.search(box.element.tail or ""):
             return False
     return True
@@ -253,21 +257,21 @@ def _take_out(boxes: list[_Box]) -> int:
     lost, kept = [False] * len(boxes), [False] * len(boxes)
     for at, box in enumerate(boxes):
         above = boxes[box.parent] if box.parent >= 0 else None
-        if above is not None and above.cut is not Sight.SEEN:
+        if above is not None and above.cut is not Visibility.SEEN:
             continue  # it went with what it is in
-        if box.cut is not Sight.SEEN or box.element.tag in _NEVER_READ:
+        if box.cut is not Visibility.SEEN or box.element.tag in _NEVER_READ:
             doubtful += _is_piece(box.cut, "".join(islice(box.element.itertext(), _LOOKED_AT)))
             lost[at] = _WORD.search("".join(islice(box.element.itertext(), _LOOKED_AT))) is not None
             name = box.element.get("aria-label") if box.element.tag == "svg" and _is_seen(box) else ""
             empty(box.element)
             box.element.text = visible(name or "")
-        elif box.said is not Sight.SEEN:
+        elif box.said is not Visibility.SEEN:
             doubtful += _is_piece(box.said, box.element.text or "")
             lost[at] = bool((box.element.text or "").strip())
             box.element.text = ""
             if box.element.tag == "img":
                 box.element.set("alt", "")
-        if above is not None and above.said is not Sight.SEEN:
+        if above is not None and above.said is not Visibility.SEEN:
             doubtful += _is_piece(above.said, box.element.tail or "")
             lost[box.parent] |= bool((box.element.tail or "").strip())
             box.element.tail = " " if box.element.tail else None
@@ -292,8 +296,8 @@ def _drop_shells(boxes: list[_Box], lost: list[bool], kept: list[bool]) -> None:
 
 
 def _is_seen(box: _Box) -> bool:
-    return box.cut is Sight.SEEN and box.said is Sight.SEEN
+    return box.cut is Visibility.SEEN and box.said is Visibility.SEEN
 
 
-def _is_piece(sight: Sight, text: str) -> int:
-    return int(sight is Sight.DOUBTFUL and len(_WORDS.findall(text)) >= _LEAST_WORDS)
+def _is_piece(visibility: Visibility, text: str) -> int:
+    return int(visibility is Visibility.DOUBTFUL and len(_WORDS.findall(text)) >= _LEAST_WORDS)

@@ -27,7 +27,7 @@ from pages.visibility.values import (
 )
 
 
-class Sight(IntEnum):
+class Visibility(IntEnum):
     """The higher, the less is seen.
 
     Only what is seen, or is opened by something of the page, is text of the page.
@@ -188,19 +188,19 @@ def compute_opacity(declared: Declared) -> float:
 
 
 @lru_cache(maxsize=1024)
-def text_sight(look: Look) -> tuple[Sight, bool]:
+def text_sight(look: Look) -> tuple[Visibility, bool]:
     """Return whether text of this look is seen, or only by what lies behind it (`unsure`)."""
     if not look.visible or look.masked or look.font < _UNSEEN_FONT or _is_indented_away(look):
-        return Sight.HIDDEN, False
+        return Visibility.HIDDEN, False
     spacing = pixels(look.spacing, look.font) if look.spacing else None
     if look.opacity <= _GONE or (spacing is not None and spacing <= -0.5 * look.font):
-        return Sight.HIDDEN, False
-    sight = _colour_sight(look)
-    if sight is not Sight.SEEN and look.unsure and _resolve_fill(look)[3] > _GONE:
-        return Sight.DOUBTFUL, True
+        return Visibility.HIDDEN, False
+    visibility = _colour_sight(look)
+    if visibility is not Visibility.SEEN and look.unsure and _resolve_fill(look)[3] > _GONE:
+        return Visibility.DOUBTFUL, True
     if look.font < _DOUBTFUL_FONT or look.opacity <= _FAINT:
-        return max(sight, Sight.DOUBTFUL), False
-    return sight, False
+        return max(visibility, Visibility.DOUBTFUL), False
+    return visibility, False
 
 
 def _is_indented_away(look: Look) -> bool:
@@ -212,14 +212,14 @@ def _resolve_fill(look: Look) -> Colour:
     return colour(look.fill, look.colour) or look.colour if look.fill else look.colour
 
 
-def _colour_sight(look: Look) -> Sight:
+def _colour_sight(look: Look) -> Visibility:
     if _has_telling_shadow(look):
-        return Sight.SEEN
+        return Visibility.SEEN
     text = _resolve_fill(look)
     drawn = [(over(text, back), back) for back in look.backgrounds]
     if all(_alike(*pair) for pair in drawn):
-        return Sight.HIDDEN
-    return Sight.DOUBTFUL if all(_alike(*pair, _NEAR, _NEAR_STEP) for pair in drawn) else Sight.SEEN
+        return Visibility.HIDDEN
+    return Visibility.DOUBTFUL if all(_alike(*pair, _NEAR, _NEAR_STEP) for pair in drawn) else Visibility.SEEN
 
 
 def _alike(text: Colour, back: Colour, ratio: float = _SAME, step: float = _SAME_STEP) -> bool:

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bot.channels.asides.listening import UnaskedRules
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.channels.incoming import FILE_INFO
 from bot.teams.auth import BotFrameworkConfig, KeyTimes, LibraryName
 from pages.library import Library
@@ -248,36 +248,38 @@ async def test_in_slack_every_way_in_is_closed_to_what_is_forged(library: Librar
         assert min(tried.values()) >= 40, tried
 
 
-def tamper(sealed: str) -> dict[str, str]:
-    """Return what is no sealed way of ours."""
+def tamper(encrypted: str) -> dict[str, str]:
+    """Return what is no encrypted contact of ours."""
     flipped = {
-        f"another character at {at}": sealed[:at] + ("A" if sealed[at] != "A" else "B") + sealed[at + 1 :]
-        for at in range(0, len(sealed) - 4, max(1, len(sealed) // 24))
+        f"another character at {at}": encrypted[:at]
+        + ("A" if encrypted[at] != "A" else "B")
+        + encrypted[at + 1 :]
+        for at in range(0, len(encrypted) - 4, max(1, len(encrypted) // 24))
     }
-    cut = {f"cut after {at}": sealed[:at] for at in range(0, len(sealed), max(1, len(sealed) // 8))}
-    other = SealedWays(b"another key").seal('{"id": "29:eve"}')
+    cut = {f"cut after {at}": encrypted[:at] for at in range(0, len(encrypted), max(1, len(encrypted) // 8))}
+    other = ContactCipher(b"another key").encrypt('{"id": "29:eve"}')
     return {
         **flipped,
         **cut,
         "of another key": other,
         "plain": '{"conversation": {"id": "19:x"}, "user": {"id": "29:eve"}}',
-        "twice": sealed + sealed,
-        "in capitals": sealed.upper(),
-        "with an id behind it": f"{sealed}29:eve",
-        "beyond ASCII": f"{sealed[:-1]}é",
-        "half a character": f"{sealed[:-1]}\ud800",
+        "twice": encrypted + encrypted,
+        "in capitals": encrypted.upper(),
+        "with an id behind it": f"{encrypted}29:eve",
+        "beyond ASCII": f"{encrypted[:-1]}é",
+        "half a character": f"{encrypted[:-1]}\ud800",
         "nothing but the version": "gAAAAA==",
         "a megabyte": "g" * 1_000_000,
-        "one digit": flip_digit(sealed),
+        "one digit": flip_digit(encrypted),
     }
 
 
 def test_a_way_to_one_person_that_was_tampered_with_leads_to_nobody() -> None:
-    ways = SealedWays(b"the key")
-    sealed = ways.seal('{"conversation": {"id": "19:x"}, "user": {"id": "29:ada"}}')
-    assert "29:ada" in ways.open(sealed)
-    opened = {name: ways.open(one) for name, one in tamper(sealed).items()}
-    unharmed = {name for name, one in opened.items() if one == ways.open(sealed)}
+    cipher = ContactCipher(b"the key")
+    encrypted = cipher.encrypt('{"conversation": {"id": "19:x"}, "user": {"id": "29:ada"}}')
+    assert "29:ada" in cipher.decrypt(encrypted)
+    opened = {name: cipher.decrypt(one) for name, one in tamper(encrypted).items()}
+    unharmed = {name for name, one in opened.items() if one == cipher.decrypt(encrypted)}
     assert unharmed <= {"twice", "with an id behind it", "beyond ASCII"}, "Base64 ends at its padding"
     assert all(not one for name, one in opened.items() if name not in unharmed)
     assert len(opened) - len(unharmed) >= 40

@@ -48,8 +48,10 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 
 def press(office: Office, place: Place, page: str) -> tuple[ReviewAction, Presser]:
-    seal = office.services.view.seals.make(REVIEW, f"a {page}", parse_activity(place.activity()).conversation)
-    data = {"verb": "review.reject", "answer_id": f"a {page}", "seal": seal, "round": 1}
+    signature = office.services.view.signer.sign(
+        REVIEW, f"a {page}", parse_activity(place.activity()).conversation
+    )
+    data = {"verb": "review.reject", "answer_id": f"a {page}", "seal": signature, "round": 1}
     value = {"action": {"type": "Action.Execute", "verb": "review.reject", "data": data}}
     incoming = parse_activity(
         place.activity("invoke", name="adaptiveCard/action", value=value, id=place.name)
@@ -62,7 +64,7 @@ async def test_it_is_done_for_whoever_may_read_and_refused_for_the_others(office
     away, services = AwayStore(), office.services
     known = services.review_actions
     taking_back = TakingBack(services.reviewing, office.store)
-    actions = ReviewActions(office.store, taking_back, services.card_sync, away, known.queue, office.ways)
+    actions = ReviewActions(office.store, taking_back, services.card_sync, away, known.queue, office.cipher)
     for page in PAGES:
         for place in sorted(PLACES, key=lambda one: page in one.reads):
             before = len(office.screens.said)
@@ -70,7 +72,7 @@ async def test_it_is_done_for_whoever_may_read_and_refused_for_the_others(office
             [kept] = away.kept
             assert "directory_id" not in kept["presser"]  # encrypted: whoever has the disk learns no id
             await away.come_back()
-            review = await office.desk.review(f"a {page}")
+            review = await office.repository.review(f"a {page}")
             assert review is not None
             assert (review.ruling is not None) is (page in place.reads), (page, place.name)
             if page not in place.reads:
@@ -85,11 +87,11 @@ async def test_one_of_which_nobody_knows_who_it_was_counts_for_open_pages_alone(
     services, away = office.services, AwayStore()
     taking_back = TakingBack(services.reviewing, office.store)
     queue = services.review_actions.queue
-    ReviewActions(office.store, taking_back, services.card_sync, away, queue, office.ways)
+    ReviewActions(office.store, taking_back, services.card_sync, away, queue, office.cipher)
     for page in ("group", "open"):
         wish, _ = press(office, PLACES[0], page)
         away.kept += [asdict(wish) | {"presser": forged} for forged in ("", "not ours")]
         await away.come_back()
-        review = await office.desk.review(f"a {page}")
+        review = await office.repository.review(f"a {page}")
         assert review is not None
         assert (review.ruling is not None) is (page == "open")

@@ -32,9 +32,9 @@ async def test_what_was_verified_stands_in_the_prompt_of_the_next_question(tmp_p
         base_model="canned", data_dir=tmp_path / "data", pages=[str(tmp_path / "pages")], port=0
     )
     chat = CannedChatModel(["You get 26 days of leave."])
-    async with open_pages(settings) as shelf:
-        await shelf.library.refresh(settings.pages)
-        [hit, *_] = await shelf.library.search("How many days of leave?", 1, None)
+    async with open_pages(settings) as page_services:
+        await page_services.library.refresh(settings.pages)
+        [hit, *_] = await page_services.library.search("How many days of leave?", 1, None)
         found = hit.passage
         given = answer(question(text="How far ahead do I ask?", page_url=None, channel=Channel.LOCAL))
         citation = Citation(found.url, found.title, found.heading, "Ask your supervisor two weeks ahead.")
@@ -47,9 +47,11 @@ async def test_what_was_verified_stands_in_the_prompt_of_the_next_question(tmp_p
             assert verified is not None
             await ReviewRepository(store.documents).put_verified(verified)
         answering = Answering(
-            always_acquire(chat, "canned", None, CAPABLE), shelf.library.search, AnswerRules(neighbours=3)
+            always_acquire(chat, "canned", None, CAPABLE),
+            page_services.library.search,
+            AnswerRules(neighbours=3),
         )
-        async with open_bot(settings, shelf, answering, port=1) as bot, served(bot.app) as url:
+        async with open_bot(settings, page_services, answering, port=1) as bot, served(bot.app) as url:
             async with a_browser(cast("Any", type("Reached", (), {"url": url}))) as browser:
                 await browser.begin()
                 await browser.do("message", text="How many days of leave do I get?")

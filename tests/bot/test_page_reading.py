@@ -28,7 +28,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.refresh_report import RefreshReport
-from tests.builders.asking import Heard, Scripted, question
+from tests.builders.asking import ReplyRecorder, Scripted, question
 from tests.builders.records import answer
 from tests.builders.serving import served
 
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
+async def page_services(tmp_path: Path) -> AsyncIterator[PageServices]:
     index = await FileIndex.open(tmp_path / "index", HashedEmbedder(), finished=False)
     async with Fetcher(FetchLimits()) as fetcher:
         library = Library(index, fetcher)
@@ -58,9 +58,9 @@ async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
 
 
 async def test_reading_tells_how_far_it_is_and_is_quiet_when_all_is_known(
-    shelf: PageServices, folder: Path
+    page_services: PageServices, folder: Path
 ) -> None:
-    reading = await PageReading.plan(shelf, [str(folder)])
+    reading = await PageReading.plan(page_services, [str(folder)])
     assert (reading.progress, reading.describe()) == ((0, 0), "I am still reading the pages.")
     seen: list[tuple[tuple[int, int] | None, str | None]] = []
     reading.watchers.append(lambda *_: seen.append((reading.progress, reading.describe())))
@@ -69,7 +69,7 @@ async def test_reading_tells_how_far_it_is_and_is_quiet_when_all_is_known(
     assert [progress for progress, _ in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert seen[1][1] == "I am still reading the pages: 2 of 4 so far."
     assert (reading.progress, reading.describe()) == (None, None)
-    again = await PageReading.plan(shelf, [str(folder)])
+    again = await PageReading.plan(page_services, [str(folder)])
     again.watchers.append(lambda *_: seen.append((again.progress, again.describe())))
     assert again.describe() is None
     assert (await again.run()).unchanged == 4
@@ -77,33 +77,33 @@ async def test_reading_tells_how_far_it_is_and_is_quiet_when_all_is_known(
 
 
 async def test_what_was_read_is_found_at_once_and_the_next_start_reads_the_rest(
-    shelf: PageServices, folder: Path
+    page_services: PageServices, folder: Path
 ) -> None:
-    reading = await PageReading.plan(shelf, [str(folder)])
+    reading = await PageReading.plan(page_services, [str(folder)])
     two_are_read = asyncio.Event()
     reading.watchers.append(lambda *_: two_are_read.set() if (reading.progress or (0,))[0] == 2 else None)
     running = asyncio.create_task(reading.run())
     await asyncio.wait_for(two_are_read.wait(), 60)
-    [hit] = await shelf.library.search("everything on keys", 1)
+    [hit] = await page_services.library.search("everything on keys", 1)
     assert hit.passage.title == "About keys"
     running.cancel()
     await asyncio.wait([running])
-    known = {entry.url for entry in shelf.index.entries()}
-    again = await PageReading.plan(shelf, [str(folder)])
+    known = {entry.url for entry in page_services.index.entries()}
+    again = await PageReading.plan(page_services, [str(folder)])
     assert again.describe() is None or len(known) < 4
     told: dict[str, str] = {}
     again.watchers.append(lambda url, outcome: told.update({url: outcome}))
     await again.run()
     assert {url for url, outcome in told.items() if outcome == "unchanged"} == known
-    assert len(shelf.index.entries()) == 4
+    assert len(page_services.index.entries()) == 4
 
 
 async def test_a_source_that_lost_pages_halfway_counts_as_partly_read(
-    shelf: PageServices, folder: Path
+    page_services: PageServices, folder: Path
 ) -> None:
-    await shelf.library.refresh([str(folder)])
+    await page_services.library.refresh([str(folder)])
     (folder / "new.md").write_text("# New\n\nA page that nobody has read yet.")
-    reading = await PageReading.plan(shelf, [str(folder)])
+    reading = await PageReading.plan(page_services, [str(folder)])
     assert not reading.is_partial
     seen: list[bool] = []
     reading.watchers.append(lambda *_: seen.append(reading.is_partial))
@@ -114,26 +114,28 @@ async def test_a_source_that_lost_pages_halfway_counts_as_partly_read(
 @pytest.mark.parametrize("failure", [IndexUnavailable("the disk is full"), ValueError("a bug")])
 async def test_a_reading_that_fails_is_tried_again(
     failure: Exception,
-    shelf: PageServices,
+    page_services: PageServices,
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refresh, failures = shelf.library.refresh, [failure]
+    refresh, failures = page_services.library.refresh, [failure]
 
     async def fail_once(*given: Any) -> RefreshReport:
         if failures:
             raise failures.pop()
         return await refresh(*given)
 
-    monkeypatch.setattr(shelf.library, "refresh", fail_once)
+    monkeypatch.setattr(page_services.library, "refresh", fail_once)
     monkeypatch.setattr("bot.page_reading.TRY_AGAIN_S", 0.01)
-    assert (await (await PageReading.plan(shelf, [str(folder)])).run()).added == 4
+    assert (await (await PageReading.plan(page_services, [str(folder)])).run()).added == 4
 
 
-async def test_what_is_no_source_any_more_is_named(shelf: PageServices, folder: Path, tmp_path: Path) -> None:
-    await shelf.library.refresh([str(folder)])
+async def test_what_is_no_source_any_more_is_named(
+    page_services: PageServices, folder: Path, tmp_path: Path
+) -> None:
+    await page_services.library.refresh([str(folder)])
     settings = Settings(data_dir=tmp_path, pages=["other", "other"])
-    assert find_sources(settings, shelf) == (["other"], [str(folder)])
+    assert find_sources(settings, page_services) == (["other"], [str(folder)])
 
 
 @dataclass
@@ -157,11 +159,16 @@ class Says:
     ],
 )
 async def test_who_asks_meanwhile_and_gets_nothing_hears_that_pages_are_missing(
-    shelf: PageServices, folder: Path, kind: AnswerKind, page_url: str | None, reading: str | None, told: bool
+    page_services: PageServices,
+    folder: Path,
+    kind: AnswerKind,
+    page_url: str | None,
+    reading: str | None,
+    told: bool,
 ) -> None:
-    await shelf.library.refresh([str(folder)])
+    await page_services.library.refresh([str(folder)])
     given = replace(answer(replace(question(), page_url=page_url)), kind=kind)
-    answerer = PageAnswerer(shelf.library, cast("Answering", Says(given)), reading=lambda: reading)
+    answerer = PageAnswerer(page_services.library, cast("Answering", Says(given)), reading=lambda: reading)
     stream = answerer.stream(given.question, ())
     if told:
         with pytest.raises(StillReading, match=r"nothing about this in the pages .* 2 of 4 so far\."):
@@ -171,7 +178,7 @@ async def test_who_asks_meanwhile_and_gets_nothing_hears_that_pages_are_missing(
 
 
 async def test_that_pages_are_missing_is_said_in_place_of_an_answer(tmp_path: Path) -> None:
-    store, reply = SqliteStore.open(tmp_path / "store.sqlite3"), Heard()
+    store, reply = SqliteStore.open(tmp_path / "store.sqlite3"), ReplyRecorder()
     asking = Asking(store, Scripted(error=StillReading("I am still reading.")))
     await asking.receive(question(), reply)
     await asking.drain(5)
@@ -181,15 +188,17 @@ async def test_that_pages_are_missing_is_said_in_place_of_an_answer(tmp_path: Pa
 
 
 async def test_a_bot_answers_and_is_ready_while_it_reads(
-    shelf: PageServices, folder: Path, tmp_path: Path
+    page_services: PageServices, folder: Path, tmp_path: Path
 ) -> None:
     settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[str(folder)], port=0)
     profile = Profile(5000.0, 80.0, "cuda", 1, 8_000_000_000)
     chat = CannedChatModel(["Room 12."])
-    answering = Answering(always_acquire(chat, "canned", None, profile), shelf.library.search, AnswerRules())
-    reading = await PageReading.plan(shelf, settings.pages)
+    answering = Answering(
+        always_acquire(chat, "canned", None, profile), page_services.library.search, AnswerRules()
+    )
+    reading = await PageReading.plan(page_services, settings.pages)
     async with (
-        open_bot(settings, shelf, answering, port=1, reading=reading) as bot,
+        open_bot(settings, page_services, answering, port=1, reading=reading) as bot,
         served(bot.app) as url,
         aiohttp.ClientSession() as http,
     ):
@@ -202,7 +211,7 @@ async def test_a_bot_answers_and_is_ready_while_it_reads(
         assert await ready() == {"status": "reading", "pages": {"read": 0, "of": 0}}
         async with http.get(url) as page:
             assert "I am still reading the pages." in await page.text()
-        heard = Heard()
+        heard = ReplyRecorder()
         await bot.asking.receive(question(), heard)
         await bot.asking.drain(30)
         assert "still reading" in heard.said[0]

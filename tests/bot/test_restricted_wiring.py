@@ -35,7 +35,7 @@ from pages.index.embeddings import HashedEmbedder
 from pages.index.sqlite import FileIndex
 from pages.library import Library
 from pages.parse.extract import page_hash
-from tests.builders.asking import Heard, question
+from tests.builders.asking import ReplyRecorder, question
 from tests.builders.serving import served
 from tests.builders.tab import ADA as ADAS_ID
 from tests.builders.tab import BOB as BOBS_ID
@@ -52,7 +52,7 @@ TEAMS = {"app_id": "app", "app_password": "a secret", "app_tenant_id": "ours"}
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
+async def page_services(tmp_path: Path) -> AsyncIterator[PageServices]:
     index = await FileIndex.open(tmp_path / "index", HashedEmbedder())
     sections = (Section("Pay", "pay", BONUS),)
     page = Page("/site/pay", "Pay", sections, page_hash("Pay", sections), datetime.now(UTC), readers=ADA)
@@ -64,17 +64,17 @@ async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
     await index.close()
 
 
-def answering(shelf: PageServices) -> Answering:
+def answering(page_services: PageServices) -> Answering:
     rules = AnswerRules(least_similarity=-1.0, decline_below=0.0)
     model = always_acquire(CannedChatModel(["I do not know."]), "canned")
-    return Answering(model, shelf.library.search, rules, shelf.library.read_section)
+    return Answering(model, page_services.library.search, rules, page_services.library.read_section)
 
 
 async def test_a_bot_answers_whoever_may_read_and_shows_nobody_the_page(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0, **TEAMS)
-    async with open_bot(settings, shelf, answering(shelf), port=1) as bot:
+    async with open_bot(settings, page_services, answering(page_services), port=1) as bot:
         audiences = bot.services.audiences
         bob = CHAT | {"id": "a:bob"}
         for number, (person, where, sees) in enumerate(
@@ -83,14 +83,14 @@ async def test_a_bot_answers_whoever_may_read_and_shows_nobody_the_page(
             asked = question(number)
             way = Reference(where, {}, {"id": "29:x"}, "1").dump()
             asked = replace(asked, text="What is the bonus of the board?", reply_to=way)
-            heard = Heard()
+            heard = ReplyRecorder()
             if number == 3:
                 audiences._chats.clear()  # what was known of the chat is over
             audiences.note_asker(asked.id, person)
             await bot.asking.receive(asked, heard)
             await bot.asking.drain(30)
             assert ("12,000" in f"{heard.said}{heard.previews}") is sees, (person, where)
-        listed = Heard()
+        listed = ReplyRecorder()
         await bot.asking.receive(replace(question(9), text="which pages do you have?"), listed)
         await bot.asking.drain(30)
         assert listed.said == [NO_PAGES]
@@ -98,10 +98,10 @@ async def test_a_bot_answers_whoever_may_read_and_shows_nobody_the_page(
         assert set(audiences._directories) == {"msteams"}
 
 
-async def test_a_browser_gets_no_restricted_page(shelf: PageServices, tmp_path: Path) -> None:
+async def test_a_browser_gets_no_restricted_page(page_services: PageServices, tmp_path: Path) -> None:
     settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0)
     async with (
-        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        open_bot(settings, page_services, answering(page_services), port=1) as bot,
         served(bot.app) as url,
         aiohttp.ClientSession() as http,
     ):
@@ -114,10 +114,10 @@ async def test_a_browser_gets_no_restricted_page(shelf: PageServices, tmp_path: 
 
 
 async def test_a_browser_here_gets_nothing_that_was_answered_from_it_or_from_a_file(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0)
-    page = await shelf.index.page("/site/pay")
+    page = await page_services.index.page("/site/pay")
     assert page is not None
     board = Passage("/site/pay#pay", "Pay", "Pay", BONUS, page.page_hash, datetime.now(UTC), ADA)
     own = replace(board, url="/file/1", title="payslip.pdf", readers=Readers(None), text="It is 12,000 net.")
@@ -125,7 +125,7 @@ async def test_a_browser_here_gets_nothing_that_was_answered_from_it_or_from_a_f
         board, url="/site/canteen", title="Canteen", readers=Readers(None), text="Lunch is at 12."
     )
     async with (
-        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        open_bot(settings, page_services, answering(page_services), port=1) as bot,
         served(bot.app) as url,
         aiohttp.ClientSession() as http,
     ):
@@ -150,7 +150,7 @@ async def test_a_browser_here_gets_nothing_that_was_answered_from_it_or_from_a_f
 
 
 async def test_a_visitor_of_the_widget_gets_what_everybody_may_read(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     settings = Settings(
         base_model="canned",
@@ -160,7 +160,7 @@ async def test_a_visitor_of_the_widget_gets_what_everybody_may_read(
         widget_origins="http://localhost:8080",
     )
     async with (
-        open_bot(settings, shelf, answering(shelf), port=1) as bot,
+        open_bot(settings, page_services, answering(page_services), port=1) as bot,
         served(bot.app) as url,
         aiohttp.ClientSession() as http,
     ):
@@ -169,7 +169,7 @@ async def test_a_visitor_of_the_widget_gets_what_everybody_may_read(
         assert bot.local is None, "the chat page is on the same port: nobody beyond this machine may ask"
         for readers, told in ((ADA, False), (EVERYONE, True)):
             now = datetime.now(UTC)
-            await shelf.index.touch("/site/pay", source="plans", fetched_at=now, readers=readers)
+            await page_services.index.touch("/site/pay", source="plans", fetched_at=now, readers=readers)
             assert (await visitor.do("message", text="What is the bonus of the board?"))[0] == 200
             assert await bot.asking.drain(30) == 0
             assert ("12,000" in str(await visitor.messages())) is told
@@ -179,10 +179,10 @@ async def test_a_visitor_of_the_widget_gets_what_everybody_may_read(
 
 
 async def test_rooms_are_told_the_same_below_every_answer_that_declines(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     settings = Settings(base_model="canned", data_dir=tmp_path / "data", pages=[], port=0, **TEAMS)
-    async with open_bot(settings, shelf, answering(shelf), port=1) as bot:
+    async with open_bot(settings, page_services, answering(page_services), port=1) as bot:
         view = bot.services.view
         for text in ("Nothing near.", "Something else."):
             declined = an_answer(question(), text, kind=AnswerKind.DECLINED, citations=(), passages=())
@@ -194,7 +194,7 @@ async def test_rooms_are_told_the_same_below_every_answer_that_declines(
                 (ROOM | {"conversationType": "groupChat"}, declined, True),
             ):
                 assert (IN_ROOMS in repr(view.make_messages(where, answer))) is told
-        await shelf.index.touch(
+        await page_services.index.touch(
             "/site/pay", source="plans", fetched_at=datetime.now(UTC), readers=Readers(None)
         )
         assert IN_ROOMS not in repr(view.make_messages(ROOM, declined)), "nothing is restricted any more"
@@ -218,21 +218,21 @@ def test_only_channels_that_prove_who_speaks_count(
 
 
 async def test_the_tab_of_a_bot_shows_a_page_to_whoever_may_read_it(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     sections = (Section("Plan", "plan", "There is a plan."),)
     theirs = Readers(frozenset({f"entra:user:{ADAS_ID}"}))
     page = Page(
         "/site/plan", "The plan", sections, page_hash("Plan", sections), datetime.now(UTC), readers=theirs
     )
-    await shelf.index.add(page, source="plans")
+    await page_services.index.add(page, source="plans")
     entra = EntraDouble()
     async with served(entra.app) as entra.url:
         told = TEAMS | {"app_id": APP_ID, "app_tenant_id": TENANT, "login_url": entra.login_url}
         told |= {"public_url": "https://bot.example", "base_model": "canned"}
         settings = Settings(**told, data_dir=tmp_path / "data", pages=[], teams_tab=True)
         async with (
-            open_bot(settings, shelf, answering(shelf), port=1) as bot,
+            open_bot(settings, page_services, answering(page_services), port=1) as bot,
             served(bot.app) as url,
             aiohttp.ClientSession() as http,
         ):
@@ -245,7 +245,10 @@ async def test_the_tab_of_a_bot_shows_a_page_to_whoever_may_read_it(
         assert ["The plan" in shown[person] for person in (ADAS_ID, BOBS_ID)] == [True, False]
         async with (
             open_bot(
-                settings.model_copy(update={"teams_tab": False}), shelf, answering(shelf), port=1
+                settings.model_copy(update={"teams_tab": False}),
+                page_services,
+                answering(page_services),
+                port=1,
             ) as bot,
             served(bot.app) as url,
             aiohttp.ClientSession() as http,

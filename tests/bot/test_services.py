@@ -144,16 +144,16 @@ async def test_an_app_without_a_secret_asks_with_the_token_of_its_machine(
     await nobody.close()
 
 
-def test_a_seal_is_for_one_purpose_answer_conversation_and_tenant() -> None:
-    seals = CardSigner(KEY)
+def test_a_signature_is_for_one_purpose_answer_conversation_and_tenant() -> None:
+    signer = CardSigner(KEY)
     here = {"id": "19:x;messageid=1", "tenantId": "t"}
-    seal = seals.make(RATE, "a", here)
-    assert seals.fits(seal, RATE, "a", {"id": "19:x", "tenantId": "t"})
-    assert not seals.fits(seal, REVIEW, "a", here)
-    assert not seals.fits(seal, RATE, "b", here)
-    assert not seals.fits(seal, RATE, "a", here | {"id": "19:y"})
-    assert not seals.fits(seal, RATE, "a", here | {"tenantId": "u"})
-    assert not CardSigner(b"another key").fits(seal, RATE, "a", here)
+    signature = signer.sign(RATE, "a", here)
+    assert signer.is_valid(signature, RATE, "a", {"id": "19:x", "tenantId": "t"})
+    assert not signer.is_valid(signature, REVIEW, "a", here)
+    assert not signer.is_valid(signature, RATE, "b", here)
+    assert not signer.is_valid(signature, RATE, "a", here | {"id": "19:y"})
+    assert not signer.is_valid(signature, RATE, "a", here | {"tenantId": "u"})
+    assert not CardSigner(b"another key").is_valid(signature, RATE, "a", here)
 
 
 # Forms
@@ -221,11 +221,11 @@ async def test_a_follow_up_says_something_about_the_answer_before() -> None:
 async def test_an_answer_that_is_stopped_is_noted() -> None:
     async with a_world() as world:
         await world.parts.looking.on_stopped(replace(QUESTION, id="unknown"))
-        assert await count_unmatched(world.parts.desk.documents) == {"implicit": 1}
+        assert await count_unmatched(world.parts.repository.documents) == {"implicit": 1}
         world.answerer.raises = Stopped("the asker stopped the answer")
         await world.ask("How much parental leave is there?")
         await world.settled()
-        assert await count_unmatched(world.parts.desk.documents) == {"implicit": 2}
+        assert await count_unmatched(world.parts.repository.documents) == {"implicit": 2}
 
 
 # Words
@@ -288,4 +288,4 @@ async def test_a_message_that_cannot_be_written_over_with_its_card_says_it_in_wo
         seen = await shown_in(world, "a:chat", "Under review by a colleague")
         assert seen.method == "PUT"
         assert "attachments" not in seen.activity
-        assert not await world.parts.desk.claim_outbox_entries(5)
+        assert not await world.parts.repository.claim_outbox_entries(5)

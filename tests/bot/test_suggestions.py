@@ -25,7 +25,7 @@ PAGES = {
 
 
 @pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
+async def page_services(tmp_path: Path) -> AsyncIterator[PageServices]:
     folder = tmp_path / "docs"
     folder.mkdir()
     for name, text in PAGES.items():
@@ -40,13 +40,13 @@ async def shelf(tmp_path: Path) -> AsyncIterator[PageServices]:
 
 
 async def test_only_what_the_search_finds_is_offered(
-    shelf: PageServices, monkeypatch: pytest.MonkeyPatch
+    page_services: PageServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.suggestions.PAUSE_S", 0.0)
     quick = Profile(5000.0, 80.0, "cuda", 1, 8_000_000_000)
     acquire = always_acquire(CannedChatModel([]), "canned", None, quick)
-    answering = Answering(acquire, shelf.library.search, AnswerRules())
-    suggestions = Suggestions(shelf, answering)
+    answering = Answering(acquire, page_services.library.search, AnswerRules())
+    suggestions = Suggestions(page_services, answering)
     monkeypatch.setattr("bot.suggestions.LEAST_LIKELY", 0.0)
     await suggestions.find()
     assert "How much does a lost key cost?" in suggestions.questions
@@ -54,6 +54,6 @@ async def test_only_what_the_search_finds_is_offered(
     monkeypatch.setattr("bot.suggestions.LEAST_LIKELY", 1.1)
     await suggestions.find()
     assert "How much does a lost key cost?" in suggestions.questions, "those of before stay"
-    nothing = Suggestions(shelf, answering)
+    nothing = Suggestions(page_services, answering)
     await nothing.find()
     assert nothing.questions == []

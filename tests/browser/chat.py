@@ -42,7 +42,7 @@ from tests.builders.world import (
     NothingKnown,
     an_answer,
     pseudonym,
-    some_surroundings,
+    some_dependencies,
 )
 
 Json = dict[str, Any]
@@ -234,8 +234,8 @@ class Chat:
         self.heard.front = ActivityHandler(hands, style)
 
     def _feedback(self) -> Services:
-        around = replace(
-            some_surroundings(lambda: self.channel, self.url),
+        dependencies = replace(
+            some_dependencies(lambda: self.channel, self.url),
             connector=lambda place: self.connectors.get(str(place.get("channelId")), self.channel),
             known=self.known,
             capabilities={Channel.LOCAL: CAPABILITIES, Channel.WIDGET: WIDGET},
@@ -243,7 +243,7 @@ class Chat:
             fresh=lambda verified: all(self.hashes.get(url, then) == then for url, then in verified.pages),
         )
         rules = (RatingRules(), NO_SAMPLE)
-        return Services(self.store, ReviewRepository(self.store.documents), KEY, around, rules)
+        return Services(self.store, ReviewRepository(self.store.documents), KEY, dependencies, rules)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         download = DataDownload(self.parts.links, self.parts.privacy)

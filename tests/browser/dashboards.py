@@ -38,7 +38,7 @@ class Board:
     now: datetime
     standing: RolloutState = field(default_factory=RolloutState)
     runs: Sequence[Run] | None = None
-    doors: DashboardAccess = field(default_factory=lambda: DashboardAccess(local=True))
+    access: DashboardAccess = field(default_factory=lambda: DashboardAccess(local=True))
     fresh_s: float = 0.0
     prices: TokenPrices = field(default_factory=TokenPrices)
 
@@ -62,6 +62,6 @@ class Board:
 async def a_board(board: Board) -> AsyncGenerator[str]:
     """Serve it; yields its address."""
     app = web.Application()
-    app.add_routes(dashboard_routes(board.data(), board.doors, lambda: board.now))
+    app.add_routes(dashboard_routes(board.data(), board.access, lambda: board.now))
     async with served(app) as url:
         yield url

@@ -25,10 +25,10 @@ from feedback.store.sqlite import SqliteStore
 from model.registry.versions import RolloutState
 from tests.browser.chat import Actor, Chat, Lines, a_chat
 from tests.browser.dashboards import Board, Run, a_board
-from tests.browser.desks import ROBIN, a_desk, flag, some_answers
 from tests.browser.model_walk import put_in_place, read_and_promote
 from tests.browser.review_walk import Walk, change, write_pages
 from tests.browser.review_walk import options as settings_of
+from tests.browser.reviews_page import ROBIN, flag, serve_reviews_page, some_answers
 from tests.browser.windows import FLAGS
 from tests.builders.company import CANARY_SHARE, VERSIONS, fill, sum_up
 from tests.builders.tab import ADA, a_tab
@@ -130,10 +130,10 @@ def make_small(path: Path) -> None:
     Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
-async def take_desks(into: Path) -> None:
+async def take_reviews_page(into: Path) -> None:
     """Take the pictures of the reviewers' page and of the operators'."""
     with tempfile.TemporaryDirectory() as folder:
-        async with a_world() as world, a_desk(world) as url, async_playwright() as driver:
+        async with a_world() as world, serve_reviews_page(world) as url, async_playwright() as driver:
             await flag(world, *some_answers())
             browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = await browser.new_page(viewport={"width": 1180, "height": 930})
@@ -192,7 +192,7 @@ async def take_tab(into: Path) -> None:
             verdict = Verdict("robin", "Robin", ruling, at, text, cited)
             await world.parts.reviewing.rule(answer.id, 1, verdict)
             notice = Notification(answer.id, world.parts.pseudonym(ADA), moment(at))
-            await world.parts.desk.add_notice(notice)
+            await world.parts.repository.add_notice(notice)
         browser = await driver.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         for name, theme in (("tab", "default"), ("tab-dark", "dark")):
             page = await browser.new_page(viewport={"width": 1100, "height": 900})
@@ -215,7 +215,7 @@ def main() -> None:
         "chats": take,
         "quotation": take_quotation,
         "dashboard": take_dashboard,
-        "desks": take_desks,
+        "desks": take_reviews_page,
         "model": take_model,
         "tab": take_tab,
     }

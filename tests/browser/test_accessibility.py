@@ -15,11 +15,11 @@ from aiohttp import web
 from bot.card_tokens import CardSigner
 from bot.page_invites import Operators
 from bot.page_passes import PagePasses, Visitor
-from bot.web.admin.deeds import Deed
+from bot.web.admin.actions import AdminAction
 from bot.web.admin.routes import admin_routes
 from bot.web.chat_page import ADAPTIVE_CARDS
 from bot.web.dashboard.routes import DashboardAccess
-from bot.web.door import PageDoor
+from bot.web.page_guard import PageGuard
 from bot.web.pages import about_routes
 from core.records import AnswerKind, Ruling
 from feedback.gaps.report import Asking, Gap, GapPlace, Report, keep_report
@@ -27,7 +27,7 @@ from feedback.store.sqlite import SqliteStore
 from tests.browser.accessibility import find_violations
 from tests.browser.chat import ANNUAL, PARENTS, Actor, Chat, Lines, a_chat
 from tests.browser.dashboards import Board, Run, a_board
-from tests.browser.desks import ROBIN, a_desk, flag, some_answers
+from tests.browser.reviews_page import ROBIN, flag, serve_reviews_page, some_answers
 from tests.browser.windows import Watching, a_chromium
 from tests.builders.days import ask, settle, stars
 from tests.builders.world import KEY, MemoryDocuments, a_world, served
@@ -112,8 +112,8 @@ class Scripted:
     async def describe(self, visitor: Visitor) -> dict[str, Any]:
         return ADMIN
 
-    async def perform(self, deed: Deed, visitor: Visitor) -> str:
-        return f"{deed.verb} is done."
+    async def perform(self, action: AdminAction, visitor: Visitor) -> str:
+        return f"{action.verb} is done."
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -126,9 +126,9 @@ async def browser() -> AsyncIterator[Any]:
 @asynccontextmanager
 async def an_admin(local: Visitor | None) -> AsyncGenerator[str]:
     gates = {"local": Operators(frozenset({"here"})), "msteams": Operators(frozenset())}
-    door = PageDoor("admin", PagePasses(CardSigner(KEY), MemoryDocuments()), gates, local)
+    guard = PageGuard("admin", PagePasses(CardSigner(KEY), MemoryDocuments()), gates, local)
     app = web.Application()
-    app.add_routes([*admin_routes(door, Scripted()), *about_routes(ROOT / "docs")])
+    app.add_routes([*admin_routes(guard, Scripted()), *about_routes(ROOT / "docs")])
     async with served(app) as url:
         yield url
 
@@ -182,7 +182,7 @@ async def test_nothing_is_wrong_with_the_dashboard_and_its_door(browser: Any, tm
         await expect(page.locator("#gaps")).to_be_visible()
         await page.locator("#card-accuracy summary").click()
         assert await find_violations(page) == []
-    async with a_board(Board(store, NOW, doors=DashboardAccess(local=False, token="t" * 24))) as url:
+    async with a_board(Board(store, NOW, access=DashboardAccess(local=False, token="t" * 24))) as url:
         await page.goto(f"{url}/dashboard")
         await expect(page.locator("#door")).to_be_visible()
         assert await find_violations(page) == []
@@ -191,7 +191,7 @@ async def test_nothing_is_wrong_with_the_dashboard_and_its_door(browser: Any, tm
 
 
 async def test_nothing_is_wrong_with_the_reviewers_page_and_its_refusal(browser: Any) -> None:
-    async with a_world() as world, a_desk(world) as url:
+    async with a_world() as world, serve_reviews_page(world) as url:
         await flag(world, *some_answers())
         seen = Watching(browser)
         page = await seen.window()

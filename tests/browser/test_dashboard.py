@@ -497,8 +497,8 @@ async def test_hostile_words_stay_words(empty: Seen) -> None:
 async def test_beyond_this_machine_a_token_opens_the_figures_and_a_reviewers_the_questions(
     browser: Any, company: SqliteStore
 ) -> None:
-    doors = DashboardAccess(local=False, token=TOKEN, reviewers=REVIEWERS)
-    async for seen in a_seen(browser, Board(company, NOW, STANDING, doors=doors)):
+    access = DashboardAccess(local=False, token=TOKEN, reviewers=REVIEWERS)
+    async for seen in a_seen(browser, Board(company, NOW, STANDING, access=access)):
         page = await seen.open()
         await expect(page.get_by_role("textbox", name="Token")).to_be_focused()
         await expect(page.locator("#shown")).to_be_hidden()

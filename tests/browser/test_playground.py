@@ -41,7 +41,7 @@ from tests.builders.world import (
     PAGE,
     MemoryStore,
     ScriptedAnswerer,
-    some_surroundings,
+    some_dependencies,
 )
 from tests.conftest import ROOT, need
 
@@ -102,7 +102,7 @@ class Stage:
 
     store: WaitingStore
     answerer: ScriptedAnswerer
-    desk: ReviewRepository
+    repository: ReviewRepository
     hashes: dict[str, str]
     page: Page
 
@@ -146,9 +146,9 @@ async def the_bot() -> AsyncGenerator[tuple[str, WaitingStore, ScriptedAnswerer,
     def fresh(verified: VerifiedAnswer) -> bool:
         return all(hashes.get(url, then) == then for url, then in verified.pages)
 
-    around = replace(some_surroundings(lambda: seam.connector), known=known, fresh=fresh)
-    parts = Services(store, ReviewRepository(store.documents), KEY, around, (RatingRules(), NO_SAMPLE))
-    verified = Verified(known, fresh, parts.desk.read_verified)
+    dependencies = replace(some_dependencies(lambda: seam.connector), known=known, fresh=fresh)
+    parts = Services(store, ReviewRepository(store.documents), KEY, dependencies, (RatingRules(), NO_SAMPLE))
+    verified = Verified(known, fresh, parts.repository.read_verified)
     asking = Asking(store, PageAnswerer(NoPages(), answerer, verified), parts.looking)  # type: ignore[arg-type]
     style = ChannelConfig(examples=("How much leave?",), pace=StreamPace(interval_s=0.1))
     front = ActivityHandler(parts.handlers(asking, Reviewers(["aad-ada"])), style)
@@ -257,7 +257,7 @@ async def test_a_mention_in_a_channel_is_answered_in_its_thread(stage: Stage) ->
     await stage.page.locator("button[aria-label=Like]").last.click()
     await stage.page.get_by_role("button", name="Submit").click()
     await stage.sees("We appreciate your feedback.")
-    assert await count_unmatched(stage.desk.documents) == {"thumb": 1}
+    assert await count_unmatched(stage.repository.documents) == {"thumb": 1}
     await stage.page.request.post(
         f"{stage.page.url}_internal/v1/customActivities",
         data={

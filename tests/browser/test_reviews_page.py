@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.page_language import DESK_SCRIPTS
+from bot.page_language import PAGE_SCRIPTS
 from core.records import Ruling
 from core.translation import list_texts
-from tests.browser.desks import ROBIN, a_desk, flag, some_answers, thumb_down
+from tests.browser.reviews_page import ROBIN, flag, serve_reviews_page, some_answers, thumb_down
 from tests.browser.windows import CONTRAST, Watching, a_chromium
 from tests.builders.reviewing import world
 from tests.builders.world import World, live
@@ -37,7 +37,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
     answers = some_answers()
     await flag(world, *answers)
     await world.store.put_feedback(thumb_down(answers[0], "<img src=x onerror=alert(1)>"))
-    async with a_chromium() as browser, a_desk(world) as url:
+    async with a_chromium() as browser, serve_reviews_page(world) as url:
         seen = Watching(browser)
         page = await open_page(seen, world, url)
         assert "#" not in page.url, "the link is gone from the address"
@@ -55,11 +55,11 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         )
         await page.keyboard.press("Control+Enter")
         await expect(page.locator("#waiting")).to_have_text("3")
-        served = {one.answer_id: one.text for one in await live(world.parts.desk)}
+        served = {one.answer_id: one.text for one in await live(world.parts.repository)}
         assert set(served) == {answers[0].id, answers[2].id}
         await page.keyboard.press("u")
         await expect(page.locator("#said")).to_have_text("The decision was undone.")
-        assert {one.answer_id for one in await live(world.parts.desk)} == {answers[0].id}
+        assert {one.answer_id for one in await live(world.parts.repository)} == {answers[0].id}
         await page.keyboard.press("g")
         await page.keyboard.press("v")
         await expect(page.locator("#list li")).to_have_count(1)
@@ -67,8 +67,8 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
         await expect(page.locator("article details[open] input")).to_be_focused()
         await page.keyboard.press("Enter")
         await expect(page.locator("#none")).to_have_text("No verified answer matches.")
-        assert await live(world.parts.desk) == []
-        review = await world.parts.desk.review(answers[0].id)
+        assert await live(world.parts.repository) == []
+        review = await world.parts.repository.review(answers[0].id)
         assert review is not None
         assert review.change is not None
         assert review.change.before is not None
@@ -78,7 +78,7 @@ async def test_the_queue_is_done_from_the_keyboard_and_taken_back_and_words_stay
 
 async def test_everything_is_readable_by_day_by_night_and_on_a_phone(world: World) -> None:
     await flag(world, *some_answers())
-    async with a_chromium() as browser, a_desk(world) as url:
+    async with a_chromium() as browser, serve_reviews_page(world) as url:
         seen = Watching(browser)
         for window in ({}, {"scheme": "dark"}, {"width": 390}):
             page = await open_page(seen, world, url, **window)
@@ -94,9 +94,9 @@ async def test_in_japanese_no_text_of_the_page_is_left_in_english(world: World) 
     answers = some_answers()
     await flag(world, *answers)
     await world.store.put_feedback(thumb_down(answers[0], "δ"))
-    ours = {*list_texts("ja", DESK_SCRIPTS), *re.findall(r"\[\[(.+?)\]\]", REVIEWS.read_text("utf-8"))}
+    ours = {*list_texts("ja", PAGE_SCRIPTS), *re.findall(r"\[\[(.+?)\]\]", REVIEWS.read_text("utf-8"))}
     ours -= {"all", "Words", "skip", "Page"}  # words of the questions, too
-    async with a_chromium() as browser, a_desk(world) as url:
+    async with a_chromium() as browser, serve_reviews_page(world) as url:
         seen = Watching(browser)
         page = await open_page(seen, world, url, locale="ja-JP")
         assert await page.locator("html").get_attribute("lang") == "ja"

@@ -44,7 +44,7 @@ class Scripted:
         yield Answer(f"a-{question.id}", question, "Ten.", (), (), "v", Timings(total_s=0.1), NOW)
 
 
-class Heard:
+class ReplyRecorder:
     """A Reply that keeps what reached the asker; `errors` are raised by its sends, first one first."""
 
     def __init__(self, *errors: Exception) -> None:

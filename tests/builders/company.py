@@ -87,7 +87,7 @@ class _Turn:
 
 async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float = 1.0) -> None:
     """Keep what happened in the days until `now`; a `busy` of one is some fifty questions on a weekday."""
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     begin = datetime.combine(now.date(), datetime.min.time(), UTC) - timedelta(days=days - 1)
     rulings: list[_Ruled] = []
     for number in range(days):
@@ -97,7 +97,9 @@ async def fill(store: SqliteStore, now: datetime, *, days: int = 60, busy: float
             for answer, version in _day(dice, begin + timedelta(days=number), number, busy)
             if answer.answered_at < now
         ]
-        kept = await asyncio.gather(*(_keep(store, desk, answer, version, now) for answer, version in told))
+        kept = await asyncio.gather(
+            *(_keep(store, repository, answer, version, now) for answer, version in told)
+        )
         rulings += [ruled for ruled in kept if ruled is not None]
 
 
@@ -123,8 +125,10 @@ def _serve(answer: Answer, rulings: Sequence[_Ruled]) -> Answer:
 async def sum_up(store: SqliteStore, now: datetime) -> None:
     """Write the days' documents as the job does, with the backlog that there was at the end of each day."""
     await roll_up(store, now)
-    desk = ReviewRepository(store.documents)
-    reviews = [review for state in (WAITING, SETTLED) for review in (await desk.reviews(state, 10_000))[0]]
+    repository = ReviewRepository(store.documents)
+    reviews = [
+        review for state in (WAITING, SETTLED) for review in (await repository.reviews(state, 10_000))[0]
+    ]
     for day in await daily.read_days(store.documents, now.date() - timedelta(days=400), now.date()):
         end = datetime.combine(day.day, datetime.min.time(), UTC) + timedelta(days=1)
         ages = sorted(
@@ -212,7 +216,7 @@ def _kind(turn: _Turn, *, reviewed: bool) -> AnswerKind:
 
 
 async def _keep(
-    store: SqliteStore, desk: ReviewRepository, answer: Answer, version: MadeUp, now: datetime
+    store: SqliteStore, repository: ReviewRepository, answer: Answer, version: MadeUp, now: datetime
 ) -> _Ruled | None:
     dice = random.Random(answer.id)  # noqa: S311 - nothing secret
     await store.add_question(answer.question)
@@ -224,7 +228,7 @@ async def _keep(
         if word.given_at < now:
             await store.put_feedback(word)
     bad = any(word.value in ("1", "2", "dislike") for word in words)
-    return await _review(dice, desk, answer, right, bad, now)
+    return await _review(dice, repository, answer, right, bad, now)
 
 
 def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) -> Iterator[Feedback]:
@@ -252,7 +256,7 @@ def _words(dice: random.Random, answer: Answer, version: MadeUp, right: bool) ->
 
 
 async def _review(
-    dice: random.Random, desk: ReviewRepository, answer: Answer, right: bool, bad: bool, now: datetime
+    dice: random.Random, repository: ReviewRepository, answer: Answer, right: bool, bad: bool, now: datetime
 ) -> _Ruled | None:
     sampled = dice.random() < SAMPLE_SHARE
     if not sampled and not bad:
@@ -262,7 +266,7 @@ async def _review(
         return None
     reason = ReviewReason.SAMPLE if sampled else ReviewReason.FEW_STARS
     review = Review(answer.id, (reason,), opened_at, weight=1 / SAMPLE_SHARE if sampled else 0.0)
-    await desk.add_review(review)
+    await repository.add_review(review)
     settled_at = opened_at + timedelta(hours=dice.expovariate(1 / 14))
     if settled_at >= now:
         return None
@@ -270,5 +274,5 @@ async def _review(
         Ruling.APPROVED if right else dice.choice((Ruling.CORRECTED, Ruling.CORRECTED, Ruling.NOT_ON_PAGE))
     )
     verdict = Verdict("robin", "Robin", ruling, settled_at)
-    await desk.change_review(replace(review, verdicts=(verdict,), settled_at=settled_at, version=1))
+    await repository.change_review(replace(review, verdicts=(verdict,), settled_at=settled_at, version=1))
     return _Ruled(answer.question.text, settled_at)

@@ -51,10 +51,10 @@ def stars(on: Answer, value: int, at: datetime, giver: str = "p") -> Feedback:
 
 async def settle(store: Store, on: Answer, ruling: Ruling, at: datetime, weight: float = 5.0) -> None:
     """Let reviewers rule on a sampled answer."""
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     review = Review(on.id, (ReviewReason.SAMPLE,), on.answered_at, weight=weight)
-    await desk.add_review(review)
-    kept = await desk.review(on.id)
+    await repository.add_review(review)
+    kept = await repository.review(on.id)
     assert kept is not None
     verdict = Verdict("r", "R", ruling, at)
-    assert await desk.change_review(replace(kept, verdicts=(verdict,), settled_at=at))
+    assert await repository.change_review(replace(kept, verdicts=(verdict,), settled_at=at))

@@ -169,11 +169,11 @@ def made(reviews: Iterable[Reviewed], rules: ExampleRules = RULES) -> Made:
 
 async def keep(store: Store, reviews: Iterable[Reviewed]) -> ReviewRepository:
     """Keep reviews in a store, with their questions, answers and feedback."""
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for one in reviews:
         await store.add_question(one.answer.question)
         await store.add_answer(one.answer)
         for word in one.words:
             await store.put_feedback(word)
-        await desk.add_review(one.review)
-    return desk
+        await repository.add_review(one.review)
+    return repository

@@ -87,20 +87,20 @@ async def _rate(store: SqliteStore, given: Answer, number: int) -> None:
         await store.put_feedback(word)
 
 
-async def _review(desk: ReviewRepository, given: Answer, number: int) -> None:
+async def _review(repository: ReviewRepository, given: Answer, number: int) -> None:
     asked = given.question
     at = given.answered_at + timedelta(seconds=60)
     if number % 10 == 1:
-        await desk.put_contact(asked.conversation, f'{{"service": "{number}"}}', person=asked.asker)
+        await repository.put_contact(asked.conversation, f'{{"service": "{number}"}}', person=asked.asker)
     if number % 4:
         return
     verdict = Verdict("r1", "Robin", Ruling.CORRECTED, at, "27 days [1].", given.citations[0])
     review = Review(given.id, (ReviewReason.THUMB_DOWN,), at)
-    await desk.add_review(review)
+    await repository.add_review(review)
     if number % 8 == 0:
         settled = replace(review, verdicts=(verdict,), settled_at=at, version=1)
-        await desk.change_review(settled)
-        await desk.put_verified(
+        await repository.change_review(settled)
+        await repository.put_verified(
             VerifiedAnswer(
                 given.id,
                 asked.text,
@@ -114,6 +114,6 @@ async def _review(desk: ReviewRepository, given: Answer, number: int) -> None:
                 at,
             )
         )
-        await desk.add_notice(Notification(given.id, asked.asker, at.isoformat()))
-    await desk.put_place(CardDestination(f"place {number % 7}", "{}"))
-    await desk.put_shown(PostedMessage(given.id, f"place {number % 7}", "{}", f"m{number}", "stamp"))
+        await repository.add_notice(Notification(given.id, asked.asker, at.isoformat()))
+    await repository.put_place(CardDestination(f"place {number % 7}", "{}"))
+    await repository.put_shown(PostedMessage(given.id, f"place {number % 7}", "{}", f"m{number}", "stamp"))

@@ -131,7 +131,7 @@ class Town:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.desk = ReviewRepository(store.documents)
+        self.repository = ReviewRepository(store.documents)
 
     async def settle(self, people: int) -> None:
         rows = crowd(people)
@@ -166,14 +166,14 @@ class Town:
         await self.store.put_feedback(thumb(first, "like", giver=BOB))
         corrected = Verdict(BOB, "Bob", Ruling.CORRECTED, NOON, text=f"Thirteen {RARE}s")
         review = Review(first.id, (ReviewReason.THUMB_DOWN,), NOON, verdicts=(corrected,), settled_at=NOON)
-        await self.desk.add_review(review)
-        await self.desk.keep_round(review)
-        await self.desk.put_verified(verified(first, BOB))
-        await self.desk.put_shown(PostedMessage(first.id, "team#1", "{}", "card 1", "s"))
-        await self.desk.put_shown(PostedMessage(first.id, ASKER, "{}", "m1", "s"))
-        await self.desk.mark_reviewer(first.id, BOB)
-        await self.desk.add_declined(first)
-        await self.desk.add_outbox_entry(first.id, NOON)
+        await self.repository.add_review(review)
+        await self.repository.keep_round(review)
+        await self.repository.put_verified(verified(first, BOB))
+        await self.repository.put_shown(PostedMessage(first.id, "team#1", "{}", "card 1", "s"))
+        await self.repository.put_shown(PostedMessage(first.id, ASKER, "{}", "m1", "s"))
+        await self.repository.mark_reviewer(first.id, BOB)
+        await self.repository.add_declined(first)
+        await self.repository.add_outbox_entry(first.id, NOON)
 
     async def think_of_others(self) -> None:
         """Ada says what she thinks of an answer to Bob."""
@@ -202,11 +202,11 @@ class Town:
             earlier=ruled,
             change=edited,
         )
-        await self.desk.add_review(review)
-        await self.desk.keep_round(review)
-        await self.desk.put_verified(verified(self.ruled, ADA))
+        await self.repository.add_review(review)
+        await self.repository.keep_round(review)
+        await self.repository.put_verified(verified(self.ruled, ADA))
         self.held = await self.asks(BOB, 3, "How many hours?")
-        await self.desk.add_review(
+        await self.repository.add_review(
             Review(
                 self.held.id,
                 (ReviewReason.SAMPLE,),
@@ -218,21 +218,23 @@ class Town:
             )
         )
         for one in (self.ruled, self.held):
-            await self.desk.mark_reviewer(one.id, ADA)
+            await self.repository.mark_reviewer(one.id, ADA)
             await Audit(self.store.documents).write(ADA, AuditAction.RULED, answer_id=one.id, person=BOB)
         self.served = await self.asks(EVE, 1, "How many days, please?", verified_by=ADA, verified_at=NOON)
 
     async def be_kept_about(self) -> None:
         place = place_of_reviewer(ADA)
-        await self.desk.put_place(CardDestination(place, '{"conversation": {"id": "chat of ada"}}', ADA))
-        await self.desk.put_shown(
+        await self.repository.put_place(
+            CardDestination(place, '{"conversation": {"id": "chat of ada"}}', ADA)
+        )
+        await self.repository.put_shown(
             PostedMessage(self.held.id, f"{place}#1", '{"conversation": "ada"}', "card 2", "s")
         )
-        await self.desk.put_contact("chat of ada", "{}", ADA)
-        await self.desk.add_notice(Notification(self.bobs.id, ADA, moment(NOON)))
+        await self.repository.put_contact("chat of ada", "{}", ADA)
+        await self.repository.add_notice(Notification(self.bobs.id, ADA, moment(NOON)))
         word = Feedback("", ADA, FeedbackKind.COMMENT, "", False, NOON, comment=RARE, source="ada|f:9")
         await keep_unmatched(
-            self.desk.documents, UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9"
+            self.repository.documents, UnmatchedFeedback("comment", "chat of ada", "m77", word), "ada|f:9"
         )
         await self.store.documents.put(Document("greeted", ADA, "", person=ADA))
         await Audit(self.store.documents).write(

@@ -46,9 +46,9 @@ async def play(file: Path, data_dir: Path, size: Size, times: int = 1) -> list[J
     """Play the rounds of a replay, with the canned model; a second time finds everything done."""
     dealt, judged = plan(read_squad(file), size, seed=7), list[Judged]()
     settings = Settings(data_dir=data_dir, base_model="canned", sample_share=1.0, double_share=0.0)  # pyright: ignore
-    async with open_pages(settings) as shelf:
+    async with open_pages(settings) as page_services:
         for one in dealt.articles:
-            await shelf.index.add(page_of(one), source="articles")
+            await page_services.index.add(page_of(one), source="articles")
     for _ in range(times):
         told: list[int] = []
         judged = [

@@ -24,7 +24,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.bootstrap import PageServices
 from bot.card_tokens import RATE, REVIEW, CardSigner, parse_home_id
 from bot.channels.asides.listening import UnaskedRules
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.channels.handler import ActivityHandler, ChannelConfig
 from bot.channels.incoming import Reference, parse_activity
 from bot.channels.message import Connector, Message, Outgoing
@@ -45,8 +45,8 @@ from bot.web.access import RefusedError
 from bot.web.dashboard.data import DashboardData, Query
 from bot.web.pages import PATH, open_route, site_routes
 from bot.web.reviews.presses import Presses, parse_press
+from bot.web.reviews.reviewer_access import ReviewerAccess, ReviewerAccessFinder
 from bot.web.reviews.served import ServedAnswers, ServedQuery
-from bot.web.reviews.sight import Sight, Sights
 from bot.web.reviews.waiting import WaitingReviews
 from core.readers import EVERYONE, NOBODY, Audience, Readers, reading_as
 from core.records import (
@@ -69,7 +69,7 @@ from feedback.examples.convert import ExampleRules
 from feedback.privacy.export import export_person
 from feedback.privacy.retention import Retention
 from feedback.reviews.ratings import Scale
-from feedback.reviews.repository import CardDestination, Notification, ReviewRepository, name_way
+from feedback.reviews.repository import CardDestination, Notification, ReviewRepository, name_private_contact
 from feedback.reviews.ruling_changes import read_standing
 from feedback.store.base import moment
 from feedback.store.documents import Document
@@ -235,41 +235,41 @@ class Listening:
 class Office:
     """The parts of one bot."""
 
-    def __init__(self, shelf: PageServices, store: SqliteStore) -> None:
-        self.shelf, self.store = shelf, store
-        self.desk = ReviewRepository(store.documents)
+    def __init__(self, page_services: PageServices, store: SqliteStore) -> None:
+        self.page_services, self.store = page_services, store
+        self.repository = ReviewRepository(store.documents)
         self.screens = Screens()
         self.entra = Groups("entra:group:", {"ada": {"entra:group:hr"}, "bob": set()})
         slack = Groups("slack:channel:", {"slack:T1:USUE": {"slack:channel:C1"}, "slack:T1:UTOM": set()})
-        self.audiences = Audiences(shelf.access, {"msteams", "slack"})
+        self.audiences = Audiences(page_services.access, {"msteams", "slack"})
         self.audiences.add("msteams", self.entra)
         self.audiences.add("slack", slack)
-        self.known = VerifiedAnswers(shelf.embedder)
-        self.known.access = shelf.access
-        fresh = partial(is_fresh, page_hash=shelf.page_hash)
-        around = ServiceDependencies(
+        self.known = VerifiedAnswers(page_services.embedder)
+        self.known.access = page_services.access
+        fresh = partial(is_fresh, page_hash=page_services.page_hash)
+        dependencies = ServiceDependencies(
             known=self.known,
-            look_again=shelf.look_again,
+            look_again=page_services.look_again,
             fresh=fresh,
             connector=lambda _: self.screens,
             site_url=SITE,
             audiences=self.audiences,
-            listed_pages=shelf.library,
+            listed_pages=page_services.library,
             unasked=UnaskedRules(is_on=True, precision=0.0),
         )
-        self.services = Services(store, self.desk, KEY, around, (RatingRules(), NO_SAMPLE))
+        self.services = Services(store, self.repository, KEY, dependencies, (RatingRules(), NO_SAMPLE))
         rules = AnswerRules(least_similarity=-1.0, decline_below=0.0)
         model = always_acquire(CannedChatModel(["I do not know."]), "canned")
-        answering = Answering(model, shelf.library.search, rules, shelf.library.read_section)
-        kept = partial(read_standing, self.desk)
-        self.verified = Verified(self.known, fresh, kept, access=shelf.access)
-        self.answerer = Listening(PageAnswerer(shelf.library, answering, self.verified))
+        answering = Answering(model, page_services.library.search, rules, page_services.library.read_section)
+        kept = partial(read_standing, self.repository)
+        self.verified = Verified(self.known, fresh, kept, access=page_services.access)
+        self.answerer = Listening(PageAnswerer(page_services.library, answering, self.verified))
         self.answering = answering
-        self.ways = SealedWays(KEY)
-        self.sights = Sights(self.audiences)
-        self.asking = Asking(store, self.answerer, talking=Talking(shelf.public_pages))
+        self.cipher = ContactCipher(KEY)
+        self.access_finder = ReviewerAccessFinder(self.audiences)
+        self.asking = Asking(store, self.answerer, talking=Talking(page_services.public_pages))
         self.asking.find_audience, self.asking.access = self.audiences.find_for, self.audiences.access
-        self.offers = FollowUps(shelf.page, shelf.library.search, 3).offers
+        self.offers = FollowUps(page_services.page, page_services.library.search, 3).offers
         reviewers = Reviewers([place.sender for place in PLACES])
         handlers = self.services.handlers(self.asking, reviewers)
         self.handlers = {
@@ -284,7 +284,7 @@ class Office:
     async def fill(self) -> None:
         """Keep an answer of each page and a ruling on another, and one more answer in each place."""
         for name, readers in PAGES.items():
-            await self.shelf.index.add(_page(name, readers), source="plans")
+            await self.page_services.index.add(_page(name, readers), source="plans")
         for name in PAGES:
             await self.keep_answer(f"a {name}", name, f"What pays the {name} plan?", "elsewhere")
             await self.keep_answer(f"v {name}", name, _ruled_question(name), "elsewhere")
@@ -315,7 +315,7 @@ class Office:
         await self.store.mark_delivered(question.id, f"m {id_}")
 
     async def passage(self, page: str) -> Passage:
-        known = await self.shelf.index.page(address(page))
+        known = await self.page_services.index.page(address(page))
         assert known is not None
         section = known.sections[0]
         return Passage(
@@ -346,11 +346,13 @@ class Office:
         """Let the pages' readers become what they are in a state."""
         for name in PAGES:
             if state == "removed":
-                await self.shelf.index.remove(address(name))
+                await self.page_services.index.remove(address(name))
             elif state != "as found":
                 readers = NOBODY if state == "closed" else EVERYONE
                 now = datetime.now(UTC)
-                await self.shelf.index.touch(address(name), source="plans", fetched_at=now, readers=readers)
+                await self.page_services.index.touch(
+                    address(name), source="plans", fetched_at=now, readers=readers
+                )
 
     # What people do
 
@@ -367,8 +369,8 @@ class Office:
         """Press a button that a card in this place would have, and return all that comes of it."""
         before = len(self.screens.said)
         incoming = parse_activity(place.activity())
-        seal = self.services.view.seals.make(purpose, answer_id, incoming.conversation)
-        data = {"verb": verb, "answer_id": answer_id, "seal": seal, "round": 1, "reason": "busy"}
+        signature = self.services.view.signer.sign(purpose, answer_id, incoming.conversation)
+        data = {"verb": verb, "answer_id": answer_id, "seal": signature, "round": 1, "reason": "busy"}
         action = {"action": {"type": "Action.Execute", "verb": verb, "data": data}}
         activity = place.activity(
             "invoke", name="adaptiveCard/action", value=action, id=f"i{next(self._ids)}"
@@ -388,10 +390,10 @@ class Office:
     async def get(self, path: str) -> str:
         """Return what a browser gets, where it is sent, too."""
         app = web.Application()
-        app.add_routes(site_routes(self.shelf.page, self.shelf.public_pages, everyone=True))
+        app.add_routes(site_routes(self.page_services.page, self.page_services.public_pages, everyone=True))
         opened = self.services.looking.on_opened
         app.add_routes(
-            [open_route(self.store, opened, "http://localhost:1", self.shelf.access.is_restricted)]
+            [open_route(self.store, opened, "http://localhost:1", self.page_services.access.is_restricted)]
         )
         async with TestClient(TestServer(app)) as client:
             response = await client.get(path, allow_redirects=False)
@@ -452,7 +454,7 @@ async def by_offers(office: Office, place: Place, page: str) -> str:
 async def by_section(office: Office, place: Place, page: str) -> str:
     found = (await office.answer(f"a {page}")).passages[0]
     with reading_as(await office.audience(place)):
-        return await office.shelf.library.read_section(found)
+        return await office.page_services.library.read_section(found)
 
 
 async def by_similar(office: Office, place: Place, page: str) -> str:
@@ -489,12 +491,12 @@ async def by_review_card(office: Office, place: Place, page: str) -> str:
     await office.audience(place)
     reference = incoming.channel_contact.dump()
     destination = CardDestination(place.name, reference)
-    await office.desk.put_place(destination)
+    await office.repository.put_place(destination)
     before = len(office.screens.said)
-    review = await office.desk.review(f"a {page}")
+    review = await office.repository.review(f"a {page}")
     assert review is not None
     await office.services.card_sync.post(review)
-    await office.desk.remove_place(destination.id)
+    await office.repository.remove_place(destination.id)
     return office.read_screen(place, before)
 
 
@@ -517,14 +519,14 @@ async def by_rating(office: Office, place: Place, page: str) -> str:
 
 async def by_changes(office: Office, place: Place, page: str) -> str:
     notice = Notification(f"v {page}", place.person, moment(datetime.now(UTC)))
-    await office.desk.add_notice(notice)
+    await office.repository.add_notice(notice)
     return await office.say(place, "what changed because of me?")
 
 
 async def by_overview(office: Office, place: Place, page: str) -> str:
     """A tab or an app's home: what somebody asked (their own words, left out here), what changed, pages."""
     incoming = parse_activity(place.activity())
-    overviews = office.services.make_overviews(office.shelf.public_pages)
+    overviews = office.services.make_overviews(office.page_services.public_pages)
     mine = await overviews.read(place.person, incoming.directory_id, incoming.conversation)
     answers = [one.answer for one in mine.questions if one.answer]
     tab = draw_overview(mine, Retention(), SITE)
@@ -537,7 +539,7 @@ async def by_overview(office: Office, place: Place, page: str) -> str:
 async def by_notice(office: Office, place: Place, page: str) -> str:
     incoming = parse_activity(place.activity())
     await office.audience(place)
-    await office.desk.put_contact(incoming.conversation_id, incoming.contact.dump())
+    await office.repository.put_contact(incoming.conversation_id, incoming.contact.dump())
     before = len(office.screens.said)
     await office.rule(f"h {page} {place.name}", page)
     for _ in range(3):  # so many are done at once, and presses have left some
@@ -553,10 +555,10 @@ async def by_told_alone(office: Office, place: Place, page: str) -> str:
     await office.audience(room)
     await office.audience(place)
     id_ = f"o {page} {place.name}"
-    await office.desk.put_contact(asked_in.conversation_id, asked_in.contact.dump())
-    way = name_way(asked_in.conversation_id, place.person)
-    await office.desk.put_contact(way, office.ways.seal(asked_in.contact.dump()), place.person)
-    await office.desk.put_contact(alone.conversation_id, alone.contact.dump(), place.person)
+    await office.repository.put_contact(asked_in.conversation_id, asked_in.contact.dump())
+    contact = name_private_contact(asked_in.conversation_id, place.person)
+    await office.repository.put_contact(contact, office.cipher.encrypt(asked_in.contact.dump()), place.person)
+    await office.repository.put_contact(alone.conversation_id, alone.contact.dump(), place.person)
     before = len(office.screens.said)
     await office.rule(id_, page)
     for _ in range(3):
@@ -574,7 +576,7 @@ async def by_unasked(office: Office, place: Place, page: str) -> str:
     return await office.say(here, _ruled_question(page))
 
 
-async def _open_desk(office: Office, place: Place) -> tuple[Sight, Visitor]:
+async def _open_reviews_page(office: Office, place: Place) -> tuple[ReviewerAccess, Visitor]:
     """Return what somebody sees on the reviewers' page who asked for its link in a place."""
     incoming = parse_activity(place.activity())
     known = PagePasses(CardSigner(KEY), office.store.documents)
@@ -582,28 +584,28 @@ async def _open_desk(office: Office, place: Place) -> tuple[Sight, Visitor]:
     link = known.make_link("reviews", who).partition("#link=")[2]
     visitor = known.read("reviews", await known.exchange("reviews", link) or "")
     assert visitor is not None
-    return await office.sights.find(visitor), visitor
+    return await office.access_finder.find(visitor), visitor
 
 
 async def by_reviews_queue(office: Office, place: Place, page: str) -> str:
-    sight, visitor = await _open_desk(office, place)
-    waiting = WaitingReviews(office.services.review_actions, office.known, sight)
+    access, visitor = await _open_reviews_page(office, place)
+    waiting = WaitingReviews(office.services.review_actions, office.known, access)
     listed = await waiting.list(visitor.person)
     assert listed["waiting"] == await waiting.count(visitor.person) == len(listed["shown"])
     return f"{listed} {await waiting.describe(f'a {page}', visitor.person)}"
 
 
 async def by_reviews_served(office: Office, place: Place, page: str) -> str:
-    sight, _ = await _open_desk(office, place)
-    served = ServedAnswers(office.services.review_actions, office.known, sight)
+    access, _ = await _open_reviews_page(office, place)
+    served = ServedAnswers(office.services.review_actions, office.known, access)
     listed = await served.list(ServedQuery(words=f"ruling{page}zq"))
     assert bool(listed["count"]) == bool(listed["shown"])
     return f"{listed} {await served.describe(f'v {page}', SITE)}"
 
 
 async def by_reviews_press(office: Office, place: Place, page: str) -> str:
-    sight, visitor = await _open_desk(office, place)
-    presses = Presses(office.services.review_actions, sight)
+    access, visitor = await _open_reviews_page(office, place)
+    presses = Presses(office.services.review_actions, access)
     said: list[str] = []
     for verb, number in (("claim", 9), ("skip", 9), ("correct", 9)):
         body = {"verb": f"review.{verb}", "answer": f"a {page}", "press": f"{number:032}", "round": number}
@@ -628,17 +630,17 @@ async def by_preview(office: Office, place: Place, page: str) -> str:
 
 
 async def by_suggestions(office: Office, place: Place, page: str) -> str:
-    suggestions = Suggestions(office.shelf, office.answering)
-    suggestions_of = [office.shelf.public_pages(), await office.shelf.page(address(page))]
+    suggestions = Suggestions(office.page_services, office.answering)
+    suggestions_of = [office.page_services.public_pages(), await office.page_services.page(address(page))]
     await suggestions.find()
     return repr([suggestions.questions, suggestions_of])
 
 
 async def by_ratings(office: Office, place: Place, page: str) -> str:
     """What ratings teach the search of a page, in the words of what may be told: nothing but its lessons."""
-    ratings = LearnedRatings(office.known, office.store, office.shelf.public_page_hash, Scale())
+    ratings = LearnedRatings(office.known, office.store, office.page_services.public_page_hash, Scale())
     answer = await office.answer(f"a {page}")
-    if await office.desk.review(answer.id) is None:
+    if await office.repository.review(answer.id) is None:
         return ""
     rated = replace(answer, id=f"r {page}", question=replace(answer.question, id=f"q r {page}"))
     await office.store.add_question(rated.question)
@@ -661,25 +663,25 @@ async def by_link(office: Office, place: Place, page: str) -> str:
 
 
 async def by_dashboard(office: Office, place: Place, page: str) -> str:
-    figures = DashboardData(office.store, office.desk, RolloutState, fresh_s=0.0)
-    figures.is_restricted = office.shelf.access.is_kept_apart
-    figures.are_restricted = office.shelf.access.are_restricted
+    figures = DashboardData(office.store, office.repository, RolloutState, fresh_s=0.0)
+    figures.is_restricted = office.page_services.access.is_kept_apart
+    figures.are_restricted = office.page_services.access.are_restricted
     return repr(await figures.read(Query("hours"), datetime.now(UTC), questions=True))
 
 
 async def by_export(office: Office, place: Place, page: str) -> str:
-    told = await export_person(office.store, "p1", office.shelf.access.is_restricted)
+    told = await export_person(office.store, "p1", office.page_services.access.is_restricted)
     return repr([one["answer"] for one in told["questions"]])
 
 
 async def by_training(office: Office, place: Place, page: str) -> str:
-    rules = ExampleRules("-", is_restricted=office.shelf.access.is_kept_apart)
-    return repr((await gather(office.store, office.desk, rules, datetime.now(UTC))).candidates)
+    rules = ExampleRules("-", is_restricted=office.page_services.access.is_kept_apart)
+    return repr((await gather(office.store, office.repository, rules, datetime.now(UTC))).candidates)
 
 
 async def by_widget(office: Office, place: Place, page: str) -> str:
     """What a visitor of another site gets, asking about the page that they read, and about all."""
-    known = office.shelf.public_pages()
+    known = office.page_services.public_pages()
     with TemporaryDirectory() as kept:
         widget = Widget(office, Path(kept), origins=[SITE], known=known)
         async with a_widget(widget), a_visitor(widget, SITE) as visitor:
@@ -694,4 +696,4 @@ async def by_widget(office: Office, place: Place, page: str) -> str:
 
 async def by_plain_search(office: Office, place: Place, page: str) -> str:
     """Whatever searches without saying for whom: the command line, jobs, LangChain programs."""
-    return repr(await office.shelf.library.search(f"How much is the {page} bonus?", 5))
+    return repr(await office.page_services.library.search(f"How much is the {page} bonus?", 5))

@@ -140,5 +140,5 @@ def with_verified_answers(world: World) -> None:
     def fresh(verified: Any) -> bool:
         return all(world.hashes.get(url, then) == then for url, then in verified.pages)
 
-    verified = Verified(Matcher(world), fresh, partial(read_standing, world.parts.desk))  # type: ignore[arg-type]
+    verified = Verified(Matcher(world), fresh, partial(read_standing, world.parts.repository))  # type: ignore[arg-type]
     world.answerer = PageAnswerer(Library(), Model(world), verified, Forms())  # type: ignore[arg-type,assignment]

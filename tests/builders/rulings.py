@@ -1,4 +1,4 @@
-"""Reviewers at desks of their own: what each process of a bot has beside one store."""
+"""Reviewers of several processes: what each process of a bot has beside one store."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class CutDocuments:
         return getattr(self._documents, name)
 
 
-class Desk:
+class ReviewProcess:
     """One process: what it knows by heart, and what its reviewers do."""
 
     def __init__(self, store: FeedbackStore, documents: Documents, rules: ReviewRules = NO_SAMPLE) -> None:
         self.store = store
         self.known = NothingKnown()
-        self.desk = ReviewRepository(documents)
-        self.reviewing = Reviewing(self.desk, store, self.known, rules)
+        self.repository = ReviewRepository(documents)
+        self.reviewing = Reviewing(self.repository, store, self.known, rules)
         second = rules.second_for_corrections
         self.taking_back = TakingBack(self.reviewing, store, second_for_corrections=second)
 
@@ -87,7 +87,7 @@ class Desk:
     async def restart(self) -> None:
         """Begin with empty hands on the same store, as a new process does."""
         self.known = NothingKnown()
-        self.reviewing = Reviewing(self.desk, self.store, self.known, NO_SAMPLE)
+        self.reviewing = Reviewing(self.repository, self.store, self.known, NO_SAMPLE)
         await self.reviewing.catch_up()
 
 

@@ -28,7 +28,7 @@ from bot.dialogs.rate import RatingRules
 from bot.dialogs.review import ReviewRules
 from bot.dialogs.talk import Talking
 from bot.services import Services
-from bot.slack.channel import CAPABILITIES, SlackChannel, SlackSurroundings
+from bot.slack.channel import CAPABILITIES, SlackChannel, SlackContext
 from bot.slack.config import PaceRules, SlackConfig
 from bot.slack.endpoint import compute_signature
 from core.records import Answer, Channel, Question
@@ -47,7 +47,7 @@ from tests.builders.world import (
     MemoryStore,
     NothingKnown,
     ScriptedAnswerer,
-    some_surroundings,
+    some_dependencies,
 )
 from tests.doubles.slack_api import Json, Message, SlackService, elements_in
 
@@ -284,8 +284,8 @@ async def a_slack_world(
     if store is not None:
         world.store = store
     async with served(world.slack.app) as slack_url:
-        around = replace(
-            some_surroundings(lambda: world.bot.connector),
+        dependencies = replace(
+            some_dependencies(lambda: world.bot.connector),
             capabilities={Channel.SLACK: CAPABILITIES},
             known=world.known,
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
@@ -297,7 +297,7 @@ async def a_slack_world(
             unasked=unasked,
             owners=Owners(owners),
         )
-        world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, around, rules)
+        world.parts = Services(world.store, ReviewRepository(world.store.documents), KEY, dependencies, rules)
         talking = Talking(lambda: LISTED, ("Who am I?",))
         talking.read_file = world.parts.files.ensure
         world.asking = Asking(world.store, _Late(world), world.parts.looking, talking=talking, limits=limits)
@@ -305,7 +305,7 @@ async def a_slack_world(
         config = replace(config, api_url=f"{slack_url}/api", pace=pace)
         files = a_fetcher(slack_url) if file_pages else None
         world.slack_url = slack_url
-        known = SlackSurroundings(("Who am I?",), lambda: LISTED, files)
+        known = SlackContext(("Who am I?",), lambda: LISTED, files)
         world.bot = SlackChannel(config, world.asking, world.store, world.parts, known)
         await world.bot.learn_who_we_are()
         if config.review_channel:

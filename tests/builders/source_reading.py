@@ -37,7 +37,7 @@ class NearSandbox(Sandbox):
 
 
 @dataclass
-class Shelf:
+class CollectedPages:
     """What was read: pages by their address, and what was said while reading."""
 
     pages: dict[str, Page] = field(default_factory=dict[str, Page])
@@ -71,13 +71,13 @@ class Shelf:
 
 @dataclass
 class SourceReader:
-    """Reads one source into `shelf`, again and again, with the state that it keeps in `folder`."""
+    """Reads one source into `collected`, again and again, with the state that it keeps in `folder`."""
 
     source: str
     access: SourceAccess
     names: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
     limits: FetchLimits = field(default_factory=FetchLimits)
-    shelf: Shelf = field(default_factory=Shelf)
+    collected: CollectedPages = field(default_factory=CollectedPages)
 
     @property
     def folder(self) -> Path:
@@ -91,39 +91,45 @@ class SourceReader:
         fetcher.sandbox = NearSandbox()
         return fetcher
 
-    async def read(self, most: int | None = None) -> Shelf:
+    async def read(self, most: int | None = None) -> CollectedPages:
         """Read it once; with `most`, it is left after so many pages, as by a kill."""
-        shelf = self.shelf
-        shelf.problems, shelf.remarks, shelf.unchanged, shelf.fetched, shelf.failure = [], [], 0, 0, ""
+        collected = self.collected
+        collected.problems, collected.remarks, collected.unchanged, collected.fetched, collected.failure = (
+            [],
+            [],
+            0,
+            0,
+            "",
+        )
         async with self.fetcher() as fetcher:
             items = read_source(
                 self.source,
                 fetcher=fetcher,
-                known=shelf.known,
-                listed=shelf.listed,
-                expect=shelf.expect,
+                known=collected.known,
+                listed=collected.listed,
+                expect=collected.expect,
                 access=self.access,
             )
             try:
                 async for item in items:
                     self._take(item)
-                    if most is not None and shelf.fetched >= most:
+                    if most is not None and collected.fetched >= most:
                         await items.aclose()
                         break
             except PageRefused as refused:
-                shelf.failure = str(refused)
-        return shelf
+                collected.failure = str(refused)
+        return collected
 
     def _take(self, item: object) -> None:
-        shelf = self.shelf
+        collected = self.collected
         if isinstance(item, Page):
-            shelf.pages[item.url] = item
-            shelf.fetched += 1
+            collected.pages[item.url] = item
+            collected.fetched += 1
         elif isinstance(item, Unchanged):
-            shelf.unchanged += 1
+            collected.unchanged += 1
         elif isinstance(item, NewReaders):
-            page = shelf.pages[item.url]
-            shelf.pages[item.url] = Page(
+            page = collected.pages[item.url]
+            collected.pages[item.url] = Page(
                 page.url,
                 page.title,
                 page.sections,
@@ -133,8 +139,8 @@ class SourceReader:
                 readers=page.readers.intersect(item.readers) if item.narrows else item.readers,
             )
         elif isinstance(item, Removed):
-            del shelf.pages[item.url]
+            del collected.pages[item.url]
         elif isinstance(item, Problem):
-            shelf.problems.append(item)
+            collected.problems.append(item)
         elif isinstance(item, Remark):
-            shelf.remarks.append(item.sentence)
+            collected.remarks.append(item.sentence)

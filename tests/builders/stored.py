@@ -279,7 +279,7 @@ DAY = Day(
 
 async def fill(store: WholeStore) -> None:
     """Write all of them, as the bot does."""
-    documents, desk = store.documents, ReviewRepository(store.documents)
+    documents, repository = store.documents, ReviewRepository(store.documents)
     for question in QUESTIONS:
         await store.add_question(question)
     for answer in ANSWERS:
@@ -289,16 +289,16 @@ async def fill(store: WholeStore) -> None:
     for word in WORDS:
         await store.put_feedback(word)
     for review in REVIEWS:
-        await desk.add_review(replace(review, version=0))
-    await desk.keep_round(replace(PAST_REVIEW, version=0))
+        await repository.add_review(replace(review, version=0))
+    await repository.keep_round(replace(PAST_REVIEW, version=0))
     for verified in VERIFIED:
-        await desk.put_verified(verified)
-    await desk.put_place(PLACE)
-    await desk.put_shown(SHOWN)
-    await desk.leave_card(SHOWN)
-    await desk.add_notice(NOTICE)
-    await keep_unmatched(desk.documents, UNTIED, "untied-1")
-    await desk.add_declined(ANSWERS[2])
+        await repository.put_verified(verified)
+    await repository.put_place(PLACE)
+    await repository.put_shown(SHOWN)
+    await repository.leave_card(SHOWN)
+    await repository.add_notice(NOTICE)
+    await keep_unmatched(repository.documents, UNTIED, "untied-1")
+    await repository.add_declined(ANSWERS[2])
     await model_decisions.put(documents, COMPARISON, [ANSWERS[0].id, ""])
     board = ModelBoard(documents)
     await board.decide(DECISION)

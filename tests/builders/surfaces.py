@@ -64,7 +64,7 @@ class Script:
     async def stream(self, question: Question, history: Sequence[Answer]) -> AsyncIterator[str | Answer]:
         place = self._place()
         self.model.changes["answered_at"] = datetime.now(UTC)
-        verified = Verified(Matcher(place), self._is_fresh, partial(read_standing, place.parts.desk))
+        verified = Verified(Matcher(place), self._is_fresh, partial(read_standing, place.parts.repository))
         answerer = PageAnswerer(Library(), self.model, verified, self.forms)  # type: ignore[arg-type]
         async for item in answerer.stream(question, history):
             yield item

@@ -386,12 +386,12 @@ class NothingKnown:
         self.paraphrases = {name: one for name, one in self.paraphrases.items() if one.asker != asker}
 
 
-async def live(desk: ReviewRepository) -> list[VerifiedAnswer]:
+async def live(repository: ReviewRepository) -> list[VerifiedAnswer]:
     """Return what every process serves, or will."""
-    return [verified for _, verified in (await desk.list_verified_since(""))[0] if verified]
+    return [verified for _, verified in (await repository.list_verified_since(""))[0] if verified]
 
 
-def some_surroundings(
+def some_dependencies(
     connector: Callable[[], Any], site_url: str = "https://bot.example"
 ) -> ServiceDependencies:
     """What feedback and review stand in where a test says no more: no verified answers, no changed pages."""
@@ -497,8 +497,8 @@ async def a_world(
         config = config or BotFrameworkConfig(app_id=APP_ID, hears_channels=unasked.is_on)
         config = replace(config, openid_metadata_url=f"{issuer_url}/metadata", token_issuer=ISSUER)
         kept = store or world.store
-        around = replace(
-            some_surroundings(lambda: world.seam.connector),
+        dependencies = replace(
+            some_dependencies(lambda: world.seam.connector),
             known=world.known,
             terms=PrivacyTerms(public_url="https://bot.example"),
             fresh=lambda verified: all(world.hashes.get(url, then) == then for url, then in verified.pages),
@@ -510,7 +510,7 @@ async def a_world(
             unasked=unasked,
             owners=Owners(owners),
         )
-        world.parts = Services(kept, ReviewRepository(kept.documents), KEY, around, rules)
+        world.parts = Services(kept, ReviewRepository(kept.documents), KEY, dependencies, rules)
         talking.read_file = world.parts.files.ensure
         world.asking = Asking(kept, _Late(world), world.parts.looking, talking=talking, limits=limits)
         extension = partial(answer_extension, previews=world.parts.page_previews)

@@ -105,9 +105,9 @@ def test_a_quick_replay_indexes_the_pages_that_its_questions_name(
 async def references(tmp_path: Path) -> Any:
     pages, *_ = write_handbook(tmp_path)
     settings = Settings(data_dir=tmp_path / "data", pages=[str(pages)])  # pyright: ignore
-    async with open_pages(settings) as shelf:
-        await shelf.library.refresh(settings.pages)
-        yield References(shelf.index, shelf.embedder)
+    async with open_pages(settings) as page_services:
+        await page_services.library.refresh(settings.pages)
+        yield References(page_services.index, page_services.embedder)
 
 
 def question(name: str, **changes: Any) -> HandbookQuestion:

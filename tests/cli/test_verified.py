@@ -17,7 +17,7 @@ from core.records import Answer
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.store.sqlite import SqliteStore
 from tests.builders.records import answer, question
-from tests.builders.rulings import Desk
+from tests.builders.rulings import ReviewProcess
 from tests.builders.world import live
 
 Run = Callable[..., Any]
@@ -33,24 +33,24 @@ def run(tmp_path: Path) -> Run:
     return invoke
 
 
-async def kept(folder: Path, look: Callable[[Desk], Any]) -> Any:
+async def kept(folder: Path, look: Callable[[ReviewProcess], Any]) -> Any:
     """Do something with what is in the store, as a bot would that runs beside the command."""
     store = SqliteStore.open(folder / "askpage.sqlite3")
     try:
-        return await look(Desk(store, store.documents))
+        return await look(ReviewProcess(store, store.documents))
     finally:
         await store.close()
 
 
-async def fill(desk: Desk) -> list[Answer]:
-    answers = [await desk.flagged(number) for number in (1, 2)]
+async def fill(process: ReviewProcess) -> list[Answer]:
+    answers = [await process.flagged(number) for number in (1, 2)]
     for given, text in zip(answers, ("30 days.", "A dog may come."), strict=True):
-        await desk.rule(given, text)
-    [first, _] = [await desk.desk.read_verified(one.id) for one in answers]
+        await process.rule(given, text)
+    [first, _] = [await process.repository.read_verified(one.id) for one in answers]
     assert first is not None
     asked = question(3, asked_at=datetime.now(UTC))
-    await desk.store.add_question(asked)
-    await desk.store.add_answer(
+    await process.store.add_question(asked)
+    await process.store.add_answer(
         answer(asked, verified_at=first.verified_at, answered_at=datetime.now(UTC), verified_by="p-robin")
     )
     return answers
@@ -90,12 +90,14 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
     gone = await call("withdraw", dog.id, "--reason", "never")
     assert gone.exit_code == 0
 
-    async def look(desk: Desk) -> None:
-        assert [one.answer_id for one in await live(desk.desk)] == [first.id]
-        deeds = {entry.what: entry.who async for entry in Audit(desk.desk.documents).entries()}
-        assert deeds[AuditAction.TOOK_BACK].startswith("operator ")
-        assert {AuditAction.EDITED, AuditAction.READ_VERIFIED, AuditAction.OPENED} <= deeds.keys()
-        assert dog.id in {name for name, _ in await desk.desk.claim_outbox_entries(9)}, (
+    async def look(process: ReviewProcess) -> None:
+        assert [one.answer_id for one in await live(process.repository)] == [first.id]
+        audited_actions = {
+            entry.what: entry.who async for entry in Audit(process.repository.documents).entries()
+        }
+        assert audited_actions[AuditAction.TOOK_BACK].startswith("operator ")
+        assert {AuditAction.EDITED, AuditAction.READ_VERIFIED, AuditAction.OPENED} <= audited_actions.keys()
+        assert dog.id in {name for name, _ in await process.repository.claim_outbox_entries(9)}, (
             "bots show what follows"
         )
 

@@ -99,7 +99,7 @@ async def test_what_reviewers_do_is_on_record_and_what_was_said_is_not(world: Wo
             assert "leave" not in repr(document)
 
 
-async def test_a_refused_or_repeated_action_is_no_deed(world: World) -> None:
+async def test_a_refused_or_repeated_action_is_not_audited(world: World) -> None:
     card, answer_id = await complained(world)
     await press(world, card, "review.approve")
     await press(world, card, "review.approve", person=KIM)  # too late
@@ -126,7 +126,7 @@ async def test_a_ruling_counts_though_the_trail_cannot_be_written(world: World) 
     card, answer_id = await complained(world)
     world.store.documents.refused.add("audit")
     await press(world, card, "review.approve")
-    review = await world.parts.desk.review(answer_id)
+    review = await world.parts.repository.review(answer_id)
     assert review is not None
     assert review.ruling is not None
 

@@ -20,7 +20,7 @@ from core.records import derive_answer_id
 from exporters.in_memory import recording
 from feedback.privacy.anonymise import NAME
 from feedback.privacy.audit import SOMEBODY, Audit, AuditAction
-from feedback.privacy.delete import Around, delete, export_person
+from feedback.privacy.delete import DeletionHooks, delete, export_person
 from feedback.privacy.deletion_log import Deletion, Deletions, ForgottenExamples, Overtaken, list_excluded
 from feedback.privacy.keys import pseudonym
 from feedback.privacy.opt_out import OptOuts, list_opt_outs
@@ -68,8 +68,8 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
         return [ForgottenExamples("d1", ("v7",), 2), ForgottenExamples("d2", (), 1)] if answer_ids else []
 
     forgotten: list[str] = []
-    around = Around(forget_examples=forget, forgotten=forgotten.append)
-    deletion = await delete(store, await begun(store), around)
+    hooks = DeletionHooks(forget_examples=forget, forgotten=forgotten.append)
+    deletion = await delete(store, await begun(store), hooks)
     assert deletion.state == "settling"
     assert deletion.counts["question"] == 3
     assert deletion.counts["answer"] == 2
@@ -105,7 +105,7 @@ async def test_one_of_many_is_deleted_to_the_last_byte_and_nobody_else_loses_any
 
 async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: Town) -> None:
     await delete(town.store, await begun(town.store))
-    review = await town.desk.review(town.ruled.id)
+    review = await town.repository.review(town.ruled.id)
     assert review is not None
     assert review.ruling is not None
     assert review.ruling == replace(
@@ -115,13 +115,13 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
     assert review.change is not None
     assert (review.change.reviewer, review.change.reviewer_name, review.change.source) == (SOMEBODY, NAME, "")
     assert (review.change.reason, review.change.before) == ("a slip", review.ruling)
-    [past] = (await town.desk.past_reviews(10))[0]
+    [past] = (await town.repository.past_reviews(10))[0]
     assert past.verdicts == review.verdicts
-    held = await town.desk.review(town.held.id)
+    held = await town.repository.review(town.held.id)
     assert held is not None
     assert (held.claimed_by, held.claimed_name, held.claimed_until) == ("", "", None)
     assert [skip.reviewer for skip in held.skips] == [SOMEBODY, EVE]
-    kept = await town.desk.read_verified(town.ruled.id)
+    kept = await town.repository.read_verified(town.ruled.id)
     assert kept == verified(town.ruled, SOMEBODY)
     served = await town.store.answer(town.served.id)
     assert served == replace(town.served, verified_by=SOMEBODY, question=served.question)
@@ -132,23 +132,23 @@ async def test_what_a_person_ruled_stays_without_the_name_and_is_served(town: To
 
 
 async def test_whoever_knows_a_verified_answer_by_heart_hears_that_it_is_gone(town: Town) -> None:
-    changes, place = await town.desk.list_verified_since("")
+    changes, place = await town.repository.list_verified_since("")
     hers = derive_answer_id(f"chat/{ADA[:6]}/1")
     assert dict(changes)[hers] is not None
     await delete(town.store, await begun(town.store))
-    changes, _ = await town.desk.list_verified_since(place)
+    changes, _ = await town.repository.list_verified_since(place)
     assert dict(changes)[hers] is None
     assert dict(changes)[town.ruled.id] == verified(town.ruled, SOMEBODY)
 
 
 async def test_cards_are_left_to_the_courier_and_changed_ones_are_drawn_anew(town: Town) -> None:
     await delete(town.store, await begun(town.store))
-    left = await town.desk.list_left_cards(10)
+    left = await town.repository.list_left_cards(10)
     assert sorted(card.message_id for card in left) == ["card 1", "card 2"]
     assert ADA not in repr(left)
     for card in left:
-        await town.desk.remove_left_card(card)
-    assert await town.desk.list_left_cards(10) == []
+        await town.repository.remove_left_card(card)
+    assert await town.repository.list_left_cards(10) == []
     due = {
         row.fields["id"] async for row in every_row(town.store, "document") if row.fields["kind"] == "errand"
     }

@@ -78,7 +78,7 @@ async def test_all_that_is_a_persons_is_theirs_under_the_new_pseudonym_and_nowhe
     served = await town.store.answer(town.served.id)
     assert served is not None
     assert served.verified_by == NEW
-    review = await town.desk.review(town.held.id)
+    review = await town.repository.review(town.held.id)
     assert review is not None
     assert review.claimed_by == NEW
     assert await list_opt_outs(town.store.documents) == {NEW}
@@ -208,10 +208,10 @@ async def test_everybody_who_speaks_or_presses_is_recognised_before_anything_els
 
 def test_cards_from_before_the_change_keep_working() -> None:
     here = {"id": "c", "tenantId": "t"}
-    old = CardSigner(KEY).make(RATE, "a", here)
-    assert CardSigner(NEW_KEY, KEY).fits(old, RATE, "a", here)
-    assert not CardSigner(NEW_KEY).fits(old, RATE, "a", here)
-    assert CardSigner(NEW_KEY, KEY).fits(CardSigner(NEW_KEY).make(RATE, "a", here), RATE, "a", here)
+    old = CardSigner(KEY).sign(RATE, "a", here)
+    assert CardSigner(NEW_KEY, KEY).is_valid(old, RATE, "a", here)
+    assert not CardSigner(NEW_KEY).is_valid(old, RATE, "a", here)
+    assert CardSigner(NEW_KEY, KEY).is_valid(CardSigner(NEW_KEY).sign(RATE, "a", here), RATE, "a", here)
 
 
 # The keys

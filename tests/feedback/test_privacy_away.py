@@ -97,7 +97,7 @@ async def test_a_ruling_that_waits_loses_its_reviewers_name_and_counts(afternoon
     waiting = [document.body for document in await afternoon.store.spool._all()]
     assert not any("Robin" in body for body in waiting)
     await caught_up(afternoon)
-    review = await afternoon.world.parts.desk.review(derive_answer_id("msteams:a:chat:1"))
+    review = await afternoon.world.parts.repository.review(derive_answer_id("msteams:a:chat:1"))
     assert review is not None
     assert review.ruling is not None
     assert (review.ruling.reviewer, review.ruling.reviewer_name) == (SOMEBODY, NAME)

@@ -25,7 +25,7 @@ from core.records import (
     derive_answer_id,
 )
 from core.settings import Settings
-from feedback.privacy.delete import Around, delete
+from feedback.privacy.delete import DeletionHooks, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
@@ -68,16 +68,16 @@ def about(topic: int) -> tuple[str, str]:
 
 @dataclass
 class House:
-    """A store, a shelf of pages, and a reviewer."""
+    """A store, indexed pages, and a reviewer."""
 
     store: SqliteStore
-    shelf: PageServices
+    page_services: PageServices
     settings: Settings
     rulings: list[Answer] = field(default_factory=list[Answer])
 
     async def rule(self, number: int, text: str, topic: int, *, first: bool, asker: str = "") -> Answer:
         """Rule that a question is answered at the beginning of a page, as the bot said, or at its end."""
-        hits = await self.shelf.library.search(text, 6)
+        hits = await self.page_services.library.search(text, 6)
         changes = {"text": text, "page_url": None, "asker": asker or f"p-asker{number}"}
         asked: Question = question(number, **changes)
         shown = tuple(hit.passage for hit in hits)
@@ -86,8 +86,8 @@ class House:
         given = replace(answer(asked, derive_answer_id(asked.id)), passages=shown, citations=(cited,))
         await self.store.add_question(asked)
         await self.store.add_answer(given)
-        desk = ReviewRepository(self.store.documents)
-        reviewing = Reviewing(desk, self.store, VerifiedAnswers(AllNear()), NO_SAMPLE)
+        repository = ReviewRepository(self.store.documents)
+        reviewing = Reviewing(repository, self.store, VerifiedAnswers(AllNear()), NO_SAMPLE)
         await reviewing.flag(given, ReviewReason.THUMB_DOWN)
         ruling = Ruling.APPROVED if first else Ruling.CORRECTED
         said = "" if first else cited.quote
@@ -109,7 +109,7 @@ class House:
 
     @asynccontextmanager
     async def _pages(self) -> AsyncGenerator[PageServices]:
-        yield self.shelf
+        yield self.page_services
 
     passages: tuple[Passage, ...] = ()
 
@@ -120,10 +120,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     index = await FileIndex.open(tmp_path / "pages", embedder)
     store = SqliteStore.open(tmp_path / "s")
     async with Fetcher(FetchLimits()) as fetcher:
-        shelf = PageServices(index, Library(index, fetcher), embedder)
+        page_services = PageServices(index, Library(index, fetcher), embedder)
         for topic in range(TOPICS):
             await index.add(page(f"/site/t{topic}", *about(topic), title="Rules"), source="site")
-        made = House(store, shelf, Settings(data_dir=tmp_path))
+        made = House(store, page_services, Settings(data_dir=tmp_path))
         found = [
             await index.search(text, limit=6, page_url=f"/site/t{topic}")
             for topic in range(TOPICS)
@@ -149,7 +149,7 @@ async def test_a_head_that_is_better_counts_and_goes_with_what_it_learned_from(h
     begun = await Deletions(house.store.documents).begin(
         Deletion(person, "one", datetime.now(UTC), by=person)
     )
-    await delete(house.store, begun, Around(forget_examples=forgetting(house.settings)))
+    await delete(house.store, begun, DeletionHooks(forget_examples=forgetting(house.settings)))
     assert read_live_head(house.settings.search_dir) == SHIPPED_HEAD
     fitted = await house.fit()
     assert fitted["head"] != head.name
@@ -176,10 +176,10 @@ async def test_nothing_is_learned_from_who_does_not_want_it(house: House, person
 async def test_rulings_on_pages_that_changed_or_are_forgotten_do_not_count(house: House) -> None:
     for number in range(3):
         await house.rule(number, f"gizmo{number} committee", number, first=True)
-    await house.shelf.index.remove("/site/t0")
-    await house.shelf.index.add(page("/site/t1", "It is closed.", title="Rules"), source="site")
-    desk = ReviewRepository(house.store.documents)
-    ruled = await read_ruled(desk, {one.id for one in house.rulings}, house.shelf)
+    await house.page_services.index.remove("/site/t0")
+    await house.page_services.index.add(page("/site/t1", "It is closed.", title="Rules"), source="site")
+    repository = ReviewRepository(house.store.documents)
+    ruled = await read_ruled(repository, {one.id for one in house.rulings}, house.page_services)
     assert [one.verified.answer_id for one in ruled] == [house.rulings[2].id]
 
 
@@ -188,8 +188,8 @@ async def test_whoever_always_points_to_one_page_moves_little(house: House) -> N
         await house.rule(number, f"gizmo{number} committee", 0, first=True)
     for number in range(20, 60):
         await house.rule(number, f"gizmo{number} committee", number, first=True)
-    desk = ReviewRepository(house.store.documents)
-    ruled = await read_ruled(desk, {one.id for one in house.rulings}, house.shelf)
+    repository = ReviewRepository(house.store.documents)
+    ruled = await read_ruled(repository, {one.id for one in house.rulings}, house.page_services)
     to_one = sum(place.page == "/site/t0" for one in ruled for place in one.right)
     assert to_one == MOST_OF_A_PAGE * 60
     assert len(ruled) == 40 + to_one
@@ -199,9 +199,9 @@ async def test_a_question_does_not_answer_itself(house: House) -> None:
     """What a ruling taught at once would make every question of the fit look solved."""
     for number in range(2):
         await house.rule(number, f"gizmo{number} committee", number, first=False)
-    desk = ReviewRepository(house.store.documents)
-    ruled = await read_ruled(desk, {one.id for one in house.rulings}, house.shelf)
-    for one in await ask_again(ruled, house.shelf, lambda _step, _share: None):
+    repository = ReviewRepository(house.store.documents)
+    ruled = await read_ruled(repository, {one.id for one in house.rulings}, house.page_services)
+    for one in await ask_again(ruled, house.page_services, lambda _step, _share: None):
         assert one.ranking
         learned = one.ranking.features[:, list(SHIPPED).index("learned")]
         assert not learned.any()
@@ -214,7 +214,7 @@ async def find_relevant(_: str, texts: Sequence[str]) -> Sequence[float]:
 
 async def test_what_is_fitted_is_the_order_that_is_served(house: House) -> None:
     query = "gizmo7 committee of the northern office"
-    hits = list(await house.shelf.library.search(query, 20))
+    hits = list(await house.page_services.library.search(query, 20))
     hits[3] = replace(hits[3], score=hits[3].score + 3.0, learned=3.0)
     order = await order_as_served(query, AskedKind.OTHER, hits, find_relevant)
     ranked = rank_hits(query, AskedKind.OTHER, hits)
@@ -227,7 +227,7 @@ async def test_what_is_fitted_is_the_order_that_is_served(house: House) -> None:
 
 
 async def test_what_no_reranker_read_is_fitted_as_it_is_ranked(house: House) -> None:
-    hits = await house.shelf.library.search("gizmo7 committee", 20)
+    hits = await house.page_services.library.search("gizmo7 committee", 20)
     order = await order_as_served("gizmo7 committee", AskedKind.OTHER, hits, score_nothing)
     assert order.compared == order.hits
     assert len(order.hits) == len(hits)
@@ -235,11 +235,11 @@ async def test_what_no_reranker_read_is_fitted_as_it_is_ranked(house: House) -> 
 
 
 async def test_a_reviewed_question_is_fitted_with_what_was_read(house: House) -> None:
-    house.shelf = replace(house.shelf, score_pairs=find_relevant)
+    house.page_services = replace(house.page_services, score_pairs=find_relevant)
     await house.rule(1, "gizmo1 committee", 1, first=False)
-    desk = ReviewRepository(house.store.documents)
-    ruled = await read_ruled(desk, {one.id for one in house.rulings}, house.shelf)
-    [one] = await ask_again(ruled, house.shelf, lambda _step, _share: None)
+    repository = ReviewRepository(house.store.documents)
+    ruled = await read_ruled(repository, {one.id for one in house.rulings}, house.page_services)
+    [one] = await ask_again(ruled, house.page_services, lambda _step, _share: None)
     assert one.ranking
     assert len(one.ranking.right) == 10
     assert one.ranking.features[:, list(SHIPPED).index("relevance")].any()

@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 @dataclass
 class PageServices:
-    """Pages of a folder, indexed, and the desk of a store."""
+    """Pages of a folder, indexed, and the repository of a store."""
 
     folder: Path
     index: FileIndex
@@ -41,8 +41,8 @@ class PageServices:
     reviewing: Reviewing
 
     @property
-    def desk(self) -> ReviewRepository:
-        return self.reviewing.desk
+    def repository(self) -> ReviewRepository:
+        return self.reviewing.repository
 
     def page_hash(self, url: str) -> str | None:
         entry = self.index.entry(url)
@@ -57,15 +57,17 @@ class PageServices:
         return answer
 
     async def run(self, added: Sequence[str] = ()) -> Result:
-        return await refresh_pages(self.library, added, self.desk, self.page_hash, self.reviewing.reopen)
+        return await refresh_pages(
+            self.library, added, self.repository, self.page_hash, self.reviewing.reopen
+        )
 
     async def waiting(self) -> list[str]:
-        reviews, _ = await self.desk.reviews(WAITING, 10)
+        reviews, _ = await self.repository.reviews(WAITING, 10)
         return [review.answer_id for review in reviews]
 
 
 @pytest.fixture
-async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[PageServices]:
+async def page_services(store: Store, tmp_path: Path) -> AsyncIterator[PageServices]:
     folder = tmp_path / "docs"
     folder.mkdir()
     for name in ("leave", "travel", "sick"):
@@ -84,11 +86,13 @@ async def shelf(store: Store, tmp_path: Path) -> AsyncIterator[PageServices]:
     await index.close()
 
 
-async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(shelf: PageServices) -> None:
-    on_leave = await shelf.verified(1, "/site/docs/leave")
-    await shelf.verified(2, "/site/docs/travel")
-    (shelf.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
-    assert await shelf.run() == {
+async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(
+    page_services: PageServices,
+) -> None:
+    on_leave = await page_services.verified(1, "/site/docs/leave")
+    await page_services.verified(2, "/site/docs/travel")
+    (page_services.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
+    assert await page_services.run() == {
         "added": 0,
         "changed": 1,
         "unchanged": 2,
@@ -96,48 +100,50 @@ async def test_only_what_stands_on_a_changed_page_goes_back_to_its_reviewers(she
         "problems": 0,
         "stale": 1,
     }
-    assert await shelf.waiting() == [on_leave.id]
-    review = await shelf.desk.review(on_leave.id)
+    assert await page_services.waiting() == [on_leave.id]
+    review = await page_services.repository.review(on_leave.id)
     assert review is not None
     assert (review.round, review.reasons) == (2, (ReviewReason.STALE,))
     assert any("New words about leave." in passage.text for passage in review.passages)
-    assert len(await live(shelf.desk)) == 1
-    assert (await shelf.run())["stale"] == 0
-    assert [answer_id for answer_id, _ in await shelf.desk.claim_outbox_entries(10)].count(on_leave.id) == 1
+    assert len(await live(page_services.repository)) == 1
+    assert (await page_services.run())["stale"] == 0
+    assert [answer_id for answer_id, _ in await page_services.repository.claim_outbox_entries(10)].count(
+        on_leave.id
+    ) == 1
 
 
-async def test_what_stands_on_a_page_that_is_gone_goes_back_too(shelf: PageServices) -> None:
-    on_both = await shelf.verified(1, "/site/docs/leave", "/site/docs/sick")
-    (shelf.folder / "sick.md").unlink()
-    done = await shelf.run()
+async def test_what_stands_on_a_page_that_is_gone_goes_back_too(page_services: PageServices) -> None:
+    on_both = await page_services.verified(1, "/site/docs/leave", "/site/docs/sick")
+    (page_services.folder / "sick.md").unlink()
+    done = await page_services.run()
     assert (done["removed"], done["stale"]) == (1, 1)
-    assert await shelf.waiting() == [on_both.id]
+    assert await page_services.waiting() == [on_both.id]
 
 
-async def test_a_page_that_this_index_does_not_know_says_nothing(shelf: PageServices) -> None:
-    await shelf.verified(1, "https://other.machine/page", then="h")
-    assert (await shelf.run())["stale"] == 0
-    assert await shelf.waiting() == []
+async def test_a_page_that_this_index_does_not_know_says_nothing(page_services: PageServices) -> None:
+    await page_services.verified(1, "https://other.machine/page", then="h")
+    assert (await page_services.run())["stale"] == 0
+    assert await page_services.waiting() == []
 
 
-async def test_a_source_that_cannot_be_read_sends_nothing_back(shelf: PageServices) -> None:
-    await shelf.verified(1, "/site/docs/leave")
-    shelf.folder.rename(shelf.folder.with_name("moved"))
-    done = await shelf.run()
+async def test_a_source_that_cannot_be_read_sends_nothing_back(page_services: PageServices) -> None:
+    await page_services.verified(1, "/site/docs/leave")
+    page_services.folder.rename(page_services.folder.with_name("moved"))
+    done = await page_services.run()
     assert (done["problems"], done["removed"], done["stale"]) == (1, 0, 0)
 
 
 async def test_sources_that_were_added_are_read_and_no_settings_are_needed(
-    shelf: PageServices, tmp_path: Path
+    page_services: PageServices, tmp_path: Path
 ) -> None:
     (tmp_path / "more.md").write_text("# More\n\nMore words.")
-    done = await shelf.run([str(tmp_path / "more.md")])
+    done = await page_services.run([str(tmp_path / "more.md")])
     assert (done["added"], done["unchanged"], done["removed"]) == (1, 3, 0)
 
 
-async def test_the_job_reads_the_index_of_the_settings(shelf: PageServices, tmp_path: Path) -> None:
+async def test_the_job_reads_the_index_of_the_settings(page_services: PageServices, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", pages=["nowhere"])
-    assert await run(JobContext(settings, shelf.store)) == {
+    assert await run(JobContext(settings, page_services.store)) == {
         "added": 0,
         "changed": 0,
         "unchanged": 0,
@@ -147,12 +153,12 @@ async def test_the_job_reads_the_index_of_the_settings(shelf: PageServices, tmp_
     }
 
 
-async def test_two_runs_at_once_send_an_answer_back_once(shelf: PageServices) -> None:
-    on_leave = await shelf.verified(1, "/site/docs/leave")
-    (shelf.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
-    [verified] = await live(shelf.desk)
-    await shelf.run()
-    await shelf.reviewing.reopen(replace(verified))  # a bot that saw it in the same moment
-    review = await shelf.desk.review(on_leave.id)
+async def test_two_runs_at_once_send_an_answer_back_once(page_services: PageServices) -> None:
+    on_leave = await page_services.verified(1, "/site/docs/leave")
+    (page_services.folder / "leave.md").write_text("# leave\n\nNew words about leave.")
+    [verified] = await live(page_services.repository)
+    await page_services.run()
+    await page_services.reviewing.reopen(replace(verified))  # a bot that saw it in the same moment
+    review = await page_services.repository.review(on_leave.id)
     assert review is not None
     assert review.round == 2

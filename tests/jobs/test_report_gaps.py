@@ -39,7 +39,7 @@ from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.documents import Wanted
 from feedback.store.sqlite import SqliteStore
-from jobs.report_gaps import GapsUnavailable, ShelfPages, drop_deleted, report_gaps, send_cards
+from jobs.report_gaps import GapsUnavailable, IndexedPages, drop_deleted, report_gaps, send_cards
 from model.answering.chain import Answering, always_acquire
 from model.answering.chat_model import CannedChatModel
 from model.text.prompt import NOT_ON_PAGE
@@ -78,7 +78,7 @@ class Company:
 
     folder: Path
     store: SqliteStore
-    shelf: PageServices
+    page_services: PageServices
     settings: Settings
     number: int = 0
 
@@ -87,14 +87,14 @@ class Company:
         self.number += 1
 
         async def search(query: str, limit: int, page_url: str | None) -> Sequence[Hit]:
-            return await self.shelf.library.search(query, limit, page_url)
+            return await self.page_services.library.search(query, limit, page_url)
 
         asked_at = datetime.now(UTC) - timedelta(hours=2) + timedelta(minutes=self.number)
         asked = Question(f"q{self.number}", text, person, f"c{self.number}", Channel.LOCAL, asked_at)
         bot = Answering(
             always_acquire(CannedChatModel([NOT_ON_PAGE]), "canned"),
             search,
-            section_of=self.shelf.library.read_section,
+            section_of=self.page_services.library.read_section,
         )
         given = replace(await bot.answer(asked), id=derive_answer_id(asked.id), answered_at=asked_at)
         await self.store.add_question(asked)
@@ -115,7 +115,7 @@ class Company:
         await ReviewRepository(self.store.documents).add_review(review)
 
     async def report(self) -> Report:
-        return await report_gaps(self.store, self.shelf, self.settings, mask)
+        return await report_gaps(self.store, self.page_services, self.settings, mask)
 
 
 def apply_patch(folder: Path, patch: str) -> None:
@@ -163,7 +163,7 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     )
     assert gap.questions[0].text == gap.name == ASKED[0]
 
-    pages = ShelfPages(company.shelf)
+    pages = IndexedPages(company.page_services)
     url, anchor = gap.place.url.split("#")
     page, file = await pages.read_page(url), await pages.find_file(url)
     assert page is not None
@@ -173,7 +173,7 @@ async def test_a_gap_is_repaired_by_its_patch_and_the_same_questions_are_answere
     text = (company.folder / "leave.md").read_text()
     assert text == PAGE.replace("leave a year.\n", f"leave a year.\n\n{SAID}\n")
 
-    await company.shelf.library.refresh(company.settings.pages)
+    await company.page_services.library.refresh(company.settings.pages)
     [waiting] = (await company.report()).gaps
     assert waiting.outcome.startswith("The page changed; nobody has asked since.")
     after = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
@@ -194,7 +194,7 @@ async def test_an_owners_card_has_the_patch_and_what_is_not_for_this_page_goes_t
     given = [await company.ask(text, f"p{number}") for number, text in enumerate(ASKED)]
     await company.correct(given[0], SAID)
     report = await company.report()
-    [name] = await send_cards(company.store, company.shelf, company.settings, report)
+    [name] = await send_cards(company.store, company.page_services, company.settings, report)
     documents = company.store.documents
     card = await read_card(documents, name)
     assert card is not None
@@ -241,7 +241,7 @@ async def test_a_closed_page_is_in_no_gap_and_unused_quotations_need_three_peopl
     assert (gap.people, dict(gap.lacks), gap.owner) == (3, {"unused": 3}, "Fleet")
     travel = company.folder / "travel.md"
     travel.write_text(f"---\nreaders: nobody\n---\n{TRAVEL}")
-    await company.shelf.library.refresh(company.settings.pages)
+    await company.page_services.library.refresh(company.settings.pages)
     assert (await company.report()).gaps == ()
 
 
@@ -257,10 +257,10 @@ class AuthoredPages(Library):
 
 
 async def test_a_page_without_an_owner_goes_to_its_author_where_that_is_wanted(company: Company) -> None:
-    index, documents = company.shelf.index, company.store.documents
+    index, documents = company.page_services.index, company.store.documents
     async with Fetcher(FetchLimits()) as fetcher:
         library = AuthoredPages(index, fetcher)
-        company.shelf = PageServices(index, library, company.shelf.embedder)
+        company.page_services = PageServices(index, library, company.page_services.embedder)
         for person in range(3):
             await company.ask("How much may hotels cost a night?", f"p{person}", kind=AnswerKind.QUOTED)
         company.settings = company.settings.copy_with(page_owners="")
@@ -275,7 +275,10 @@ async def test_a_page_without_an_owner_goes_to_its_author_where_that_is_wanted(c
         assert (
             len(
                 await send_cards(
-                    company.store, company.shelf, company.settings, Report(datetime.now(UTC), 90, (gap,))
+                    company.store,
+                    company.page_services,
+                    company.settings,
+                    Report(datetime.now(UTC), 90, (gap,)),
                 )
             )
             == 1
@@ -293,7 +296,7 @@ async def test_the_commands_show_a_gap_and_write_its_patch(company: Company, tmp
     await company.ask("Where do zebras sleep?", "p2")
     await company.correct(given, f"{SAID} Ask Zoë.")
     await company.report()
-    await company.shelf.index.close()
+    await company.page_services.index.close()
 
     def call(*words: str) -> tuple[int, str]:
         where = ["--data-dir", str(company.settings.data_dir), "--pages", str(company.folder)]

@@ -20,8 +20,8 @@ from feedback.store.documents import Document, Wanted
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS, JobContext, Store
 from jobs.roll_up_metrics import roll_up
-from jobs.runner import run_job
-from jobs.schedule import read_schedule
+from jobs.scheduling.runner import run_job
+from jobs.scheduling.schedule import read_schedule
 from tests.builders.days import MONDAY, NOW, ask, settle, stars, store
 from tests.builders.records import answer, question
 from tests.conftest import ROOT
@@ -91,12 +91,12 @@ async def test_a_ruling_counts_also_when_its_page_has_changed_since(store: Store
     await roll_up(store, MONDAY + timedelta(days=1))
     now = MONDAY + timedelta(days=5)
     await settle(store, one, Ruling.APPROVED, now - timedelta(minutes=9))
-    desk = ReviewRepository(store.documents)
-    settled = await desk.review(one.id)
+    repository = ReviewRepository(store.documents)
+    settled = await repository.review(one.id)
     assert settled is not None
-    await desk.keep_round(settled)
+    await repository.keep_round(settled)
     again = Review(one.id, (ReviewReason.STALE,), now, round=2, version=settled.version)
-    assert await desk.change_review(again)
+    assert await repository.change_review(again)
     await roll_up(store, now)
     judged = compute_figures(daily.select([await on_day(store, MONDAY.date())]))
     assert judged.accuracy is not None
@@ -128,10 +128,10 @@ async def test_a_session_may_begin_the_day_before(store: Store) -> None:
 
 
 async def test_the_backlog_is_that_of_the_moment_and_stays_with_its_day(store: Store) -> None:
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for number, hours in enumerate((1, 2, 30)):
         one = await ask(store, number, NOW - timedelta(hours=hours))
-        await desk.add_review(Review(one.id, (ReviewReason.THUMB_DOWN,), NOW - timedelta(hours=hours)))
+        await repository.add_review(Review(one.id, (ReviewReason.THUMB_DOWN,), NOW - timedelta(hours=hours)))
     await roll_up(store, NOW)
     seen = (await on_day(store, NOW.date())).backlog
     assert seen is not None

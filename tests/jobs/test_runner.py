@@ -25,8 +25,8 @@ from feedback.store.job_runs import (
     who_holds,
 )
 from jobs.registry import Result
-from jobs.runner import ELSEWHERE, LOST, NOT_DUE, TOLD, run_alone, who_we_are
-from jobs.schedule import Schedule
+from jobs.scheduling.runner import ELSEWHERE, LOST, NOT_DUE, TOLD, run_alone, who_we_are
+from jobs.scheduling.schedule import Schedule
 from tests.builders.stores import documents
 
 __all__ = ["documents"]

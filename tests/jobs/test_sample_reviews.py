@@ -18,7 +18,7 @@ from feedback.store.documents import Wanted
 from jobs.registry import Store
 from jobs.sample_reviews import GIVEN_UP, sample_reviews
 from tests.builders.days import ask, store
-from tests.builders.world import KEY, some_surroundings
+from tests.builders.world import KEY, some_dependencies
 
 __all__ = ["store"]
 
@@ -29,8 +29,8 @@ LONG_AGO = NOW - timedelta(days=1)
 def parts_of(store: Store, share: float = 1.0) -> Services:
     """The bot's own parts on this store, which sample this share."""
     rules = (RatingRules(), ReviewRules(sample_share=share))
-    surroundings = some_surroundings(lambda: None)
-    return Services(store, ReviewRepository(store.documents), KEY, surroundings, rules)  # type: ignore[arg-type]
+    dependencies = some_dependencies(lambda: None)
+    return Services(store, ReviewRepository(store.documents), KEY, dependencies, rules)  # type: ignore[arg-type]
 
 
 async def delivered(store: Store, number: int, at: datetime, parts: Services | None = None) -> Answer:
@@ -60,11 +60,11 @@ async def test_an_answer_that_nobody_looked_at_is_looked_at_once(store: Store) -
     assert set(await sampled(store)) == {seen.id}
     assert await run(store, parts) == (2, 1)
     assert set(await sampled(store)) == {seen.id, missed.id}
-    review = await parts.desk.review(missed.id)
+    review = await parts.repository.review(missed.id)
     assert review is not None
     assert review.reasons == (ReviewReason.SAMPLE,)
     assert await run(store, parts) == (0, 0)
-    assert await parts.desk.next_number(f"sample|{review.stratum}") == 3  # each was counted once
+    assert await parts.repository.next_number(f"sample|{review.stratum}") == 3  # each was counted once
 
 
 async def test_what_is_doubtful_is_found_too_and_the_words_that_came_early_are_tied(store: Store) -> None:
@@ -73,7 +73,7 @@ async def test_what_is_doubtful_is_found_too_and_the_words_that_came_early_are_t
     doubtful = await ask(store, 2, LONG_AGO + timedelta(hours=1), support=0.1)
     await store.mark_delivered(doubtful.question.id, "m2")
     assert await run(store, parts) == (2, 1)
-    review = await parts.desk.review(doubtful.id)
+    review = await parts.repository.review(doubtful.id)
     assert review is not None
     assert review.reasons == (ReviewReason.LOW_SUPPORT,)
 
@@ -93,9 +93,9 @@ async def test_an_answer_that_is_looked_at_again_is_not_drawn_again(store: Store
     answer = await delivered(store, 1, LONG_AGO, parts)
     for _ in range(3):  # what waited in a spool may be done twice
         await parts.looking.on_delivered(answer.question, "m1")
-    review = await parts.desk.review(answer.id)
+    review = await parts.repository.review(answer.id)
     assert review is not None
-    assert await parts.desk.next_number(f"sample|{review.stratum}") == 2
+    assert await parts.repository.next_number(f"sample|{review.stratum}") == 2
 
 
 async def test_an_answer_on_its_way_is_waited_for_and_one_that_never_arrives_is_given_up(
@@ -159,4 +159,4 @@ async def test_a_mark_goes_with_its_question(store: Store) -> None:
     await store.forget_question(answer.question.id)
     assert await store.documents.list_documents(Wanted("considered")) == []
     other = replace(answer, id="other")
-    assert not await parts.desk.is_considered(other.id)
+    assert not await parts.repository.is_considered(other.id)

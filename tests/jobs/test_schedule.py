@@ -11,7 +11,7 @@ import pytest
 from core.settings import Settings
 from feedback.store.base import moment
 from feedback.store.job_runs import JobRun
-from jobs.schedule import Schedule, ScheduleInvalid, read_schedule
+from jobs.scheduling.schedule import Schedule, ScheduleInvalid, read_schedule
 
 WEDNESDAY = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 

@@ -32,9 +32,9 @@ from feedback.store.job_runs import (
     who_holds,
 )
 from feedback.store.sqlite import SqliteStore
-from jobs import scheduler
-from jobs.schedule import Schedule
-from jobs.scheduler import Runner, Way, keep_running, schedule_beside
+from jobs.scheduling import scheduler
+from jobs.scheduling.schedule import Schedule
+from jobs.scheduling.scheduler import JobLauncher, Runner, keep_running, schedule_beside
 from tests.needs import ROOT
 from tests.processes.commands import Commands, until
 
@@ -71,16 +71,16 @@ class Started:
 
 
 @asynccontextmanager
-async def running(documents: Documents, schedule: Schedule, way: Way) -> AsyncIterator[Runner]:
-    runner, stop = Runner(documents, schedule, way), asyncio.Event()
+async def running(documents: Documents, schedule: Schedule, launcher: JobLauncher) -> AsyncIterator[Runner]:
+    runner, stop = Runner(documents, schedule, launcher), asyncio.Event()
     task = asyncio.create_task(runner.run(stop))
     yield runner
     stop.set()
     await asyncio.wait_for(task, 30)
 
 
-def a_way(started: Started, **changes: float) -> Way:
-    return replace(Way(started.command, {}, look_every_s=0.2), **changes)  # type: ignore[arg-type]
+def a_way(started: Started, **changes: float) -> JobLauncher:
+    return replace(JobLauncher(started.command, {}, look_every_s=0.2), **changes)  # type: ignore[arg-type]
 
 
 async def stands(documents: Documents, name: str, holds: Callable[[JobRun], bool]) -> JobRun:
@@ -242,7 +242,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
     )
     second = await commands.start("jobs", "serve", *others)
     line = await said(second, '"roll_up_metrics"')
-    assert json.loads(line.partition("jobs.scheduler: ")[2])["outcome"] == "done"
+    assert json.loads(line.partition("jobs.scheduling.scheduler: ")[2])["outcome"] == "done"
     second.terminate()
     assert await asyncio.wait_for(second.wait(), 30) == 0
     run = await job_run(store.documents, "roll_up_metrics")
@@ -253,7 +253,7 @@ async def test_a_schedule_that_is_killed_and_started_again_makes_up_for_what_was
 
 def test_the_schedule_takes_little_memory_since_it_imports_neither_the_model_nor_what_is_wired() -> None:
     """It runs for as long as the bot does, and starts everything else as processes."""
-    code = "import jobs.scheduler, sys; print(*sys.modules)"
+    code = "import jobs.scheduling.scheduler, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     modules = set(done.stdout.split())
     for heavy in (

@@ -49,7 +49,7 @@ class Served:
 
     def __init__(self, store: Store, service: ConnectorService, url: str, data_dir: Path) -> None:
         self.store = store
-        self.desk = ReviewRepository(store.documents)
+        self.repository = ReviewRepository(store.documents)
         self.service = service
         self.url = url
         self.settings = Settings(data_dir=data_dir)
@@ -57,24 +57,24 @@ class Served:
     async def place(self, name: str = "19:reviewers", channel: str = "msteams") -> None:
         conversation = {"id": name, "channelId": channel, "serviceUrl": self.url}
         reference = Reference(conversation, {"id": "28:bot"}, {}, "")
-        await self.desk.put_place(CardDestination(name, reference.dump()))
+        await self.repository.put_place(CardDestination(name, reference.dump()))
 
     async def waits(self, number: int, **changes: Any) -> Answer:
         answer = await ask(self.store, number, NOW - timedelta(hours=1) + timedelta(seconds=number))
         review = Review(answer.id, (ReviewReason.THUMB_DOWN,), answer.answered_at)
-        await self.desk.add_review(replace(review, **changes))
+        await self.repository.add_review(replace(review, **changes))
         return answer
 
     async def run(self) -> dict[str, object]:
         async with aiohttp.ClientSession() as session:
             connector = BotConnector(session, BotCredentials(to_config(self.settings, is_public=False)).get)
             parts = self.parts(partial(find_connector, {Channel.TEAMS: connector, Channel.LOCAL: None}))
-            return dict(await send_reviews(parts.desk, partial(send_cards, parts), datetime.now(UTC)))
+            return dict(await send_reviews(parts.repository, partial(send_cards, parts), datetime.now(UTC)))
 
     def parts(self, connect: Connect) -> Services:
         """The parts that the job borrows, over pages of which there are none."""
-        shelf: Any = PageServices(NoPages(), NoPages(), HashedEmbedder())  # type: ignore[arg-type]
-        return make_services(self.settings, shelf, self.store, connect, "a job")  # type: ignore[arg-type]
+        page_services: Any = PageServices(NoPages(), NoPages(), HashedEmbedder())  # type: ignore[arg-type]
+        return make_services(self.settings, page_services, self.store, connect, "a job")  # type: ignore[arg-type]
 
     @property
     def cards(self) -> list[Call]:
@@ -102,8 +102,8 @@ async def test_a_card_that_was_never_posted_is_posted_once(channel: Served) -> N
     assert "Please review" in str(card.activity)
     assert await channel.run() == {"waiting": 1, "sent": 0, "left": 0, "places": 1}
     assert len(channel.cards) == 1
-    assert [one.message_id for one in await channel.desk.list_shown(answer.id)] == ["m1"]
-    assert await channel.desk.claim_outbox_entries(10) == []
+    assert [one.message_id for one in await channel.repository.list_shown(answer.id)] == ["m1"]
+    assert await channel.repository.claim_outbox_entries(10) == []
 
 
 async def test_a_new_place_gets_the_cards_that_others_have(channel: Served) -> None:
@@ -119,13 +119,13 @@ async def test_a_card_whose_claim_ran_out_comes_again_without_the_claim(channel:
     await channel.place()
     answer = await channel.waits(1)
     await channel.run()
-    review = await channel.desk.review(answer.id)
+    review = await channel.repository.review(answer.id)
     assert review is not None
     held = replace(review, claimed_by="p-kim", claimed_name="Kim", claimed_until=NOW + timedelta(hours=1))
-    assert await channel.desk.change_review(held)
+    assert await channel.repository.change_review(held)
     assert (await channel.run())["sent"] == 0  # it is held
     now = replace(held, version=held.version + 1, claimed_until=NOW - timedelta(seconds=1))
-    assert await channel.desk.change_review(now)
+    assert await channel.repository.change_review(now)
     assert (await channel.run())["sent"] == 1
     assert [(call.method, call.conversation) for call in channel.service.calls] == [
         ("POST", "19:reviewers"),
@@ -133,7 +133,7 @@ async def test_a_card_whose_claim_ran_out_comes_again_without_the_claim(channel:
         ("DELETE", "19:reviewers"),
     ]
     assert "Kim" not in str(channel.cards[-1].activity)
-    review = await channel.desk.review(answer.id)
+    review = await channel.repository.review(answer.id)
     assert review is not None
     assert review.claimed_by == ""
     assert (await channel.run())["sent"] == 0
@@ -186,7 +186,7 @@ async def test_a_card_for_the_local_page_is_left_to_the_bot_that_serves_it(chann
 async def test_an_entry_that_was_left_for_more_than_cards_stays(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1)
-    await channel.desk.add_outbox_entry(answer.id, NOW)
+    await channel.repository.add_outbox_entry(answer.id, NOW)
     assert (await channel.run())["sent"] == 1
     [(entry, _)] = await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)
     assert entry == answer.id
@@ -202,7 +202,7 @@ async def test_a_long_queue_is_sent_so_many_a_run(channel: Served) -> None:
         sent.append(review.answer_id)
         return True
 
-    assert await send_reviews(channel.desk, send, NOW) == {
+    assert await send_reviews(channel.repository, send, NOW) == {
         "waiting": MOST + 3,
         "sent": MOST,
         "left": 0,
@@ -222,10 +222,10 @@ async def test_without_a_place_nothing_is_sent_and_it_is_said(
 async def test_a_review_that_is_settled_meanwhile_is_not_posted(channel: Served) -> None:
     await channel.place()
     answer = await channel.waits(1, claimed_by="p-kim", claimed_until=NOW - timedelta(hours=1))
-    before = await channel.desk.review(answer.id)
+    before = await channel.repository.review(answer.id)
     assert before is not None
     verdict = Verdict("p-kim", "Kim", Ruling.APPROVED, NOW)
-    assert await channel.desk.change_review(replace(before, verdicts=(verdict,), settled_at=NOW))
+    assert await channel.repository.change_review(replace(before, verdicts=(verdict,), settled_at=NOW))
     assert not await send_cards(channel.parts(lambda _: None), before, ran_out=True)
     assert channel.cards == []
     assert await ReviewRepository(channel.store.documents, "a bot").claim_outbox_entries(10)

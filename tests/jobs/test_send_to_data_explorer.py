@@ -42,7 +42,7 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS, JobContext, JobFailed, Store
 from jobs.roll_up_metrics import roll_up
-from jobs.runner import run_job
+from jobs.scheduling.runner import run_job
 from jobs.send_to_data_explorer import KIND, run, send_to_data_explorer
 from tests.builders.days import MONDAY, NOW, ask, settle, stars
 from tests.builders.queries import Explorer
@@ -184,8 +184,8 @@ async def test_sites_have_the_names_of_the_bots_own_events(
     heard, url = cluster
     settings = Settings(data_dir=tmp_path, pages=["docs=https://example.com"], data_explorer_uri=url)
     page = Page("https://example.com/leave", "Leave", (Section("", "", "Sixteen weeks."),), "h1", MONDAY)
-    async with open_pages(settings) as shelf:
-        await shelf.index.add(page, source="docs=https://example.com")
+    async with open_pages(settings) as page_services:
+        await page_services.index.add(page, source="docs=https://example.com")
     await some_answers(store, 1)
     assert (await run(JobContext(settings, store)))["sent"] == 1
     assert heard.taken[0]["customDimensions"]["site"] == "example.com"
@@ -306,13 +306,13 @@ async def test_a_review_that_begins_again_is_told_once_a_round(
     [one] = await some_answers(store, 1)
     await settle(store, one, Ruling.APPROVED, NOW - timedelta(hours=1))
     assert (await send())["sent"] == 2
-    desk = ReviewRepository(store.documents)
-    settled = await desk.review(one.id)
+    repository = ReviewRepository(store.documents)
+    settled = await repository.review(one.id)
     assert settled is not None
-    await desk.keep_round(settled)
+    await repository.keep_round(settled)
     verdict = Verdict("r", "R", Ruling.CORRECTED, NOW)
     again = Review(one.id, (ReviewReason.STALE,), NOW, round=2, version=settled.version)
-    assert await desk.change_review(
+    assert await repository.change_review(
         replace(again, verdicts=(verdict,), settled_at=NOW + timedelta(minutes=1))
     )
     assert (await send(NOW + timedelta(hours=1)))["sent"] == 1

@@ -25,14 +25,14 @@ from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules, Reviewed
 from feedback.examples.dataset import read_examples
 from feedback.examples.dataset_card import Card
-from feedback.privacy.delete import Around, delete
+from feedback.privacy.delete import DeletionHooks, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews import model_decisions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.serialization import to_json
 from feedback.store.sqlite import SqliteStore
 from jobs.registry import JOBS
-from jobs.runner import run_job
+from jobs.scheduling.runner import run_job
 from jobs.update_model import NOTE, Begun, Plan, UpdateFailed, clean, fit_nothing, make_plan, update_model
 from model.evaluation.gate import GateRun, compare_loaded
 from model.evaluation.launch import Comparing
@@ -442,7 +442,7 @@ async def test_who_deletes_their_data_is_in_no_report_any_more(house: House) -> 
     deletion = await Deletions(house.store.documents).begin(
         Deletion("ada", "one", datetime.now(UTC), by="ada")
     )
-    await delete(house.store, deletion, Around(forgetting(Settings(data_dir=house.folder))))
+    await delete(house.store, deletion, DeletionHooks(forgetting(Settings(data_dir=house.folder))))
     left = read_result(folder)
     kept = await model_decisions.latest(house.store.documents)
     assert left is not None

@@ -18,7 +18,7 @@ from core.settings import Settings
 from feedback.examples.build import Work, build
 from feedback.examples.convert import ExampleRules, Reviewed
 from feedback.examples.dataset import read_examples
-from feedback.privacy.delete import Around, delete
+from feedback.privacy.delete import DeletionHooks, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.reviews.repository import ReviewRepository
 from feedback.store.sqlite import SqliteStore
@@ -79,8 +79,8 @@ class House:
 
     async def review(self, *reviews: Reviewed) -> None:
         await keep(self.store, reviews)
-        desk = ReviewRepository(self.store.documents)
-        card = await build(self.store, desk, self.folder / "datasets", RULES, Work(LATER))
+        repository = ReviewRepository(self.store.documents)
+        card = await build(self.store, repository, self.folder / "datasets", RULES, Work(LATER))
         self.dataset = self.folder / "datasets" / card.name
         make_version(self.models, "tiny-int8", age_days=2)
         version = make_version(self.models, NAME, age_days=1, parent="tiny-int8")
@@ -204,7 +204,7 @@ async def test_who_deletes_their_data_is_in_no_confidence_and_the_next_night_fit
     assert theirs & set(before["answers"])
     begun = Deletion("ada", "one", datetime.now(UTC), by="ada")
     deletion = await Deletions(house.store.documents).begin(begun)
-    await delete(house.store, deletion, Around(forgetting(Settings(data_dir=house.folder))))
+    await delete(house.store, deletion, DeletionHooks(forgetting(Settings(data_dir=house.folder))))
     manifest = find_version(house.models, NAME).folder / "version.json"
     left = find_version(house.models, NAME).confidence
     assert parse_version_confidence(left) is None

@@ -172,7 +172,7 @@ class Counting:
         return [token]
 
 
-class Desk:
+class WorkerHarness:
     """A worker with two counting slots, and both ends of its pipes."""
 
     def __init__(self, slots: int = 2, concurrent: int = 2) -> None:
@@ -203,9 +203,9 @@ def ask(number: int, ids: list[int], max_new: int = 2) -> dict[str, Any]:
 
 
 def test_a_long_prompt_is_read_in_pieces_between_which_others_speak() -> None:
-    desk = Desk()
-    desk.run(ask(1, list(range(100, 109))), ask(2, [7]))
-    assert desk.diary == [
+    harness = WorkerHarness()
+    harness.run(ask(1, list(range(100, 109))), ask(2, [7]))
+    assert harness.diary == [
         "a reads 4",
         "b reads 1",
         "b says 10",
@@ -218,41 +218,41 @@ def test_a_long_prompt_is_read_in_pieces_between_which_others_speak() -> None:
 
 
 def test_an_answer_ends_at_the_end_token_or_at_its_length() -> None:
-    lines = Desk().run(ask(1, [7], max_new=50), ask(2, [8], max_new=1))
+    lines = WorkerHarness().run(ask(1, [7], max_new=50), ask(2, [8], max_new=1))
     assert [line["token"] for line in lines if line["id"] == 1 and "token" in line] == [10, 11, 12, 13, 14]
     assert {line["id"]: line["done"] for line in lines if "done" in line} == {1: "eos", 2: "length"}
 
 
 def test_the_third_waits_and_takes_the_slot_that_knows_its_beginning() -> None:
-    lines = Desk().run(ask(1, [1, 2, 3, 4], 1), ask(2, [5, 6, 7, 8], 1), ask(3, [5, 6, 7, 9], 1))
+    lines = WorkerHarness().run(ask(1, [1, 2, 3, 4], 1), ask(2, [5, 6, 7, 8], 1), ask(3, [5, 6, 7, 9], 1))
     assert {line["id"]: line["begun"] for line in lines if "begun" in line} == {1: 0, 2: 0, 3: 3}
 
 
 def test_who_leaves_is_not_worked_for_whether_waiting_or_served() -> None:
-    lines = Desk().run(ask(1, [1], 5), ask(2, [2], 5), ask(3, [3], 5), {"cancel": 3}, {"cancel": 99})
+    lines = WorkerHarness().run(ask(1, [1], 5), ask(2, [2], 5), ask(3, [3], 5), {"cancel": 3}, {"cancel": 99})
     assert {line["id"]: line["done"] for line in lines if "done" in line} == {
         1: "length",
         2: "length",
         3: "cancelled",
     }
-    desk = Desk()
-    assert [line.get("done") for line in desk.run(ask(1, [1], 5), {"cancel": 1})] == ["cancelled"]
-    assert desk.diary == []
+    harness = WorkerHarness()
+    assert [line.get("done") for line in harness.run(ask(1, [1], 5), {"cancel": 1})] == ["cancelled"]
+    assert harness.diary == []
 
 
 def test_an_error_of_one_request_is_its_own() -> None:
-    desk = Desk()
-    lines = desk.run(ask(1, [666], 5), ask(2, [2], 1), ask(3, [667], 1), ask(4, [2, 3], 1))
+    harness = WorkerHarness()
+    lines = harness.run(ask(1, [666], 5), ask(2, [2], 1), ask(3, [667], 1), ask(4, [2, 3], 1))
     assert {line["id"]: line["error"] for line in lines if "error" in line} == {
         1: "out of memory",
         3: "no memory for a beginning",
     }
     assert [line["id"] for line in lines if line.get("done") == "length"] == [2, 4]
-    assert sum("anew" in line for line in desk.diary) == 2
+    assert sum("anew" in line for line in harness.diary) == 2
 
 
 def test_a_request_that_cannot_be_read_is_an_error_of_its_own() -> None:
-    lines = Desk().run(ask(1, [1]) | {"seed": -1}, ask(2, [2], 1))
+    lines = WorkerHarness().run(ask(1, [1]) | {"seed": -1}, ask(2, [2], 1))
     assert [line["id"] for line in lines if "error" in line] == [1]
     assert [line["id"] for line in lines if "done" in line] == [2]
 
@@ -275,19 +275,19 @@ def test_a_schema_begins_in_the_emptiest_slot_and_one_that_cannot_be_used_is_ref
     knowing.tokens = [1, 2, 3]
     chosen: Any = [choose_slot(cast("Any", slots), Ask(1, [1, 2, 3], 1, schema=one)) for one in ("", "{}")]
     assert chosen == [knowing, empty]
-    lines = Desk().run(ask(1, [1], 1) | {"schema": "none"}, ask(2, [2], 1) | {"schema": "{}"})
+    lines = WorkerHarness().run(ask(1, [1], 1) | {"schema": "none"}, ask(2, [2], 1) | {"schema": "{}"})
     assert [line["id"] for line in lines if "refused" in line] == [1]
     assert [line["id"] for line in lines if "done" in line] == [2]
 
 
 def test_what_was_asked_about_lately_stays_known_beside_what_is_answered() -> None:
-    desk = Desk(slots=3, concurrent=1)
+    harness = WorkerHarness(slots=3, concurrent=1)
     pages = {
         name: list(range(first, first + 20))
         for name, first in (("A", 100), ("B", 200), ("C", 300), ("D", 400))
     }
     asked = ["A", "B", "A", "C", "B", "D", "A", "B"]  # D takes the place of A, A that of C
-    lines = desk.run(*(ask(number, [*pages[page], number], 1) for number, page in enumerate(asked)))
+    lines = harness.run(*(ask(number, [*pages[page], number], 1) for number, page in enumerate(asked)))
     begun = [line["begun"] for line in lines if "begun" in line]
     assert begun == [0, 0, 20, 0, 20, 0, 0, 20]
     busy = [line["id"] for line in lines if "begun" in line or "done" in line]

@@ -16,7 +16,7 @@ from feedback.store.cosmos import CosmosStore
 from feedback.store.offline_queue import OfflineQueue
 from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
-from tests.builders.world import KEY, some_surroundings
+from tests.builders.world import KEY, some_dependencies
 from tests.doubles.cosmos import config_of
 
 
@@ -26,8 +26,8 @@ async def run(place: dict[str, str], path: Path) -> None:
     far = CosmosStore(config_of(**place), hold=hold)
     store = OfflineStore(far, OfflineQueue(SqliteStore.open(path, hold=hold), most=1_000))
     await store.spool.load()
-    around = replace(some_surroundings(_nobody), later=store.spool)
-    Services(store, ReviewRepository(store.documents), KEY, around)
+    dependencies = replace(some_dependencies(_nobody), later=store.spool)
+    Services(store, ReviewRepository(store.documents), KEY, dependencies)
     while store.spool.records:
         await store.drain()
     await store.close()

@@ -28,7 +28,7 @@ from feedback.reviews.repository import ReviewRepository
 from feedback.store.base import ProcessLease, RunImmediately
 from feedback.store.sqlite import SqliteStore
 from tests.builders.slack_world import CONFIG, REACTIONS
-from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_surroundings
+from tests.builders.world import KEY, NO_SAMPLE, an_answer, some_dependencies
 from tests.doubles.teams_limits import TEST_STREAM, quick_pace
 
 REVIEWER = "aad-robin"
@@ -59,8 +59,8 @@ async def run(path: Path, port: int, slack_api: str) -> None:
     """Serve until killed."""
     hold = ProcessLease(str(port), HOLD_S)
     store = SqliteStore.open(path, hold=hold)
-    around = replace(
-        some_surroundings(lambda: seam.connector),
+    dependencies = replace(
+        some_dependencies(lambda: seam.connector),
         capabilities={Channel.SLACK: CAPABILITIES},
         connector=lambda conversation: find_connector(
             {Channel.TEAMS: seam.connector, Channel.SLACK: slack.connector}, conversation
@@ -68,7 +68,7 @@ async def run(path: Path, port: int, slack_api: str) -> None:
         later=RunImmediately(),
     )
     parts = Services(
-        store, ReviewRepository(store.documents, hold.holder), KEY, around, (REACTIONS, NO_SAMPLE)
+        store, ReviewRepository(store.documents, hold.holder), KEY, dependencies, (REACTIONS, NO_SAMPLE)
     )
     asking = Asking(store, CannedModel(), parts.looking)
     style = ChannelConfig(pace=TEST_STREAM)

@@ -33,7 +33,7 @@ from feedback.store.offline_store import OfflineStore
 from feedback.store.sqlite import SqliteStore
 from model.answering.server_chat import ServerChatModel
 from model.answering.server_client import ServerClient
-from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, an_answer, some_surroundings
+from tests.builders.world import KEY, NO_SAMPLE, ScriptedAnswerer, an_answer, some_dependencies
 from tests.doubles.cosmos import config_of
 from tests.doubles.teams_limits import quick_pace
 
@@ -73,9 +73,9 @@ async def run(where: str, port: int, model_url: str = "") -> None:
     hold = ProcessLease(str(port), HOLD_S)
     store = await open_store(where, hold)
     later = store.spool if isinstance(store, OfflineStore) else RunImmediately()
-    around = replace(some_surroundings(lambda: seam.connector), later=later)
-    desk = ReviewRepository(store.documents, hold.holder)
-    parts = Services(store, desk, KEY, around, (RatingRules(), NO_SAMPLE))
+    dependencies = replace(some_dependencies(lambda: seam.connector), later=later)
+    repository = ReviewRepository(store.documents, hold.holder)
+    parts = Services(store, repository, KEY, dependencies, (RatingRules(), NO_SAMPLE))
     answerer = ServedAnswerer(model_url) if model_url else ScriptedAnswerer()
     asking = Asking(store, answerer, parts.looking)
     front = ActivityHandler(parts.handlers(asking, Reviewers(REVIEWERS)))

@@ -104,7 +104,7 @@ class UnaskedRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class OverheardQuestion:
     """A question that nobody asked the bot, and how to say its answer once it is sure."""
 
     question: Question
@@ -122,7 +122,9 @@ class Listening:
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def hear(self, incoming: Incoming, answerer: Answerer, make: Callable[[Incoming], Heard]) -> None:
+    async def hear(
+        self, incoming: Incoming, answerer: Answerer, make: Callable[[Incoming], OverheardQuestion]
+    ) -> None:
         """Take note of what was said, without waiting for what comes of it. Raises StoreError."""
         place = parse_home_id(incoming.conversation)
         if not self._rules.is_on or incoming.question_id in self._seen or not await self._listens(place):
@@ -185,7 +187,7 @@ class Listening:
             self._known[place] = (known, now + KNOWN_FOR_S)
         return known
 
-    async def _consider(self, place: str, heard: Heard, answerer: Answerer) -> None:
+    async def _consider(self, place: str, heard: OverheardQuestion, answerer: Answerer) -> None:
         """Answer unseen, and say it where it is sure enough; nobody is told where that fails."""
         outcome = Outcome.FAILED
         try:

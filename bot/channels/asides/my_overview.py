@@ -94,13 +94,13 @@ class MyOverviews:
     def __init__(
         self,
         store: WholeStore,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         audiences: Audiences,
         privacy: Privacy,
         list_pages: PageList,
     ) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._audiences = audiences
         self._privacy = privacy
         self._list_pages = list_pages
@@ -116,7 +116,7 @@ class MyOverviews:
         access = self._audiences.access.freeze()
         asked, latest = await self._find_latest(person)
         questions = [await self._find_answer(one, access, audience) for one in latest]
-        changes = await read_changes(self._store, self._desk, access, person, audience)
+        changes = await read_changes(self._store, self._repository, access, person, audience)
         with reading_as(audience):
             pages = listing(self._list_pages())
         choice = await self._privacy.choice(person)
@@ -135,23 +135,23 @@ class MyOverviews:
         answer = await self._store.answer_to_question(question.id)
         if answer is None:
             return MyQuestion(question)
-        review = await self._desk.review(answer.id)
+        review = await self._repository.review(answer.id)
         if not access.may_see(audience, answer, review):
             return MyQuestion(question, closed=True)
         return MyQuestion(question, answer, verdict=review.ruling if review else None)
 
 
 async def read_changes(
-    store: FeedbackStore, desk: ReviewRepository, access: PageAccess, person: str, audience: Audience
+    store: FeedbackStore, repository: ReviewRepository, access: PageAccess, person: str, audience: Audience
 ) -> list[Change]:
     """Return what changed because of somebody that an audience may see, the newest change first.
 
     Raises StoreError.
     """
     changes: list[Change] = []
-    told = dict.fromkeys(notice.answer_id for notice in reversed(await desk.notices_to(person)))
+    told = dict.fromkeys(notice.answer_id for notice in reversed(await repository.notices_to(person)))
     for answer_id in told:
-        answer, review = await store.answer(answer_id), await desk.review(answer_id)
+        answer, review = await store.answer(answer_id), await repository.review(answer_id)
         verdict = (review.ruling or review.earlier) if review else None
         if answer is not None and verdict is not None and access.may_see(audience, answer, review):
             changes.append((answer, verdict))

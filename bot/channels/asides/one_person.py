@@ -25,23 +25,23 @@ Connect = Callable[[Mapping[str, Any]], Connector | None]
 """Reaches a conversation; None where this process has no way to its channel."""
 
 
-class SealedWays:
+class ContactCipher:
     """Encrypts how to reach one person in a conversation of several, which needs their id: stores have none.
 
-    The key follows from that of the pseudonyms; once that has changed, older ways lead nowhere.
+    The key follows from that of the pseudonyms; once that has changed, older contacts lead nowhere.
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"ways to one person|" + key).digest()))
+        self._fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"ways to one person|" + key).digest()))
 
-    def seal(self, way: str) -> str:
-        """Return a way as it may be stored."""
-        return self._cipher.encrypt(way.encode()).decode()
+    def encrypt(self, contact: str) -> str:
+        """Return a contact as it may be stored."""
+        return self._fernet.encrypt(contact.encode()).decode()
 
-    def open(self, sealed: str) -> str:
-        """Return a way that was sealed, "" for one that was not, or with another key."""
+    def decrypt(self, encrypted: str) -> str:
+        """Return a contact that was encrypted, "" for one that was not, or with another key."""
         try:
-            return self._cipher.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(encrypted.encode()).decode()
         except (InvalidToken, ValueError):
             return ""
 
@@ -50,7 +50,7 @@ _NEVER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.MET
 """What a channel answers that has no such message, or not for this person."""
 
 
-def find_way(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
+def find_route(connect: Connect, stored: str) -> tuple[Reference, Connector] | None:
     """Return a stored Reference and the way to its conversation; None where this process has none."""
     reference = Reference.load(stored)
     connector = connect(reference.conversation) if reference else None
@@ -69,17 +69,21 @@ class Cards:
 
 
 async def tell_alone(
-    desk: ReviewRepository, connect: Connect, stored: str, person: str, cards: Cards
+    repository: ReviewRepository, connect: Connect, stored: str, person: str, cards: Cards
 ) -> bool:
     """Tell one person; False where neither way leads to them. Raises OSError where it may work later.
 
     `stored` is the conversation of several, with who is meant.
     """
-    way = find_way(connect, stored)
-    if way is not None and isinstance(way[1], TellsOne) and await _tell(way[1].tell_one, way[0], cards.here):
+    route = find_route(connect, stored)
+    if (
+        route is not None
+        and isinstance(route[1], TellsOne)
+        and await _tell(route[1].tell_one, route[0], cards.here)
+    ):
         return True
-    for contact in await desk.contacts_of(person):
-        chat = find_way(connect, contact)
+    for contact in await repository.contacts_of(person):
+        chat = find_route(connect, contact)
         if chat is not None and chat[0].personal and await _tell(chat[1].send, chat[0], cards.draw):
             return True
     return False

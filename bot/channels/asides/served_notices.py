@@ -55,13 +55,13 @@ class ServedNotices:
         self,
         store: FeedbackStore,
         card_sync: CardSync,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         days: float,
         local_reviewers: Collection[str] = (),
     ) -> None:
         self._store = store
         self._card_sync = card_sync
-        self._desk = desk
+        self._repository = repository
         self._days = timedelta(days=days)
         self._local_reviewers = local_reviewers
 
@@ -74,12 +74,12 @@ class ServedNotices:
     async def leave(self, review: Review) -> None:
         """Add the outbox entry for telling those who got an earlier ruling, where there was one."""
         if review.round > 1 and find_news(review) is not None:
-            await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{review.answer_id}", datetime.now(UTC))
+            await self._repository.add_outbox_entry(f"{OUTBOX_PREFIX}{review.answer_id}", datetime.now(UTC))
             self._card_sync.wake()
 
     async def look_after(self, answer_id: str) -> None:
         """Tell whom it concerns what became of a verified answer. Raises OSError."""
-        answer, review = await self._store.answer(answer_id), await self._desk.review(answer_id)
+        answer, review = await self._store.answer(answer_id), await self._repository.review(answer_id)
         news = find_news(review) if review else None
         if answer is None or review is None or news is None or not self._days:
             return
@@ -95,11 +95,11 @@ class ServedNotices:
     async def _list_due(self, change: _Change) -> Sequence[ServedAnswer]:
         """Return who is to be told: not who hears of it as the asker, or has read what holds now."""
         review, since = change.review, change.news.since
-        documents = self._desk.documents
+        documents = self._repository.documents
         served = await list_served(documents, review.answer_id, review.opened_at - self._days, since)
-        notices = await self._desk.notices_on(review.answer_id)
+        notices = await self._repository.notices_on(review.answer_id)
         told = {one.person for one in notices if one.made_at == moment(since)}
-        holds = None if change.news.is_taken_back else await self._desk.read_verified(review.answer_id)
+        holds = None if change.news.is_taken_back else await self._repository.read_verified(review.answer_id)
         same = digest_words(holds) if holds is not None else ""
         return [
             one
@@ -115,9 +115,9 @@ class ServedNotices:
             given = await self._store.answer(one.answer_id)
             if given is not None:
                 draw = partial(self._draw, given, change, card.site_url)
-                mark = partial(mark_told, self._desk.documents, one, change.name)
+                mark = partial(mark_told, self._repository.documents, one, change.name)
                 unsent.append(Unsent(one.person, given, draw, mark))
-        await deliver(self._desk, conversation, unsent, card)
+        await deliver(self._repository, conversation, unsent, card)
 
     def _draw(self, given: Answer, change: _Change, site_url: str) -> Card:
         """Return the card for whoever got `given`: with their own question, and nobody else's."""

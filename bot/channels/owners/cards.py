@@ -17,7 +17,7 @@ from functools import partial
 from bot.card_tokens import GAP, CardSigner
 from bot.cards.gap import OwnerCardView, build_gap_card
 from bot.channel import Undeliverable
-from bot.channels.asides.one_person import Connect, SealedWays, find_way
+from bot.channels.asides.one_person import Connect, ContactCipher, find_route
 from bot.channels.card_sync import CardSync, post_card, run_all
 from bot.channels.incoming import Reference
 from bot.channels.owners.people import Owners
@@ -54,19 +54,19 @@ class OwnerPlace:
 
     owners: Owners
     access: PageAccess
-    seals: CardSigner
+    signer: CardSigner
     connect: Connect
     pseudonym: Callable[[str], str]
-    ways: SealedWays
+    cipher: ContactCipher
     site_url: str = ""
 
 
 class OwnerCards:
     """Shows them. One per process."""
 
-    def __init__(self, store: FeedbackStore, desk: ReviewRepository, place: OwnerPlace) -> None:
+    def __init__(self, store: FeedbackStore, repository: ReviewRepository, place: OwnerPlace) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._place = place
         self._wake: Callable[[], None] = lambda: None
         self.begin_chat: dict[Channel, BeginChat] = {}
@@ -76,8 +76,8 @@ class OwnerCards:
         return self._place.owners
 
     @property
-    def desk(self) -> ReviewRepository:
-        return self._desk
+    def repository(self) -> ReviewRepository:
+        return self._repository
 
     def join(self, card_sync: CardSync) -> None:
         """Let card sync bring the entries of owners' cards here."""
@@ -86,30 +86,30 @@ class OwnerCards:
 
     async def find_open(self, name: str) -> OwnerCard | None:
         """Return a card that may still be shown: everyone may read its page, and its questions are kept."""
-        card = await read_card(self._desk.documents, name)
+        card = await read_card(self._repository.documents, name)
         if card is None or not self._place.access.may_read(frozenset(), [card.page]):
             return None
-        excluded = await list_excluded(self._desk.documents)
+        excluded = await list_excluded(self._repository.documents)
         return card if await is_current(self._store, card.gap, excluded) else None
 
-    async def view(self, card: OwnerCard, seal: str = "") -> OwnerCardView:
+    async def view(self, card: OwnerCard, signature: str = "") -> OwnerCardView:
         """Return a card as it is now."""
-        steps = await list_steps(self._desk.documents, card.id)
-        return OwnerCardView(card, find_decision(steps), len(steps), seal, self._place.site_url)
+        steps = await list_steps(self._repository.documents, card.id)
+        return OwnerCardView(card, find_decision(steps), len(steps), signature, self._place.site_url)
 
     async def look_after(self, name: str) -> None:
         """Show a card to its owners, or take it back. Raises StoreError and OSError."""
         card = await self.find_open(name)
         if card is None:
-            await remove_card(self._desk, name)
+            await remove_card(self._repository, name)
             return
         entry = f"{OUTBOX_PREFIX}{name}"
-        shown = {one.place: one for one in await self._desk.list_shown(entry)}
+        shown = {one.place: one for one in await self._repository.list_shown(entry)}
         for person, directory_id in (await self._list_people(card)).items():
             place = place_of_reviewer(person)
-            way = await self._find_chat(person) or await self._begin_chat(person, directory_id)
-            if way and place not in shown:
-                shown[place] = PostedMessage(entry, place, way.dump(), "", "")
+            chat = await self._find_chat(person) or await self._begin_chat(person, directory_id)
+            if chat and place not in shown:
+                shown[place] = PostedMessage(entry, place, chat.dump(), "", "")
         await run_all([partial(self._show, one, card) for one in shown.values()])
 
     async def show_to(self, person: str, directory_id: str, chat: Reference) -> int:
@@ -117,24 +117,24 @@ class OwnerCards:
         waiting = await self._list_waiting(directory_id)
         for card in waiting[:MOST_SHOWN]:
             entry, place = f"{OUTBOX_PREFIX}{card.id}", place_of_reviewer(person)
-            before = {one.place: one for one in await self._desk.list_shown(entry)}.get(place)
+            before = {one.place: one for one in await self._repository.list_shown(entry)}.get(place)
             await self._show(PostedMessage(entry, place, chat.dump(), "", ""), card)
             if before is not None and before.message_id:
-                await self._desk.leave_card(before)
+                await self._repository.leave_card(before)
         self._wake()
         return len(waiting)
 
     async def tell_others(self, name: str) -> None:
         """Have a card drawn anew wherever it is on screen."""
-        steps = await list_steps(self._desk.documents, name)
+        steps = await list_steps(self._repository.documents, name)
         if steps:
-            await self._desk.add_outbox_entry(f"{OUTBOX_PREFIX}{name}", steps[-1].at)
+            await self._repository.add_outbox_entry(f"{OUTBOX_PREFIX}{name}", steps[-1].at)
             self._wake()
 
     async def _list_waiting(self, directory_id: str) -> Sequence[OwnerCard]:
         """Return the cards of somebody's pages that nobody has decided about, those of most people first."""
-        decided = await list_decisions(self._desk.documents)
-        cards = [card for card in await list_cards(self._desk.documents) if card.id not in decided]
+        decided = await list_decisions(self._repository.documents)
+        cards = [card for card in await list_cards(self._repository.documents) if card.id not in decided]
         mine = [card for card in cards if await self.is_owner(directory_id, card)]
         found = [card for card in mine if await self.find_open(card.id) is not None]
         return sorted(found, key=lambda card: (-card.gap.people, card.gap.name))
@@ -150,15 +150,15 @@ class OwnerCards:
         if self.owners.owns_any(directory_id):
             return True
         person = self._place.pseudonym(directory_id) if directory_id else ""
-        return bool(person) and await is_author(self._desk.documents, person)
+        return bool(person) and await is_author(self._repository.documents, person)
 
     async def _list_people(self, card: OwnerCard) -> Mapping[str, str]:
         """Return the people behind a card's owner: pseudonym → directory id, "" where that cannot be read."""
         named = self.owners.list_people(card.gap.owner)
         found = {self._place.pseudonym(directory_id): directory_id for directory_id in named}
         if card.gap.owner == AUTHOR:
-            author = await read_author(self._desk.documents, card.page)
-            found |= {author.person: self._place.ways.open(author.way)} if author else {}
+            author = await read_author(self._repository.documents, card.page)
+            found |= {author.person: self._place.cipher.decrypt(author.way)} if author else {}
         return found
 
     async def _begin_chat(self, person: str, directory_id: str) -> Reference | None:
@@ -171,23 +171,23 @@ class OwnerCards:
         except (Undeliverable, OSError) as error:
             log.warning("the owner of a page is not reached; is the app installed for them? %s", error)
             return None
-        way = Reference(chat.conversation, chat.bot, {}, "")
-        await self._desk.put_contact(str(chat.conversation["id"]), way.dump(), person)
-        return way
+        contact = Reference(chat.conversation, chat.bot, {}, "")
+        await self._repository.put_contact(str(chat.conversation["id"]), contact.dump(), person)
+        return contact
 
     async def _find_chat(self, person: str) -> Reference | None:
         """Return a chat of one person with the bot that this process has a way to."""
-        for contact in await self._desk.contacts_of(person):
-            way = find_way(self._place.connect, contact)
-            if way is not None and way[0].personal:
-                return way[0]
+        for contact in await self._repository.contacts_of(person):
+            route = find_route(self._place.connect, contact)
+            if route is not None and route[0].personal:
+                return route[0]
         return None
 
     async def _show(self, posted: PostedMessage, card: OwnerCard) -> None:
-        way = find_way(self._place.connect, posted.reference)
-        if way is None:
+        route = find_route(self._place.connect, posted.reference)
+        if route is None:
             log.info("a card for the owner of a page waits for a process that reaches its chat")
             return
-        view = await self.view(card, self._place.seals.make(GAP, card.id, way[0].conversation))
+        view = await self.view(card, self._place.signer.sign(GAP, card.id, route[0].conversation))
         if view.shown_version != posted.stamp:
-            await post_card(self._desk, posted, way, build_gap_card(view), view.shown_version)
+            await post_card(self._repository, posted, route, build_gap_card(view), view.shown_version)

@@ -41,9 +41,9 @@ _CHOICES = {f"gap.{choice}": choice for choice in OwnerChoice}
 class OwnerHandler:
     """Takes what owners say and press. One per channel."""
 
-    def __init__(self, cards: OwnerCards, seals: CardSigner) -> None:
+    def __init__(self, cards: OwnerCards, signer: CardSigner) -> None:
         self._cards = cards
-        self._seals = seals
+        self._signer = signer
 
     async def handle_command(self, incoming: Incoming, connector: Connector, person: str) -> bool:
         """Show somebody the open questions of their pages; False where something else was said.
@@ -66,8 +66,8 @@ class OwnerHandler:
             return say(NOT_AN_OWNER)
         if not incoming.personal:
             return say(IN_YOUR_CHAT)
-        desk = self._cards.desk
-        await desk.put_contact(incoming.conversation_id, incoming.contact.dump(), person)
+        repository = self._cards.repository
+        await repository.put_contact(incoming.conversation_id, incoming.contact.dump(), person)
         count = await self._cards.show_to(person, incoming.directory_id, incoming.contact)
         if count > MOST_SHOWN:
             return say("These are the first {shown} of {count}.", shown=MOST_SHOWN, count=count)
@@ -75,7 +75,7 @@ class OwnerHandler:
 
     async def handle_action(self, incoming: Incoming, action: CardAction, person: str) -> InvokeReply:
         """Do what a button of a card says. Raises BadAction."""
-        self._seals.check(action.seal, GAP, action.answer_id, incoming.conversation)
+        self._signer.check(action.signature, GAP, action.answer_id, incoming.conversation)
         choice = _CHOICES.get(action.verb)
         if choice is None or action.round < 0:
             raise no_such_action()
@@ -88,21 +88,21 @@ class OwnerHandler:
                 return saying(say(NOT_YOUR_PAGE), refused=True)
             name = incoming.name_of_sender or say("The owner")
             step = Step(card.id, action.round + 1, choice, person, name, datetime.now(UTC))
-            return await self._take_step(card, step, action.seal)
+            return await self._take_step(card, step, action.signature)
         except StoreUnavailable as error:
             log.info("nothing was decided about a gap: %s", error)
             return saying(say(STORE_AWAY), refused=True)
 
-    async def _take_step(self, card: OwnerCard, step: Step, seal: str) -> InvokeReply:
+    async def _take_step(self, card: OwnerCard, step: Step, signature: str) -> InvokeReply:
         """Keep a step if it is the next one that makes sense, and show what the card says now."""
         now = await self._cards.view(card)
         fits = (step.choice is OwnerChoice.UNDO) == (now.decision is not None)
         if now.steps != step.number - 1 or not fits:
             return saying(say(FASTER), refused=True)
-        documents = self._cards.desk.documents
+        documents = self._cards.repository.documents
         await Audit(documents).write(step.person, AuditAction.DECIDED_GAP, about=f"{step.choice} {card.page}")
         if not await decide(documents, step):
             return saying(say(FASTER), refused=True)
         telemetry.event("gap_decided", outcome=step.choice)
         await self._cards.tell_others(card.id)
-        return showing(build_gap_card(await self._cards.view(card, seal)))
+        return showing(build_gap_card(await self._cards.view(card, signature)))

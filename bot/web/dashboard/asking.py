@@ -44,7 +44,7 @@ async def describe_asking(
     asked: Asked,
     query: AskingQuery,
     failures: Mapping[str, int],
-    desk: ReviewRepository,
+    repository: ReviewRepository,
     closing: Closing,
     now: datetime,
 ) -> Json:
@@ -66,7 +66,7 @@ async def describe_asking(
     }
     if query.questions:
         top, unanswered = await asyncio.to_thread(_list_both, asks, closing.are_closed)
-        seen = await _look_up([one.answer_id for one in (*top, *unanswered)], desk, closing)
+        seen = await _look_up([one.answer_id for one in (*top, *unanswered)], repository, closing)
         told["top"] = [_describe_question(one, *seen[one.answer_id]) for one in top]
         told["unanswered"] = [_describe_question(one, *seen[one.answer_id]) for one in unanswered]
     return told
@@ -77,12 +77,12 @@ def _list_both(asks: Sequence[Ask], are_closed: AreClosed) -> tuple[list[AskedOf
 
 
 async def _look_up(
-    answer_ids: Sequence[str], desk: ReviewRepository, closing: Closing
+    answer_ids: Sequence[str], repository: ReviewRepository, closing: Closing
 ) -> Mapping[str, tuple[bool, bool]]:
     """Return of answers, each looked up once, whether there is a review, and whether they are closed."""
 
     async def look(answer_id: str) -> tuple[bool, bool]:
-        review = await desk.review(answer_id)
+        review = await repository.review(answer_id)
         return review is not None, await closing.is_closed(answer_id, review)
 
     names = list(dict.fromkeys(answer_ids))

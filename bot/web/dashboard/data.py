@@ -122,21 +122,21 @@ class DashboardData:
     def __init__(
         self,
         store: Records,
-        desk: ReviewRepository,
+        repository: ReviewRepository,
         standing: Callable[[], RolloutState],
         jobs: JobRuns | None = None,
         fresh_s: float = FRESH_S,
     ) -> None:
         self._store = store
-        self._desk = desk
+        self._repository = repository
         self._standing = standing
         self._jobs = jobs
         self._fresh_s = fresh_s
-        self._book = DailyCache(store, desk, fresh_s)
+        self._book = DailyCache(store, repository, fresh_s)
         self._spans: dict[str, tuple[float, _Span | None]] = {}
         self._learned: dict[str, tuple[float, Learning]] = {}
         self._asked: tuple[float, Asked] | None = None
-        self._gaps = GapList(store, desk.documents)
+        self._gaps = GapList(store, repository.documents)
         self._turn = asyncio.Lock()
         self.prices = TokenPrices()
         self.is_restricted: IsRestricted = lambda _, __: False
@@ -196,7 +196,7 @@ class DashboardData:
 
     async def _read_hours(self, name: str, now: datetime) -> _Span | None:
         try:
-            found = await of_short_store(self._store, self._desk, now)
+            found = await of_short_store(self._store, self._repository, now)
             if found is None and name == "hours":
                 found = await self._last_hours(now)
         except TooMany:
@@ -205,7 +205,7 @@ class DashboardData:
 
     async def _last_hours(self, now: datetime) -> tuple[Timeline, Worst]:
         begin = now - SHORT
-        timeline, bad = await of_span(self._store, self._desk, (begin, now), now)
+        timeline, bad = await of_span(self._store, self._repository, (begin, now), now)
         last = now.astimezone(UTC).date()
         read = await self._book.read(last - timedelta(days=_LOOK_BACK_DAYS), last, now)
         earlier = find_versions(day for day in read.days if day.day < begin.date())
@@ -217,7 +217,7 @@ class DashboardData:
         async with self._turn:
             until, learned = self._learned.get(span.range, (0.0, None))
             if learned is None or until <= time.monotonic():
-                learned = await measure(self._store, self._desk, span.timeline, now)
+                learned = await measure(self._store, self._repository, span.timeline, now)
                 self._learned[span.range] = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, learned)
             return learned
 
@@ -229,7 +229,9 @@ class DashboardData:
     async def _describe_learning(self, span: _Span, now: datetime, *, questions: bool) -> dict[str, Any]:
         learned = await self._learning(span, now)
         told = {one.answer_id for one in (*learned.top, *learned.idle)} if questions else set[str]()
-        closed = frozenset([one for one in told if await self._is_closed(one, await self._desk.review(one))])
+        closed = frozenset(
+            [one for one in told if await self._is_closed(one, await self._repository.review(one))]
+        )
         return describe_learning(learned, closed, questions=questions)
 
     async def _asking(self, span: _Span, query: Query, now: datetime, *, questions: bool) -> dict[str, Any]:
@@ -240,10 +242,10 @@ class DashboardData:
                 self._asked = (time.monotonic() + self._fresh_s * _LEARNING_FRESH, asked)
         begin = span.timeline.begin
         first, last = begin.astimezone(UTC).date(), now.astimezone(UTC).date()
-        failures = await read_failures(self._desk.documents, first, last, query.channel)
+        failures = await read_failures(self._repository.documents, first, last, query.channel)
         wanted = AskingQuery(begin, query.wants, questions)
         closing = Closing(self._is_closed, self.are_restricted)
-        return await describe_asking(asked, wanted, failures, self._desk, closing, now)
+        return await describe_asking(asked, wanted, failures, self._repository, closing, now)
 
     async def _standing_now(self) -> RolloutState:
         try:
@@ -276,7 +278,7 @@ class DashboardData:
         for rated in daily.select_worst(daily.select_rated(span.rated, query.wants)):
             answer = await self._store.answer(rated.answer_id)
             if answer is not None:  # not forgotten since
-                review = await self._desk.review(answer.id)
+                review = await self._repository.review(answer.id)
                 told = _describe_rated(rated, answer, review)
                 closed = self.is_restricted(answer, review)
                 found.append(told | {"question": CLOSED, "answer": ""} if closed else told)

@@ -62,7 +62,7 @@ class DashboardAccess:
 
 
 def dashboard_routes(
-    data: DashboardData, doors: DashboardAccess, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    data: DashboardData, access: DashboardAccess, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> list[web.RouteDef]:
     """Return the page, its files and its figures."""
 
@@ -80,7 +80,7 @@ def dashboard_routes(
         return web.FileResponse(STATIC / name, headers=headers)
 
     async def figures(request: web.Request) -> web.StreamResponse:
-        questions = may_read_questions(request, doors)
+        questions = may_read_questions(request, access)
         try:
             body = await data.read(parse_query(request), now(), questions=questions)
         except StoreError:
@@ -88,20 +88,20 @@ def dashboard_routes(
         return web.json_response(body, headers={"Cache-Control": "no-store"})
 
     return [
-        web.get("/dashboard", _guard(page, doors), allow_head=False),
-        web.get("/dashboard/files/{name}", _guard(file, doors), allow_head=False),
-        web.get("/dashboard/data", _guard(figures, doors), allow_head=False),
+        web.get("/dashboard", _guard(page, access), allow_head=False),
+        web.get("/dashboard/files/{name}", _guard(file, access), allow_head=False),
+        web.get("/dashboard/data", _guard(figures, access), allow_head=False),
     ]
 
 
-def _guard(handler: Handler, doors: DashboardAccess) -> Handler:
+def _guard(handler: Handler, access: DashboardAccess) -> Handler:
     """Wrap a handler: where nobody can come in from elsewhere, not even the page is shown there."""
 
     async def handle_guarded(request: web.Request) -> web.StreamResponse:
         try:
-            if not doors.has_tokens:
+            if not access.has_tokens:
                 check_peer(request)
-                check_is_open(doors)
+                check_is_open(access)
             response = await handler(request)
         except RefusedError as refusal:
             response = refuse(refusal)
@@ -111,22 +111,22 @@ def _guard(handler: Handler, doors: DashboardAccess) -> Handler:
     return handle_guarded
 
 
-def check_is_open(doors: DashboardAccess) -> None:
+def check_is_open(access: DashboardAccess) -> None:
     """Refuse everybody where neither the chat page is on nor a token is set."""
-    if not doors.local:
+    if not access.local:
         raise RefusedError(403, "The dashboard is closed: set dashboard_token, or serve the chat page.")
 
 
-def may_read_questions(request: web.Request, doors: DashboardAccess) -> bool:
+def may_read_questions(request: web.Request, access: DashboardAccess) -> bool:
     """Tell whether who may see the figures may also read what people asked; refuse who may see nothing."""
     given = request.headers.get("Authorization", "")
     if given:
-        return _check_right(given.removeprefix("Bearer "), doors)
-    if doors.local:
+        return _check_right(given.removeprefix("Bearer "), access)
+    if access.local:
         try:
             check_peer(request)
         except RefusedError:
-            if not doors.has_tokens:
+            if not access.has_tokens:
                 raise
         else:
             check_same_origin(request)
@@ -134,11 +134,11 @@ def may_read_questions(request: web.Request, doors: DashboardAccess) -> bool:
     raise RefusedError(401, "Show your token to see the figures.", "token_needed")
 
 
-def _check_right(token: str, doors: DashboardAccess) -> bool:
+def _check_right(token: str, access: DashboardAccess) -> bool:
     """Compare with both tokens, always, and for the same time whatever is given."""
     given = token.strip().encode("utf-8", "surrogateescape")
-    reviewer = hmac.compare_digest(given, doors.reviewers.encode()) and bool(doors.reviewers)
-    known = hmac.compare_digest(given, doors.token.encode()) and bool(doors.token)
+    reviewer = hmac.compare_digest(given, access.reviewers.encode()) and bool(access.reviewers)
+    known = hmac.compare_digest(given, access.token.encode()) and bool(access.token)
     if not (reviewer or known):
         raise RefusedError(401, "This token opens nothing here.", "token_unknown")
     return reviewer

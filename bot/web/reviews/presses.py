@@ -1,4 +1,4 @@
-"""What a reviewer does on the page, done as in chat: the same deeds, checks, and outbox (`ReviewActions`).
+"""What a reviewer does on the page, done as in chat: the same actions, checks, and outbox (`ReviewActions`).
 
 A press is named by the page, so that the same one twice is one. What several questions have in common is
 ruled on for each of them by itself: of each the reviewer hears what became of it.
@@ -18,7 +18,7 @@ from bot.channels.review_actions import NOT_READ, Presser, ReviewAction, ReviewA
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
-from bot.web.reviews.sight import Sight
+from bot.web.reviews.reviewer_access import ReviewerAccess
 from core.records import Citation, Review
 from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
@@ -89,11 +89,11 @@ def parse_bulk(body: Json) -> tuple[Press, Sequence[tuple[str, int]]]:
 
 
 class Presses:
-    """Does what a permitted reviewer presses on what `sight` lets them see."""
+    """Does what a permitted reviewer presses on what `access` lets them see."""
 
-    def __init__(self, actions: ReviewActions, sight: Sight) -> None:
+    def __init__(self, actions: ReviewActions, access: ReviewerAccess) -> None:
         self._actions = actions
-        self._sight = sight
+        self._access = access
 
     async def perform(self, press: Press, visitor: Visitor) -> tuple[Review | None, Citation | None]:
         """Do it: return the review as it is then, or the sentence of the page that speaks against it.
@@ -135,7 +135,7 @@ class Presses:
 
     async def _perform_one(self, press: Press, place: Citation | None, visitor: Visitor) -> str:
         answer, review = await self._actions.read(press.answer_id)
-        if answer is None or review is None or not self._sight.may_see(answer, review):
+        if answer is None or review is None or not self._access.may_see(answer, review):
             return say(GONE)
         if review.blind:
             return say(SAMPLED)
@@ -163,7 +163,7 @@ class Presses:
             answer, review = await self._actions.read(answer_id)
         except StoreUnavailable:
             return NOT_READ
-        if answer is not None and not self._sight.may_see(answer, review):
+        if answer is not None and not self._access.may_see(answer, review):
             raise RefusedError(409, say(GONE), "refused")
         return answer, review
 

@@ -14,7 +14,7 @@ from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
 from bot.dialogs.verified_answers import contradicts
 from bot.readers.access import list_pages
-from bot.web.reviews.sight import Sight
+from bot.web.reviews.reviewer_access import ReviewerAccess
 from bot.web.reviews.waiting import describe_place, describe_served
 from core.records import VerifiedAnswer
 from feedback.metrics.reach import Served
@@ -57,26 +57,26 @@ class ServedQuery:
 
 
 class ServedAnswers:
-    """Describes what is served as verified to one reviewer, who sees what `sight` lets them."""
+    """Describes what is served as verified to one reviewer, who sees what `access` lets them."""
 
-    def __init__(self, actions: ReviewActions, known: Known, sight: Sight) -> None:
+    def __init__(self, actions: ReviewActions, known: Known, access: ReviewerAccess) -> None:
         self._actions = actions
         self._known = known
-        self._sight = sight
+        self._access = access
 
     @property
-    def _desk(self) -> ReviewRepository:
-        return self._actions.reviewing.desk
+    def _repository(self) -> ReviewRepository:
+        return self._actions.reviewing.repository
 
     async def list(self, query: ServedQuery) -> Json:
         """Return a page of what is wanted, the newest first. Raises StoreError."""
         now = datetime.now(UTC)
         use = await self._read_use(now)
-        found = self._sight.select_verified(await list_verified(self._desk, query.build_filter(now)))
+        found = self._access.select_verified(await list_verified(self._repository, query.build_filter(now)))
         entries = [
             one
-            for one in await read_entries(self._desk, found)
-            if self._sight.access.allows(self._sight.audience, list_pages(None, one.review))
+            for one in await read_entries(self._repository, found)
+            if self._access.access.allows(self._access.audience, list_pages(None, one.review))
         ]
         wanted = [one for one in entries if query.fits(one, _count(use, one.verified))]
         number = min(query.number, max(1, -(-len(wanted) // ON_A_PAGE)))
@@ -93,16 +93,16 @@ class ServedAnswers:
 
         Raises StoreError.
         """
-        standing = await read_standing(self._desk, answer_id)
+        standing = await read_standing(self._repository, answer_id)
         answer = await self._actions.store.answer(answer_id)
-        entries = await read_entries(self._desk, [standing] if standing and answer else ())
+        entries = await read_entries(self._repository, [standing] if standing and answer else ())
         if not entries or answer is None:
             return None
         entry, verified = entries[0], entries[0].verified
-        if not self._sight.may_see(answer, entry.review) or not self._sight.select_verified([verified]):
+        if not self._access.may_see(answer, entry.review) or not self._access.select_verified([verified]):
             return None
         seen = to_reviewed(answer, entry.review.passages)
-        use, steps = await self._read_use(datetime.now(UTC)), await read_history(self._desk, answer_id)
+        use, steps = await self._read_use(datetime.now(UTC)), await read_history(self._repository, answer_id)
         quotes = {one.quote for one in verified.citations}
         chosen = next((value for value, one in spans(seen) if one.quote in quotes), "")
         rivals = await asyncio.to_thread(self._find_rivals, verified)
@@ -111,7 +111,7 @@ class ServedAnswers:
             "choices": [{"value": value, "title": title} for value, title in list_places(seen)],
             "chosen": chosen,
             "most": {"text": CORRECTION_CHARACTERS, "note": NOTE_CHARACTERS},
-            "history": [_describe_step(one) for one in self._sight.select_steps(steps)],
+            "history": [_describe_step(one) for one in self._access.select_steps(steps)],
             "rivals": [describe_served(one) for one in rivals],
             "stale": verified.stale_at is not None,
         }
@@ -120,14 +120,14 @@ class ServedAnswers:
         """Return the other verified answers to the same question that say something else."""
         others = [
             one
-            for one in self._sight.select_verified(self._known.all())
+            for one in self._access.select_verified(self._known.all())
             if one.page_url == verified.page_url and contradicts(one, verified)
         ]
         same = self._known.alike(verified.question_text, [one.question_text for one in others])
         return [one for one, is_same in zip(others, same, strict=True) if is_same]
 
     async def _read_use(self, now: datetime) -> Mapping[str, Served]:
-        return await read_use(self._actions.store, self._desk.documents, now)
+        return await read_use(self._actions.store, self._repository.documents, now)
 
 
 def _count(use: Mapping[str, Served], verified: VerifiedAnswer) -> int:

@@ -38,7 +38,7 @@ from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.card_sync import CardSync
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
-from bot.web.reviews.sight import Sight
+from bot.web.reviews.reviewer_access import ReviewerAccess
 from core.records import Answer, AnswerKind, Citation, Review, VerifiedAnswer
 from core.text import absolute, strip_markers
 from core.translation import say
@@ -55,16 +55,16 @@ Json = dict[str, Any]
 
 
 class WaitingReviews:
-    """Describes what waits for a review to one reviewer, who sees what `sight` lets them."""
+    """Describes what waits for a review to one reviewer, who sees what `access` lets them."""
 
-    def __init__(self, actions: ReviewActions, known: Known, sight: Sight) -> None:
+    def __init__(self, actions: ReviewActions, known: Known, access: ReviewerAccess) -> None:
         self._actions = actions
         self._known = known
-        self._sight = sight
+        self._access = access
 
     @property
-    def _desk(self) -> ReviewRepository:
-        return self._actions.reviewing.desk
+    def _repository(self) -> ReviewRepository:
+        return self._actions.reviewing.repository
 
     @property
     def _sync(self) -> CardSync:
@@ -92,7 +92,7 @@ class WaitingReviews:
         Raises StoreError.
         """
         answer, review = await self._actions.read(answer_id)
-        if answer is None or review is None or not self._sight.may_see(answer, review):
+        if answer is None or review is None or not self._access.may_see(answer, review):
             return None
         words = await self._actions.store.feedback_on(answer_id)
         view = self._sync.view_review(review, answer, words, "")
@@ -105,7 +105,7 @@ class WaitingReviews:
         return described
 
     async def _list_waiting(self, person: str) -> Sequence[Review]:
-        return await self._actions.queue.list_visible(person, self._sight.access, self._sight.audience)
+        return await self._actions.queue.list_visible(person, self._access.access, self._access.audience)
 
     async def _find_alike(self, answer: Answer, review: Review, person: str) -> list[Json]:
         """Return the waiting reviews of questions that ask the same: one ruling may do for all of them.
@@ -131,7 +131,7 @@ class WaitingReviews:
         """Return what is served to the same question already, from another answer."""
         served = [
             one
-            for one in self._sight.select_verified(self._known.all())
+            for one in self._access.select_verified(self._known.all())
             if one.answer_id != answer.id and one.page_url == answer.question.page_url
         ]
         texts = [one.question_text for one in served]

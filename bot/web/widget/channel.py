@@ -53,7 +53,7 @@ class WidgetChannel:
         limits = WidgetLimits(settings.widget.visitors_per_minute, settings.widget.questions_per_minute)
         self._visit = timedelta(days=settings.widget.visitor_days)
         visit_s = self._visit.total_seconds()
-        sessions = Sessions(services.card_sync.seals, settings.widget.origins, visit_s)
+        sessions = Sessions(services.card_sync.signer, settings.widget.origins, visit_s)
         knows = BotKnowledge(
             lambda: context.examples or context.suggestions(), context.pages, context.preparing
         )

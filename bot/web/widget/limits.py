@@ -18,7 +18,7 @@ from core.token_bucket import TokenBucket
 from core.translation import mark, say
 
 REMEMBERED = 10_000
-DEEDS_PER_MINUTE = 60
+ACTIONS_PER_MINUTE = 60
 """What one visitor may send: questions, ratings, presses, and how often they may begin to follow."""
 WAIT = mark("Too many people are asking on this site just now. Please try again in {seconds} seconds.")
 SLOW_DOWN = mark("That was too much at once. Please try again in {seconds} seconds.")
@@ -48,9 +48,9 @@ class RateLimits:
         """Count a question on a site."""
         self._take(("questions", origin), self._limits.questions_per_minute, WAIT)
 
-    def count_deed(self, visitor: str) -> None:
+    def count_action(self, visitor: str) -> None:
         """Count whatever a visitor sends."""
-        self._take(("deeds", visitor), DEEDS_PER_MINUTE, SLOW_DOWN)
+        self._take(("actions", visitor), ACTIONS_PER_MINUTE, SLOW_DOWN)
 
     def _take(self, name: tuple[str, str], per_minute: int, sentence: str) -> None:
         """Take one from a bucket that holds a minute's worth and fills evenly."""

@@ -140,7 +140,7 @@ class WidgetPage:
                 raise RefusedError(403, say(ELSEWHERE), "elsewhere")
             given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
             session = self._sessions.read(given)
-            self._parts.limits.count_deed(session.visitor)
+            self._parts.limits.count_action(session.visitor)
             return await serve(request, session)
 
         return self._guard(serve_admitted)
@@ -210,9 +210,9 @@ class WidgetPage:
             session = self._sessions.begin(origin)
         self._sessions.use_up(ticket)  # nothing waited since it was checked
         mine = self._chats.conversations.of_person(session.visitor)
-        visit = self._sessions.seal_visit(session)
+        visit = self._sessions.sign_visit(session)
         told = {
-            "session": self._sessions.seal(session),
+            "session": self._sessions.sign(session),
             "visit": visit,
             "conversation": mine[0].id if mine else "",
         }

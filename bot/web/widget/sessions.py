@@ -91,11 +91,11 @@ class Sessions:
         """Return whose session this is. Raises RefusedError for one that has ended, or is not ours."""
         return self._read(SESSION, token)
 
-    def seal(self, session: Session) -> str:
+    def sign(self, session: Session) -> str:
         """Return a session as its panel shows it."""
         return self._write(SESSION, session, session.until)
 
-    def seal_visit(self, session: Session) -> str:
+    def sign_visit(self, session: Session) -> str:
         """Return what a browser keeps, so that it is the same visitor next time."""
         return self._write(VISIT, session, self._clock() + self.visit_s)
 
@@ -105,12 +105,12 @@ class Sessions:
 
     def _write(self, kind: str, session: Session, until: float) -> str:
         says = {"visitor": session.visitor, "origin": session.origin, "until": round(until, 3)}
-        return self._signer.seal_data(kind, "", says)
+        return self._signer.sign_data(kind, "", says)
 
     def _read(self, kind: str, token: str) -> Session:
         says: dict[str, Any] | None = None
         if len(token) <= MAX_CHARACTERS:
-            says = self._signer.open_data(kind, "", token)
+            says = self._signer.read_data(kind, "", token)
         if says is None:
             raise RefusedError(401, say(ENDED), "session_ended")
         session = Session(str(says["visitor"]), str(says["origin"]), float(says["until"]))

@@ -69,16 +69,16 @@ def is_answer(call: Call) -> bool:
     return call.is_message and call.conversation == "a:chat" and bool(call.activity.get("attachments"))
 
 
-def flipped(seal: str) -> str:
-    return ("0" if seal[0] != "0" else "1") + seal[1:]
+def flipped(signature: str) -> str:
+    return ("0" if signature[0] != "0" else "1") + signature[1:]
 
 
-def halved(seal: str) -> str:
-    return seal[:16]
+def halved(signature: str) -> str:
+    return signature[:16]
 
 
-def in_a_list(seal: str) -> list[str]:
-    return [seal]
+def in_a_list(signature: str) -> list[str]:
+    return [signature]
 
 
 Forge = Callable[[Scene], Json]
@@ -151,27 +151,27 @@ FORGED: dict[str, tuple[Forge, str]] = {
     "an answer's id that nobody knows": (review(answer_id="nothing"), NOT_THIS_CARD),
     "an empty id": (review(answer_id=""), NOT_THIS_CARD),
     "another answer's rating": (with_the_others("answer_id"), NOT_THIS_CARD),
-    "another answer's seal": (with_the_others("seal"), NOT_THIS_CARD),
-    "no seal": (review(seal=...), NO_SUCH),
-    "an empty seal": (review(seal=""), NOT_THIS_CARD),
-    "half a seal": (review(seal=halved), NOT_THIS_CARD),
-    "an altered seal": (review(seal=flipped), NOT_THIS_CARD),
-    "a seal of a rating for a ruling": (
+    "another answer's signature": (with_the_others("seal"), NOT_THIS_CARD),
+    "no signature": (review(seal=...), NO_SUCH),
+    "an empty signature": (review(seal=""), NOT_THIS_CARD),
+    "half a signature": (review(seal=halved), NOT_THIS_CARD),
+    "an altered signature": (review(seal=flipped), NOT_THIS_CARD),
+    "a signature of a rating for a ruling": (
         lambda scene: action("review.approve", scene.rating["rate.stars"] | {"round": 1}, CHAT, ROBIN),
         NOT_THIS_CARD,
     ),
-    "a seal of a ruling for a rating": (
+    "a signature of a ruling for a rating": (
         lambda scene: action("rate.stars", scene.review["review.approve"] | {"stars": 1}, HERE, ROBIN),
         NOT_THIS_CARD,
     ),
-    "a seal of half a surrogate": (review(seal="\ud800"), NOT_THIS_CARD),
+    "a signature of half a surrogate": (review(seal="\ud800"), NOT_THIS_CARD),
     "a round that was not yet": (review(round=2), "The page has changed since"),
     "a round before the first": (review(round=0), "The page has changed since"),
     # Wrong types
     "an id that is a number": (review(answer_id=7), NO_SUCH),
     "an id that is an object": (review(answer_id={"$ne": ""}), NO_SUCH),
     "an id that is too long": (review(answer_id="x" * 5_000), NO_SUCH),
-    "a seal that is a list": (review(seal=in_a_list), NO_SUCH),
+    "a signature that is a list": (review(seal=in_a_list), NO_SUCH),
     "a round that is text": (review(round="1"), NO_SUCH),
     "a round that is true": (review(round=True), NO_SUCH),
     "a round that is a fraction": (review(round=1.0), NO_SUCH),
@@ -267,11 +267,11 @@ async def test_a_replayed_rating_is_one_record(scene: Scene) -> None:
 
 
 async def test_a_claim_that_ran_out_is_no_permission(scene: Scene) -> None:
-    desk = scene.world.parts.desk
+    repository = scene.world.parts.repository
     await press(scene, review("review.claim")(scene))
-    held = await desk.review(scene.review["review.claim"]["answer_id"])
+    held = await repository.review(scene.review["review.claim"]["answer_id"])
     assert held is not None
-    await desk.change_review(replace(held, claimed_until=datetime.now(UTC) - timedelta(seconds=1)))
+    await repository.change_review(replace(held, claimed_until=datetime.now(UTC) - timedelta(seconds=1)))
     before = scene.snapshot()
     assert "Your claim expired" in await press(scene, review()(scene))
     assert scene.snapshot() == before

@@ -187,9 +187,9 @@ async def send(scene: Scene, verb: str, data: Json, **fields: Any) -> str:
 
 FORGED: dict[str, tuple[Json, str]] = {
     "another comparison": ({"answer_id": "0" * 32}, "was not sent to this conversation"),
-    "no seal": ({"seal": ""}, "was not sent to this conversation"),
-    "half a seal": ({"seal": "0" * 16}, "was not sent to this conversation"),
-    "a seal that is a list": ({"seal": ["x"]}, "no such action"),
+    "no signature": ({"seal": ""}, "was not sent to this conversation"),
+    "half a signature": ({"seal": "0" * 16}, "was not sent to this conversation"),
+    "a signature that is a list": ({"seal": ["x"]}, "no such action"),
     "a number before the first": ({"round": -1}, "no such action"),
     "a number that is text": ({"round": "0"}, "no such action"),
     "a number that was not yet": ({"round": 7}, "has changed in the meantime"),

@@ -24,7 +24,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
 
 
 def overviews(office: Office) -> MyOverviews:
-    return office.services.make_overviews(office.shelf.public_pages)
+    return office.services.make_overviews(office.page_services.public_pages)
 
 
 async def ask(store: SqliteStore, number: int, asker: str = "p1") -> None:

@@ -74,21 +74,21 @@ def forge(data: Json) -> Iterator[tuple[Json, Json]]:
         yield data, here | {"id": person_chat or "x"}
     for tenant in ("", "t2", "T1", "t1 ", "t11", ["t1"]):
         yield data, here | {"tenantId": tenant}
-    seal, answer = data["seal"], data["answer_id"]
-    for seals in (
+    signature, answer = data["seal"], data["answer_id"]
+    for signatures in (
         "",
-        seal[:-1],
-        seal + "0",
-        seal[::-1],
-        seal.upper() + "x",
+        signature[:-1],
+        signature + "0",
+        signature[::-1],
+        signature.upper() + "x",
         "0" * 32,
         "\ud800",
         "é" * 32,
         None,
         7,
-        [seal],
+        [signature],
     ):
-        yield data | {"seal": seals}, here
+        yield data | {"seal": signatures}, here
     others = (
         answer + "0",
         answer[1:],

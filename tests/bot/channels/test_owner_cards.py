@@ -13,7 +13,7 @@ import pytest
 
 from bot.card_tokens import NOT_SENT_HERE
 from bot.cards.gap import HEAD
-from bot.channels.asides.one_person import SealedWays
+from bot.channels.asides.one_person import ContactCipher
 from bot.channels.owners import handler
 from bot.channels.owners.people import Owners
 from bot.teams.reviewer_chats import TeamsAddress, begin_chat
@@ -77,9 +77,9 @@ class Scene:
     async def report(self, *gaps: Gap) -> list[str]:
         """Do what the weekly job does once its report is made, and what a running bot does then."""
         report = Report(datetime.now(UTC), 90, gaps or (self.gap,))
-        desk = self.world.parts.desk
-        await keep_report(desk.documents, report)
-        issued = await issue_cards(desk, report, self.propose, report.made_at)
+        repository = self.world.parts.repository
+        await keep_report(repository.documents, report)
+        issued = await issue_cards(repository, report, self.propose, report.made_at)
         await self.sync()
         return issued
 
@@ -134,7 +134,7 @@ async def test_an_owner_gets_the_card_once_decides_and_takes_it_back(scene: Scen
 
     body = await press(scene.world, call, "gap.done", BOB)
     assert "Bob marked it as done" in text_of(body)
-    documents = scene.world.parts.desk.documents
+    documents = scene.world.parts.repository.documents
     decided = await read_decision(documents, name)
     assert decided is not None
     assert (decided.choice, decided.person) == (OwnerChoice.DONE, pseudonym("aad-bob"))
@@ -189,7 +189,7 @@ async def test_presses_of_others_forged_ones_and_late_ones_change_nothing(scene:
     await scene.report()
     [call] = scene.cards()
     good = actions_of(card_of(call))["gap.done"]
-    documents = scene.world.parts.desk.documents
+    documents = scene.world.parts.repository.documents
     before = dict(scene.world.store.documents.kept)
     tries: list[tuple[Json, Json, str]] = [
         (good, KIM, handler.NOT_YOUR_PAGE),
@@ -215,7 +215,7 @@ async def test_a_page_that_is_closed_or_a_question_that_goes_takes_the_card_from
 ) -> None:
     await scene.say("hello")
     [name] = await scene.report()
-    documents = scene.world.parts.desk.documents
+    documents = scene.world.parts.repository.documents
     access = scene.world.parts.audiences.access
     access._restricted = lambda: {PAGE: Readers(frozenset({"group:hr"}))}
     [call] = scene.cards()
@@ -245,7 +245,7 @@ async def test_not_this_page_is_known_to_the_next_report_and_done_ends_when_more
 ) -> None:
     await scene.say("hello")
     [name] = await scene.report()
-    documents = scene.world.parts.desk.documents
+    documents = scene.world.parts.repository.documents
     await press(scene.world, scene.cards()[0], "gap.not_this_page", BOB)
     assert await list_elsewhere(documents) == {PAGE: frozenset(scene.gap.answers)}
     await scene.sync()
@@ -275,10 +275,10 @@ async def test_an_owner_in_slack_gets_the_card_decides_and_takes_it_back() -> No
             return Proposal(PATCH)
 
         report = Report(datetime.now(UTC), 90, (gap,))
-        [name] = await issue_cards(world.parts.desk, report, propose, report.made_at)
+        [name] = await issue_cards(world.parts.repository, report, propose, report.made_at)
         await world.ask("gaps", channel="D2", user=BOB_IN_SLACK)
         [card] = [one for one in world.slack.messages("D2") if HEAD in one.words]
-        documents = world.parts.desk.documents
+        documents = world.parts.repository.documents
         stranger = world.press(card, pressable(card, "act:gap.done"), "U1")
         await world.interact(stranger)
         await world.settled()
@@ -325,7 +325,7 @@ async def test_an_owner_in_slack_who_never_wrote_gets_a_chat() -> None:
             return Proposal(PATCH)
 
         report = Report(datetime.now(UTC), 90, (gap,))
-        await issue_cards(world.parts.desk, report, propose, report.made_at)
+        await issue_cards(world.parts.repository, report, propose, report.made_at)
         await world.card_sync()
         assert [HEAD in one.words for one in world.slack.messages("D2")] == [True]
 
@@ -333,9 +333,9 @@ async def test_an_owner_in_slack_who_never_wrote_gets_a_chat() -> None:
 async def test_the_author_of_a_page_gets_its_card_alone_decides_and_is_forgotten_with_their_data(
     scene: Scene,
 ) -> None:
-    world, documents = scene.world, scene.world.parts.desk.documents
+    world, documents = scene.world, scene.world.parts.repository.documents
     kim, now = pseudonym("aad-kim"), datetime.now(UTC)
-    author = PageAuthor(PAGE, kim, SealedWays(KEY).seal("aad-kim"))
+    author = PageAuthor(PAGE, kim, ContactCipher(KEY).encrypt("aad-kim"))
     await keep_author(documents, author, now)
     world.connector.chats["aad-kim"] = KIMS_CHAT["id"]
     address = TeamsAddress(APP_ID, "t1", world.service_url)
@@ -366,7 +366,7 @@ async def test_an_owner_who_goes_leaves_the_decision_without_a_name_and_finds_it
     await scene.say("hello")
     [name] = await scene.report()
     await press(scene.world, scene.cards()[0], "gap.done", BOB)
-    bob, documents = pseudonym("aad-bob"), scene.world.parts.desk.documents
+    bob, documents = pseudonym("aad-bob"), scene.world.parts.repository.documents
     told = json.dumps(await export_person(scene.world.store, bob))  # type: ignore[arg-type]
     assert '"choice": "done"' in told
     assert "carry over leave" not in told  # what others asked

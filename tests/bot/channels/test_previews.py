@@ -134,23 +134,23 @@ async def test_no_more_than_the_newest_answers_are_read(
 
 
 async def test_a_card_is_drawn_again_only_where_there_is_something_to_tell(store: SqliteStore) -> None:
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     one, _ = await ask_for(store, 1), await ask_for(store, 2)
     alone = await ask_for(store, 3, "Who pays for a visa?")
-    previews = RulingPreviews(store, desk, NothingKnown())
+    previews = RulingPreviews(store, repository, NothingKnown())
     woken = asyncio.Event()
     previews.wake = woken.set
     assert (previews.peek(alone.id), previews.peek(one.id)) == (None, None)
     running = asyncio.create_task(previews.run())
     await asyncio.wait_for(woken.wait(), 10)
     running.cancel()
-    [(name, version)] = await desk.claim_outbox_entries(10)
+    [(name, version)] = await repository.claim_outbox_entries(10)
     assert name == one.id
-    await desk.complete_outbox_entry(name, version)
+    await repository.complete_outbox_entry(name, version)
     assert previews.peek(one.id) == RulingPreview(1, 0, 2, DAYS)
     assert previews.peek(alone.id) == RulingPreview(0, 0, 2, DAYS)
     await previews.compute(one.id)
-    assert not await desk.claim_outbox_entries(10), "nothing new"
+    assert not await repository.claim_outbox_entries(10), "nothing new"
 
 
 async def test_what_is_deleted_is_counted_no_more(store: SqliteStore) -> None:

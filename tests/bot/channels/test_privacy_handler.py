@@ -239,7 +239,7 @@ async def test_examples_that_a_model_saw_are_told(world: World) -> None:
         found = [ForgottenExamples("2026-11", ("v6", "v7"), 3), ForgottenExamples("2026-12", (), 1)]
         return found if answers else []
 
-    world.parts.privacy._around = replace(world.parts.privacy._around, forget_examples=forget)
+    world.parts.privacy._hooks = replace(world.parts.privacy._hooks, forget_examples=forget)
     await told(world, "How much leave?")
     await pressed(world, card_of(await told(world, "delete my data")), "privacy.delete_now")
     await done(world)
@@ -293,7 +293,7 @@ async def test_a_reviewers_rulings_stay_and_no_more_cards_come_to_their_chat(wor
     card = await shown_in(world, REVIEWERS_CHANNEL["id"], "A former reviewer corrected the answer")
     assert "Eighteen" in text_of(card_of(card))
     assert "Robin" not in text_of(card_of(card))
-    assert [place.id for place in await world.parts.desk.places()] == [REVIEWERS_CHANNEL["id"]]
+    assert [place.id for place in await world.parts.repository.places()] == [REVIEWERS_CHANNEL["id"]]
 
 
 async def test_an_older_client_gets_the_cards_as_messages(world: World) -> None:
@@ -328,8 +328,8 @@ def earlier(made_at: int) -> int:
     return made_at - 1
 
 
-def flipped(seal: str) -> str:
-    return ("0" if seal[0] != "0" else "1") + seal[1:]
+def flipped(signature: str) -> str:
+    return ("0" if signature[0] != "0" else "1") + signature[1:]
 
 
 FORGED: dict[str, Forge] = {
@@ -348,9 +348,9 @@ FORGED: dict[str, Forge] = {
     ),
     "an altered time": with_data(round=earlier),
     "a later time": with_data(round=lambda made_at: made_at + 60),
-    "an altered seal": with_data(seal=flipped),
-    "an empty seal": with_data(seal=""),
-    "half a seal": with_data(seal=lambda seal: seal[:16]),
+    "an altered signature": with_data(seal=flipped),
+    "an empty signature": with_data(seal=""),
+    "half a signature": with_data(seal=lambda signature: signature[:16]),
     "another's pseudonym in the card": lambda data: (
         data
         | {"answer_id": pseudonym("aad-bob"), "person": pseudonym("aad-bob"), "seal": flipped(data["seal"])},
@@ -374,7 +374,7 @@ async def test_a_forged_deletion_is_refused_and_changes_nothing(world: World, ca
 @pytest.mark.parametrize(
     "verb", ["privacy.delete_now", "privacy.export", "privacy.stop", "privacy.learn", "privacy.delete"]
 )
-async def test_a_seal_is_for_one_button(world: World, verb: str) -> None:
+async def test_a_signature_is_for_one_button(world: World, verb: str) -> None:
     await told(world, "How much leave?")
     data = actions_of(card_of(await told(world, "delete my data")))["privacy.show"]
     answer = await acted(world, {"verb": verb, "data": data})
@@ -542,14 +542,22 @@ async def test_a_link_ends_with_a_deletion_by_an_operator_and_stays_ended_after_
 async def test_an_altered_link_opens_nothing(world: World) -> None:
     url = await link_in(world)
     path, _, token = url.rpartition("/")
-    says, _, seal = token.partition(".")
+    says, _, signature = token.partition(".")
     made = world.parts.links
     bobs = made.address(made.link(EVERYWHERE, pseudonym("aad-bob"), "a:bobs"))
     bobs_says = bobs.rpartition("/")[2].partition(".")[0]
     local = made.address(made.link(HERE, ADA, "a:chat")).rpartition("/")[2]
     forged = [
-        *(f"{says}.{flipped(seal)}", f"{says}.", says, f".{seal}", f"{bobs_says}.{seal}", local, "x" * 5_000),
-        f"{says[:-2]}AA.{seal}",
+        *(
+            f"{says}.{flipped(signature)}",
+            f"{says}.",
+            says,
+            f".{signature}",
+            f"{bobs_says}.{signature}",
+            local,
+            "x" * 5_000,
+        ),
+        f"{says[:-2]}AA.{signature}",
     ]
     for one in forged:
         status, text, _ = await opened(world, f"{path}/{one}")
@@ -621,9 +629,9 @@ async def test_a_question_that_is_deleted_alone_leaves_the_memory_of_other_proce
     card = await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
     await press(world, card, "review.approve")
     [answer_id] = world.known.served
-    _, place = await world.parts.desk.list_verified_since("")
+    _, place = await world.parts.repository.list_verified_since("")
     await world.post(world.activity("messageDelete"))
-    changes, _ = await world.parts.desk.list_verified_since(place)
+    changes, _ = await world.parts.repository.list_verified_since(place)
     assert dict(changes) == {answer_id: None}
     assert RARE not in repr(world.store.documents.kept)
 

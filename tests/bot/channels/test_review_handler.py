@@ -135,7 +135,7 @@ async def test_who_is_no_reviewer_is_told_so_and_nothing_changes(world: World, w
     assert "Only reviewers may do this" in text_of(
         (await shown_in(world, "a:chat", "Only reviewers")).activity
     )
-    assert not await world.parts.desk.places()
+    assert not await world.parts.repository.places()
 
 
 async def test_a_deleted_question_takes_its_review_cards_along(world: World) -> None:
@@ -147,7 +147,7 @@ async def test_a_deleted_question_takes_its_review_cards_along(world: World) -> 
     cards = len(world.connector.shown)
     await world.post(world.activity("messageDelete"))
     assert len(world.connector.shown) == cards - 2  # the answer and the card
-    assert not await world.parts.desk.claim_outbox_entries(10)
+    assert not await world.parts.repository.claim_outbox_entries(10)
 
 
 async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> None:
@@ -157,21 +157,21 @@ async def test_what_the_channel_does_not_take_is_carried_again(world: World) -> 
     world.connector.fail(503, times=30, when=lambda activity: "Please review" in text_of(activity))
     await thumb_down(world)
     await world.parts.card_sync.process_outbox()
-    assert await world.parts.desk.claim_outbox_entries(10)
+    assert await world.parts.repository.claim_outbox_entries(10)
     world.connector.recover()
     await shown_in(world, REVIEWERS_CHANNEL["id"], "Please review")
-    assert not await world.parts.desk.claim_outbox_entries(10)
+    assert not await world.parts.repository.claim_outbox_entries(10)
 
 
 async def test_a_reaction_that_comes_before_its_answer_finds_it(world: World) -> None:
     await world.post(world.activity("messageReaction", replyToId="m1", reactionsAdded=[{"type": "angry"}]))
-    assert await count_unmatched(world.parts.desk.documents) == {"reaction": 1}
+    assert await count_unmatched(world.parts.repository.documents) == {"reaction": 1}
     await world.ask("How much leave?")
     await world.settled()
     [kept] = world.store.feedback.values()
     assert (kept.value, kept.model_version, kept.page_hash) == ("angry", "scripted", PAGE.page_hash)
-    assert await count_unmatched(world.parts.desk.documents) == {}
-    assert await world.parts.desk.review(kept.answer_id)
+    assert await count_unmatched(world.parts.repository.documents) == {}
+    assert await world.parts.repository.review(kept.answer_id)
 
 
 async def test_stars_comment_and_expert_are_kept_and_thanked_for_on_the_card(world: World) -> None:
@@ -187,7 +187,7 @@ async def test_stars_comment_and_expert_are_kept_and_thanked_for_on_the_card(wor
     await press(world, answer, "rate.expert", ada)
     kept = {(word.kind.value, word.value, word.comment) for word in world.store.feedback.values()}
     assert kept == {("stars", "1", ""), ("comment", "", "nearly"), ("expert", "", "")}
-    [review], _ = await world.parts.desk.reviews("waiting", 5)
+    [review], _ = await world.parts.repository.reviews("waiting", 5)
     assert set(review.reasons) == {"few_stars", "expert"}
 
 
@@ -205,7 +205,7 @@ async def test_an_older_client_submits_the_same_button_as_a_message(world: World
             )
         )
         await shown_in(world, REVIEWERS_CHANNEL["id"], said)
-    assert len(await live(world.parts.desk)) == 1
+    assert len(await live(world.parts.repository)) == 1
 
 
 async def test_the_queue_offers_what_teaches_most_where_it_is_set() -> None:
@@ -239,7 +239,7 @@ async def test_what_a_correction_does_is_measured_from_what_the_bot_kept(tmp_pat
         await press(world, asked, "review.correct", text="Parents get 18 weeks.", span="c1")
         await world.ask("Parents get how much?", conversation=BOBS_CHAT, **{"from": BOB}, id="9")
         await world.settled()
-        found = await measure_days(store, world.parts.desk, 2, datetime.now(UTC))
+        found = await measure_days(store, world.parts.repository, 2, datetime.now(UTC))
     await store.close()
     assert (found.reviews, found.rulings, found.unserved, found.answers) == (1, 1, 0, 1)
     assert (found.lag.count, found.kept.count, list(found.lags)) == (1, 1, ["msteams"])

@@ -91,7 +91,7 @@ async def test_a_file_sent_in_teams_is_answered_from_asked_again_and_forgotten_w
 
         await world.post(world.activity("messageDelete", id="1"))
         assert not await library.pages()
-        assert not await world.parts.desk.documents.list_documents(Wanted(KIND))
+        assert not await world.parts.repository.documents.list_documents(Wanted(KIND))
         await world.ask("What does this file say about boxes?", id="5")
         assert SAID not in await last_of(world)
 

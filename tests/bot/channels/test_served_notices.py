@@ -44,7 +44,7 @@ from tests.builders.reviewing import (
     world,
 )
 from tests.builders.rulings import KIM as KIM_HERE
-from tests.builders.rulings import CutDocuments, Desk, Killed
+from tests.builders.rulings import CutDocuments, Killed, ReviewProcess
 from tests.builders.world import GROUP, World, pseudonym
 from tests.doubles.teams_connector import Call
 
@@ -154,12 +154,12 @@ class Bot:
     """What one process tells: who was sent which card."""
 
     def __init__(self, store: Any, documents: Any, sent: list[tuple[str, str]], days: float = 14) -> None:
-        self.desk = Desk(store, documents)
+        self.process = ReviewProcess(store, documents)
         self.sent = sent
         self.fails = ""
         self.on_card: Callable[[Card], None] = lambda _: None
         self.sync: Any = SimpleNamespace(wake=lambda: None, make_news=lambda *_: self.way())
-        self.notices = ServedNotices(store, self.sync, self.desk.desk, days)
+        self.notices = ServedNotices(store, self.sync, self.process.repository, days)
 
     def way(self) -> SendNews:
         return SendNews(self.send, self.send_alone, "https://bot.example", lambda _: True)
@@ -173,27 +173,27 @@ class Bot:
         self.sent.append((place, card.fallback))
         self.on_card(card)
 
-    async def send_alone(self, sealed: str, person: str, cards: Cards) -> bool:
+    async def send_alone(self, encrypted: str, person: str, cards: Cards) -> bool:
         return False
 
     async def work(self, on: Answer) -> None:
         """Do what the outbox entry of a changed ruling leads to."""
-        review = await self.desk.desk.review(on.id)
+        review = await self.process.repository.review(on.id)
         assert review is not None
-        await self.desk.reviewing.follow(review)
+        await self.process.reviewing.follow(review)
         await self.notices.leave(review)
         is_left = True
         while is_left:
-            taken = await self.desk.desk.claim_outbox_entry(f"{OUTBOX_PREFIX}{on.id}")
+            taken = await self.process.repository.claim_outbox_entry(f"{OUTBOX_PREFIX}{on.id}")
             assert taken is not None
             version, is_left = taken
             await self.notices.look_after(on.id)
-            await self.desk.desk.complete_outbox_entry(f"{OUTBOX_PREFIX}{on.id}", version)
+            await self.process.repository.complete_outbox_entry(f"{OUTBOX_PREFIX}{on.id}", version)
 
 
 async def served(bot: Bot, on: Answer, number: int, person: str = "", at: datetime | None = None) -> Answer:
     """Serve a verified answer to somebody in their own chat."""
-    verified = await bot.desk.desk.read_verified(on.id)
+    verified = await bot.process.repository.read_verified(on.id)
     assert verified is not None
     person = person or f"p{number}"
     asked = replace(question(100 + number), asker=person, conversation=f"chat {person}")
@@ -205,11 +205,11 @@ async def served(bot: Bot, on: Answer, number: int, person: str = "", at: dateti
         verified_at=verified.verified_at,
         answered_at=at or datetime.now(UTC),
     )
-    await bot.desk.store.add_question(asked)
-    await bot.desk.store.add_answer(given)
-    await keep_served(bot.desk.desk.documents, given)
+    await bot.process.store.add_question(asked)
+    await bot.process.store.add_answer(given)
+    await keep_served(bot.process.repository.documents, given)
     reference = Reference({"id": asked.conversation, "conversationType": "personal"}, {}, {}, "a")
-    await bot.desk.desk.put_contact(asked.conversation, reference.dump(), person)
+    await bot.process.repository.put_contact(asked.conversation, reference.dump(), person)
     return given
 
 
@@ -220,12 +220,12 @@ async def test_whenever_a_process_is_killed_everybody_is_told_and_nobody_more_th
     for writes in range(40):
         sent: list[tuple[str, str]] = []
         whole = Bot(store, store.documents, sent)  # type: ignore[attr-defined]
-        given = await whole.desk.flagged(writes)
-        await whole.desk.rule(given)
+        given = await whole.process.flagged(writes)
+        await whole.process.rule(given)
         people = [f"{writes}-{name}" for name in "ab"]
         for number, person in enumerate(people):
             await served(whole, given, writes * 10 + number, person)
-        await whole.desk.undo(given)
+        await whole.process.undo(given)
         cut = Bot(store, CutDocuments(store.documents, writes), sent)  # type: ignore[attr-defined]
         try:
             await cut.work(given)
@@ -252,24 +252,24 @@ async def test_only_the_last_to_get_it_within_the_days_are_told_once_each(
     store = await opening()
     sent: list[tuple[str, str]] = []
     bot = Bot(store, store.documents, sent)  # type: ignore[attr-defined]
-    given = await bot.desk.flagged()
-    await bot.desk.rule(given)
+    given = await bot.process.flagged()
+    await bot.process.rule(given)
     now = datetime.now(UTC)
     await served(bot, given, 1, "long ago", now - timedelta(days=15))
     await served(bot, given, 2, "early", now - timedelta(days=3))
     for number in (3, 4):
         await served(bot, given, number, "often")
-    review = await bot.desk.edit(given, "31 days.")
+    review = await bot.process.edit(given, "31 days.")
     hears = Notification(given.id, "often", moment(review.settled_at or now), about="round 2")
     monkeypatch.setattr(served_notices, "MOST", 1)
-    await bot.desk.desk.add_notice(hears)
+    await bot.process.repository.add_notice(hears)
     await bot.work(given)
     assert sent == [], "who was the last hears of it as the asker"
     monkeypatch.setattr(served_notices, "MOST", 2)
     await bot.work(given)
     assert [place for place, _ in sent] == ["chat early"]
     silent = Bot(store, store.documents, sent, days=0)  # type: ignore[attr-defined]
-    await bot.desk.edit(given, "32 days.", 2)
+    await bot.process.edit(given, "32 days.", 2)
     await silent.work(given)
     assert len(sent) == 1
 
@@ -280,18 +280,18 @@ async def test_who_read_what_holds_is_told_only_if_they_were_told_of_other_words
     store = await opening()
     sent: list[tuple[str, str]] = []
     bot = Bot(store, store.documents, sent)  # type: ignore[attr-defined]
-    given = await bot.desk.flagged()
-    await bot.desk.rule(given)
+    given = await bot.process.flagged()
+    await bot.process.rule(given)
     await served(bot, given, 1, "first")
-    await bot.desk.edit(given, "31 days.")
+    await bot.process.edit(given, "31 days.")
     await served(bot, given, 2, "second")
-    await bot.desk.edit(given, "30 days.", 2)
+    await bot.process.edit(given, "30 days.", 2)
     await bot.work(given)
     assert [place for place, _ in sent] == ["chat second"], "nobody had told the first of the 31"
-    await bot.desk.undo(given, 3)
+    await bot.process.undo(given, 3)
     await bot.work(given)
     assert sorted(place for place, _ in sent[1:]) == ["chat first", "chat second"]
-    await bot.desk.rule(given, round_=4)
+    await bot.process.rule(given, round_=4)
     await bot.work(given)
     assert sorted(place for place, _ in sent[3:]) == ["chat first", "chat second"], "as they were promised"
 
@@ -302,11 +302,11 @@ async def test_a_chat_that_cannot_be_reached_keeps_nobody_else_waiting(
     store = await opening()
     sent: list[tuple[str, str]] = []
     bot = Bot(store, store.documents, sent)  # type: ignore[attr-defined]
-    given = await bot.desk.flagged()
-    await bot.desk.rule(given)
+    given = await bot.process.flagged()
+    await bot.process.rule(given)
     for number in range(5):
         await served(bot, given, number)
-    await bot.desk.undo(given)
+    await bot.process.undo(given)
     bot.fails = "chat p3"
     with pytest.raises(ConnectionError, match="the channel is away"):
         await bot.work(given)
@@ -321,11 +321,11 @@ async def test_what_the_chat_pages_reviewer_decides_is_not_repeated_elsewhere(op
     store = await opening()
     cards: list[Card] = []
     bot = Bot(store, store.documents, [])  # type: ignore[attr-defined]
-    given = await bot.desk.flagged()
-    await bot.desk.rule(given)
+    given = await bot.process.flagged()
+    await bot.process.rule(given)
     await served(bot, given, 1)
-    await bot.desk.edit(given, "A hundred days.")
-    bot.notices = ServedNotices(store, bot.sync, bot.desk.desk, 14, {KIM_HERE})
+    await bot.process.edit(given, "A hundred days.")
+    bot.notices = ServedNotices(store, bot.sync, bot.process.repository, 14, {KIM_HERE})
     bot.on_card = cards.append
     await bot.work(given)
     [card] = cards

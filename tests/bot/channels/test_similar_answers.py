@@ -37,7 +37,7 @@ async def world() -> AsyncIterator[World]:
     async with a_world(rules=(RatingRules(), NO_SAMPLE)) as world:
         for one in (SIMILAR, SECOND):
             world.known.put(one)
-            await world.parts.desk.put_verified(one)
+            await world.parts.repository.put_verified(one)
         yield world
 
 
@@ -97,8 +97,8 @@ async def test_what_was_not_offered_cannot_be_taken(world: World) -> None:
     body = await press(world, call, "rate.same", ADA, similar="second")
     assert words(world) == []
     assert "Yes." not in text_of(body["value"])
-    seal = actions_of(card_of(call))["rate.same"]["seal"]
-    refused = await press(world, call, "rate.same", ADA, seal=seal[::-1])
+    signature = actions_of(card_of(call))["rate.same"]["seal"]
+    refused = await press(world, call, "rate.same", ADA, seal=signature[::-1])
     assert "was not sent to this conversation" in text_of(refused)
     assert words(world) == []
 

@@ -26,7 +26,7 @@ from tests.builders.reviewing import (
     with_verified_answers,
     world,
 )
-from tests.builders.rulings import Desk
+from tests.builders.rulings import ReviewProcess
 from tests.builders.world import CITED, NOW, World, live, pseudonym
 from tests.doubles.teams_connector import Call
 
@@ -69,7 +69,7 @@ async def test_an_undone_ruling_leaves_every_screen_and_the_asker_is_told_once(w
     assert body["value"].startswith("Only reviewers may do this")
     body = await press(world, settled, "review.undo", KIM)
     assert "Kim undid the decision" in text_of(body["value"])
-    assert not await live(world.parts.desk)
+    assert not await live(world.parts.repository)
     again = await shown_in(world, REVIEWERS_CHANNEL["id"], "Kim undid the decision")
     assert (again.method, again.message_id) == ("PUT", settled.message_id), "the same card, in its place"
     assert await told(world, TAKEN_BACK) == 1
@@ -82,9 +82,9 @@ async def test_an_undone_ruling_leaves_every_screen_and_the_asker_is_told_once(w
     assert await told(world, TAKES_THE_PLACE) == 1
     assert await told(world, "Your correction is live") == 2
     assert await told(world, TAKEN_BACK) == 1
-    assert [one.text for one in await live(world.parts.desk)] == ["Parents get 18 weeks. [1]"]
-    deeds = [entry.what async for entry in Audit(world.parts.desk.documents).entries()]
-    assert deeds.count(AuditAction.TOOK_BACK) == 1
+    assert [one.text for one in await live(world.parts.repository)] == ["Parents get 18 weeks. [1]"]
+    audited_actions = [entry.what async for entry in Audit(world.parts.repository.documents).entries()]
+    assert audited_actions.count(AuditAction.TOOK_BACK) == 1
 
 
 async def test_what_another_process_edits_or_withdraws_is_served_so_at_once(world: World) -> None:
@@ -92,7 +92,7 @@ async def test_what_another_process_edits_or_withdraws_is_served_so_at_once(worl
     asked = await a_complaint(world)
     await press(world, asked, "review.correct", text="Parents get 18 weeks.", span="c1")
     [answer] = world.store.answers.values()
-    other = Desk(world.store, world.store.documents)
+    other = ReviewProcess(world.store, world.store.documents)
     await other.edit(answer, "Parents get 20 weeks.")
     assert [one.text for one in world.known.all()] == ["Parents get 18 weeks. [1]"], "known by heart"
     await world.ask("Parents get how much?", conversation=BOBS_CHAT, **{"from": BOB}, id="9")
@@ -129,7 +129,7 @@ async def test_a_forged_token_changes_and_shows_nothing(world: World, verb: str)
     ):
         body = await press_data(world, asked, data)
         assert "was not sent to this conversation" in text_of(body)
-    assert len(await live(world.parts.desk)) == 1
+    assert len(await live(world.parts.repository)) == 1
 
 
 async def test_verified_answers_are_listed_searched_edited_and_withdrawn_in_chat(world: World) -> None:
@@ -164,11 +164,11 @@ async def test_verified_answers_are_listed_searched_edited_and_withdrawn_in_chat
     assert "Robin corrected the answer, " in text_of(body)
     assert "Kim corrected the answer, " in text_of(body)
     assert "Robin edited the decision (short)" in text_of(body)
-    assert "Yes. [1]" in [one.text for one in await live(world.parts.desk)]
+    assert "Yes. [1]" in [one.text for one in await live(world.parts.repository)]
     body = await press_data(world, listed, actions_of(body["value"])["review.withdraw"] | {"reason": "a cat"})
     assert "Please review" in text_of(body)
     assert "Why: a cat" in text_of(body)
-    assert "Yes. [1]" not in [one.text for one in await live(world.parts.desk)]
+    assert "Yes. [1]" not in [one.text for one in await live(world.parts.repository)]
     body = await press(world, listed, "review.verified")
     assert body["value"] == "This verified answer is no longer served."
 
@@ -184,11 +184,11 @@ async def test_who_says_that_the_page_does_not_tell_is_shown_the_sentence_that_m
     body = await press(world, asked, "review.approve")
     assert "Nothing is decided yet" in text_of(body)
     assert "Parents get 16 weeks of paid leave." in text_of(body)
-    assert not await live(world.parts.desk)
+    assert not await live(world.parts.repository)
     sure = actions_of(body["value"])["review.not_on_page"]
     body = await press_data(world, asked, sure)
     assert "decided that it is not on the page" in text_of(body)
-    [served] = await live(world.parts.desk)
+    [served] = await live(world.parts.repository)
     assert served.abstained
 
 

@@ -22,7 +22,7 @@ from feedback.store.offline_queue import OfflineQueue
 from feedback.store.offline_store import OfflineStore
 from feedback.store.rows import every_row
 from feedback.store.sqlite import SqliteStore
-from tests.builders.asking import Heard, Scripted, question
+from tests.builders.asking import ReplyRecorder, Scripted, question
 from tests.doubles.cosmos import Fault, Front, a_cosmos, cosmos_front
 
 HOLD_S = 1.0
@@ -37,7 +37,7 @@ class OneBot:
     store: OfflineStore
     front: Front
     answerer: Scripted = field(default_factory=lambda: Scripted("Te", held=True))
-    reply: Heard = field(default_factory=Heard)
+    reply: ReplyRecorder = field(default_factory=ReplyRecorder)
 
     def __post_init__(self) -> None:
         self.asking = Asking(self.store, self.answerer)

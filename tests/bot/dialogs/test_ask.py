@@ -17,7 +17,7 @@ from feedback.store.sqlite import SqliteStore
 from model.answering.chain import StopWriting
 from model.onnx_infer import EngineBusy, EngineFailed, PromptTooLong
 from pages.fetch.client import PageRefused
-from tests.builders.asking import NOW, Heard, Scripted, question
+from tests.builders.asking import NOW, ReplyRecorder, Scripted, question
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_a_question_is_on_disk_before_it_is_acknowledged_and_answered_after(store: SqliteStore) -> None:
-    answerer, reply = Scripted("Te", held=True), Heard()
+    answerer, reply = Scripted("Te", held=True), ReplyRecorder()
     asking = Asking(store, answerer)
     assert await asking.receive(question(), reply)
     assert [open_.question.id for open_ in await store.take_undelivered()] == ["q1"]
@@ -41,7 +41,7 @@ async def test_a_question_is_on_disk_before_it_is_acknowledged_and_answered_afte
 
 
 async def test_a_redelivered_question_is_answered_once(store: SqliteStore) -> None:
-    answerer, reply = Scripted(), Heard()
+    answerer, reply = Scripted(), ReplyRecorder()
     asking = Asking(store, answerer)
     assert [await asking.receive(question(), reply) for _ in range(3)] == [True, False, False]
     await asking.drain(5)
@@ -61,7 +61,7 @@ async def test_a_redelivered_question_is_answered_once(store: SqliteStore) -> No
 async def test_whatever_goes_wrong_the_asker_hears_a_sentence(
     store: SqliteStore, error: Exception, sentence: str
 ) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(store, Scripted(error=error))
     await asking.receive(question(), reply)
     await asking.drain(5)
@@ -70,7 +70,7 @@ async def test_whatever_goes_wrong_the_asker_hears_a_sentence(
 
 
 async def test_an_answer_that_takes_too_long_ends_with_a_sentence(store: SqliteStore) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(store, Scripted(held=True), timeout_s=0.05)
     await asking.receive(question(), reply)
     await asking.drain(5)
@@ -83,7 +83,7 @@ QUOTED = Answer(
 
 
 async def test_a_quotation_is_shown_first_and_the_last_answer_counts(store: SqliteStore) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(store, Scripted(QUOTED, "Te"))
     await asking.receive(question(), reply)
     await asking.drain(5)
@@ -94,7 +94,7 @@ async def test_a_quotation_is_shown_first_and_the_last_answer_counts(store: Sqli
 
 
 async def test_a_quotation_that_nothing_better_follows_is_the_answer(store: SqliteStore) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(store, Scripted(QUOTED, "Te", last=False))
     await asking.receive(question(), reply)
     await asking.drain(5)
@@ -110,7 +110,7 @@ async def test_a_quotation_that_nothing_better_follows_is_the_answer(store: Sqli
 async def test_a_quotation_is_the_answer_where_the_model_fails_after_it(
     store: SqliteStore, error: Exception
 ) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     held = isinstance(error, TimeoutError)
     asking = Asking(store, Scripted(QUOTED, error=error, held=held), timeout_s=0.05 if held else 60)
     await asking.receive(question(), reply)
@@ -119,7 +119,7 @@ async def test_a_quotation_is_the_answer_where_the_model_fails_after_it(
 
 
 async def test_who_stops_at_a_quotation_keeps_it(store: SqliteStore) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     reply.stops_at = "Te"
     asking = Asking(store, Scripted(QUOTED, "Te"))
     await asking.receive(question(), reply)
@@ -138,7 +138,7 @@ async def test_who_stops_while_the_model_writes_keeps_what_it_has_written(store:
             except StopWriting:
                 yield replace(QUOTED, text="Te", kind=AnswerKind.ANSWERED, stopped=True)
 
-    reply = Heard()
+    reply = ReplyRecorder()
     reply.stops_at = "Te"
     asking = Asking(store, Writer())  # type: ignore[arg-type]
     await asking.receive(question(), reply)
@@ -151,10 +151,10 @@ async def test_who_stops_while_the_model_writes_keeps_what_it_has_written(store:
 async def test_what_a_stop_left_open_is_answered_at_the_next_start(store: SqliteStore) -> None:
     held = Scripted(held=True)
     before = Asking(store, held)
-    await before.receive(question(), Heard())
+    await before.receive(question(), ReplyRecorder())
     await held.began.wait()
     assert await before.drain(0.01) == 1
-    reply, after = Heard(), Asking(store, Scripted())
+    reply, after = ReplyRecorder(), Asking(store, Scripted())
     assert await after.resume(lambda _: reply) == 1
     await after.drain(5)
     assert reply.said == ["Ten."]
@@ -166,10 +166,10 @@ async def test_an_answer_that_was_written_but_not_delivered_is_sent_again_withou
 ) -> None:
     first = Scripted()
     asking = Asking(store, first)
-    await asking.receive(question(), Heard(ConnectionError("the network is away")))
+    await asking.receive(question(), ReplyRecorder(ConnectionError("the network is away")))
     await asking.drain(5)
     assert first.answered == 1
-    reply, second = Heard(), Scripted()
+    reply, second = ReplyRecorder(), Scripted()
     after = Asking(store, second)
     assert await after.resume(lambda _: reply) == 1
     await after.drain(5)
@@ -188,13 +188,13 @@ async def test_a_question_of_a_channel_that_is_not_served_now_waits_for_a_later_
 
 async def test_an_undeliverable_answer_closes_its_question(store: SqliteStore) -> None:
     asking = Asking(store, Scripted())
-    await asking.receive(question(), Heard(Undeliverable("the bot was removed")))
+    await asking.receive(question(), ReplyRecorder(Undeliverable("the bot was removed")))
     await asking.drain(5)
     assert await store.take_undelivered() == []
 
 
 async def test_a_deleted_question_stops_its_answer_and_is_forgotten(store: SqliteStore) -> None:
-    answerer, reply = Scripted(held=True), Heard()
+    answerer, reply = Scripted(held=True), ReplyRecorder()
     asking = Asking(store, answerer)
     await asking.receive(question(), reply)
     await answerer.began.wait()
@@ -206,14 +206,14 @@ async def test_a_deleted_question_stops_its_answer_and_is_forgotten(store: Sqlit
 
 async def test_deleting_an_answered_question_names_the_message_to_take_back(store: SqliteStore) -> None:
     asking = Asking(store, Scripted())
-    await asking.receive(question(), Heard())
+    await asking.receive(question(), ReplyRecorder())
     await asking.drain(5)
     assert await asking.forget("q1") == "m1"
     assert await store.answer("a-q1") is None
 
 
 async def test_twenty_questions_at_once_are_all_answered(store: SqliteStore) -> None:
-    asking, replies = Asking(store, Scripted()), [Heard() for _ in range(20)]
+    asking, replies = Asking(store, Scripted()), [ReplyRecorder() for _ in range(20)]
     await asyncio.gather(*(asking.receive(question(n), reply) for n, reply in enumerate(replies)))
     await asking.drain(5)
     assert [reply.said for reply in replies] == [["Ten."]] * 20
@@ -238,7 +238,7 @@ async def test_a_question_that_is_answered_while_the_store_is_asked_what_is_open
     slow = SlowToLook.open(tmp_path / "slow.sqlite3")
     assert isinstance(slow, SlowToLook)
     slow.looked, slow.told = asyncio.Event(), asyncio.Event()
-    answerer, reply = Scripted(held=True), Heard()
+    answerer, reply = Scripted(held=True), ReplyRecorder()
     asking = Asking(slow, answerer)
     await asking.receive(question(), reply)
     resuming = asyncio.create_task(asking.resume(lambda _: reply))
@@ -272,7 +272,7 @@ async def test_a_question_that_is_just_being_kept_is_not_taken_for_one_that_was_
     slow = SlowToKeep.open(tmp_path / "slow.sqlite3")
     assert isinstance(slow, SlowToKeep)
     slow.kept, slow.told = asyncio.Event(), asyncio.Event()
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(slow, Scripted())
     receiving = asyncio.create_task(asking.receive(question(), reply))
     await slow.kept.wait()

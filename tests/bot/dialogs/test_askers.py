@@ -16,7 +16,7 @@ from core.records import Answer, Channel, Question, Timings
 from core.translation import say_count
 from feedback.store.sqlite import SqliteStore
 from model.onnx_infer import Engine, EngineOptions
-from tests.builders.asking import Heard
+from tests.builders.asking import ReplyRecorder
 from tests.builders.slack_world import BOB, a_slack_world
 from tests.builders.world import ScriptedAnswerer, a_world
 
@@ -73,10 +73,10 @@ async def test_five_people_are_answered_after_one_or_two_answers_of_somebody_who
     answerer = OneAtATime()
     asking = Asking(store, answerer)
     for number in range(30):
-        await asking.receive(ask("flooder", number, f"chat {number % 2}"), Heard())
+        await asking.receive(ask("flooder", number, f"chat {number % 2}"), ReplyRecorder())
     channels = [Channel.TEAMS, Channel.SLACK, Channel.LOCAL, Channel.TEAMS, Channel.SLACK]
     for number, channel in enumerate(channels):
-        await asking.receive(ask(f"person {number}", 1, channel=channel), Heard())
+        await asking.receive(ask(f"person {number}", 1, channel=channel), ReplyRecorder())
     done_before = len(answerer.order)
     await asking.drain(30)
     order = [question.asker for question in answerer.order]
@@ -90,7 +90,7 @@ async def test_of_two_who_ask_much_each_gets_every_second_answer(store: SqliteSt
     asking = Asking(store, answerer)
     for asker in ("ada", "bob"):
         for number in range(10):
-            await asking.receive(ask(asker, number), Heard())
+            await asking.receive(ask(asker, number), ReplyRecorder())
     await asking.drain(30)
     order = [question.asker for question in answerer.order]
     begun = order.index("bob")
@@ -101,7 +101,7 @@ async def test_conversations_of_a_person_take_turns_and_each_keeps_its_order(sto
     answerer = OneAtATime()
     asking = Asking(store, answerer)
     questions = [ask("ada", number, conversation) for conversation in ("one", "two") for number in range(4)]
-    await asyncio.gather(*(asking.receive(question, Heard()) for question in questions))
+    await asyncio.gather(*(asking.receive(question, ReplyRecorder()) for question in questions))
     await asking.drain(30)
     for conversation in ("one", "two"):
         mine = [question for question in questions if question.conversation == conversation]
@@ -114,7 +114,7 @@ async def test_a_question_that_is_deleted_while_it_waits_holds_up_nobody(store: 
     asking = Asking(store, answerer)
     first, second, third = (ask("ada", number) for number in range(3))
     for question in (first, second, third):
-        await asking.receive(question, Heard())
+        await asking.receive(question, ReplyRecorder())
     await asking.forget(second.id)
     await asking.drain(30)
     assert answerer.order == [first, third]
@@ -138,7 +138,7 @@ async def test_many_questions_of_one_person_take_one_place_in_the_queue_of_the_m
 
     try:
         asking = Asking(store, FromEngine())  # type: ignore[arg-type]
-        replies = [Heard() for _ in range(35)]
+        replies = [ReplyRecorder() for _ in range(35)]
         for number in range(30):
             await asking.receive(ask("flooder", number), replies[number])
         for number in range(5):
@@ -157,7 +157,7 @@ async def test_who_asks_too_much_hears_one_sentence_and_what_was_accepted_is_ans
     store: SqliteStore,
 ) -> None:
     answerer = OneAtATime()
-    asking, replies = Asking(store, answerer, limits=PER_MINUTE), [Heard() for _ in range(30)]
+    asking, replies = Asking(store, answerer, limits=PER_MINUTE), [ReplyRecorder() for _ in range(30)]
     for number, reply in enumerate(replies):
         await asking.receive(ask("ada", number, f"chat {number % 2}"), reply)
     await asking.drain(30)
@@ -167,7 +167,7 @@ async def test_who_asks_too_much_hears_one_sentence_and_what_was_accepted_is_ans
 
 async def test_a_question_that_comes_twice_counts_once(store: SqliteStore) -> None:
     asking = Asking(store, OneAtATime(), limits=AskerLimits(per_minute=20, burst=2))
-    replies = [Heard(), Heard()]
+    replies = [ReplyRecorder(), ReplyRecorder()]
     for _ in range(5):
         await asking.receive(ask("ada", 0), replies[0])
     await asking.receive(ask("ada", 1), replies[1])
@@ -177,8 +177,8 @@ async def test_a_question_that_comes_twice_counts_once(store: SqliteStore) -> No
 
 async def test_small_talk_counts_for_nothing_and_waits_for_nobody(store: SqliteStore) -> None:
     asking = Asking(store, Never(), talking=Talking(list), limits=AskerLimits(per_minute=20, burst=1))  # type: ignore[arg-type]
-    await asking.receive(ask("ada", 0), Heard())
-    talk = [Heard() for _ in range(12)]
+    await asking.receive(ask("ada", 0), ReplyRecorder())
+    talk = [ReplyRecorder() for _ in range(12)]
     for number, reply in enumerate(talk):
         await asking.receive(ask("ada", 1 + number, text="thanks!"), reply)
     async with asyncio.timeout(10):
@@ -191,15 +191,15 @@ async def test_small_talk_counts_for_nothing_and_waits_for_nobody(store: SqliteS
 async def test_what_was_accepted_is_answered_after_a_restart_and_what_was_refused_is_not(
     store: SqliteStore,
 ) -> None:
-    before, told = Asking(store, Never(), limits=PER_MINUTE), Heard()  # type: ignore[arg-type]
+    before, told = Asking(store, Never(), limits=PER_MINUTE), ReplyRecorder()  # type: ignore[arg-type]
     for number in range(30):
         await before.receive(ask("ada", number), told)
     await told.done.wait()
     assert await before.drain(0.1) == 10
     assert told.said == [TOLD]
-    answerer, replies = OneAtATime(), dict[str, Heard]()
+    answerer, replies = OneAtATime(), dict[str, ReplyRecorder]()
     after = Asking(store, answerer, limits=PER_MINUTE)
-    assert await after.resume(lambda question: replies.setdefault(question.id, Heard())) == 10
+    assert await after.resume(lambda question: replies.setdefault(question.id, ReplyRecorder())) == 10
     await after.drain(30)
     assert answerer.order == [ask("ada", number) for number in range(10)]
     assert [reply.said for reply in replies.values()] == [["Ten."]] * 10

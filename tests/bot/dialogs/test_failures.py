@@ -12,7 +12,7 @@ from core.records import Channel
 from feedback.metrics.failures import FailureCounts, read_failures
 from feedback.store.sqlite import SqliteStore
 from model.onnx_infer import EngineBusy, PromptTooLong
-from tests.builders.asking import Heard, Scripted, question
+from tests.builders.asking import ReplyRecorder, Scripted, question
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ async def test_a_question_without_an_answer_is_counted(tmp_path: Path, error: Ex
     store = SqliteStore.open(tmp_path / "store.sqlite3")
     asking = Asking(store, Scripted(error=error))
     asking.on_failed = FailureCounts(store.documents).count
-    await asking.receive(question(), Heard())
+    await asking.receive(question(), ReplyRecorder())
     await asking.drain(5)
     today = datetime.now(UTC).date()
     assert await read_failures(store.documents, today, today) == {reason: 1}

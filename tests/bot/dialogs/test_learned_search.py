@@ -26,7 +26,7 @@ from core.records import (
     Verdict,
     derive_answer_id,
 )
-from feedback.privacy.delete import Around, delete
+from feedback.privacy.delete import DeletionHooks, delete
 from feedback.privacy.deletion_log import Deletion, Deletions
 from feedback.privacy.opt_out import OptOuts
 from feedback.reviews.ratings import Scale
@@ -137,7 +137,7 @@ async def test_a_deleted_question_teaches_no_more_here_and_elsewhere(bench: Benc
     begun = await Deletions(bench.store.documents).begin(Deletion(ADA, "one", datetime.now(UTC), by=ADA))
     await other.reviewing.catch_up()
     assert await taught(other) == {}, "from when it began"
-    await delete(bench.store, begun, Around(forgotten=bench.here.reviewing.forget))
+    await delete(bench.store, begun, DeletionHooks(forgotten=bench.here.reviewing.forget))
     assert await taught(bench.here) == {}
     await other.reviewing.catch_up()
     assert await taught(other) == {}

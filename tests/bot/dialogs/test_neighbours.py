@@ -31,20 +31,20 @@ DAYS = "https://example.com/leave#days"
 TEXT = "How many days of leave are there?"
 
 
-class Desk:
+class VerifiedStore:
     """Reviewers who verify answers in a real store, and whoever asks next to them."""
 
     def __init__(self, store: SqliteStore, embedder: Embedder) -> None:
         self.store = store
-        self.desk = ReviewRepository(store.documents)
+        self.repository = ReviewRepository(store.documents)
         self.known = VerifiedAnswers(embedder)
-        self.reviewing = Reviewing(self.desk, store, self.known, NO_SAMPLE)
+        self.reviewing = Reviewing(self.repository, store, self.known, NO_SAMPLE)
         self.opt_outs = OptOuts(store.documents)
         self.page_hash = "ab12"
         verified = Verified(
             self.known,
             lambda one: dict(one.pages)["https://example.com/leave"] == self.page_hash,
-            self.desk.read_verified,
+            self.repository.read_verified,
             frozenset({"local robin"}),
         )
         self.finder = NeighbourFinder(verified, People(store.answer, self.opt_outs.is_out))
@@ -73,23 +73,27 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, embedder: Embedder) -> AsyncIterator[Desk]:
+async def verified_store(tmp_path: Path, embedder: Embedder) -> AsyncIterator[VerifiedStore]:
     store = SqliteStore.open(tmp_path / "s")
-    yield Desk(store, embedder)
+    yield VerifiedStore(store, embedder)
     await store.close()
 
 
-async def test_a_reviewed_answer_is_an_example_for_other_questions_on_its_page_at_once(desk: Desk) -> None:
-    await desk.verify()
-    assert await desk.find() == [Neighbour(TEXT, "26 days.")]
-    assert await desk.find(urls=["https://example.com/leave#other"]) == [Neighbour(TEXT, "26 days.")]
-    assert await desk.find(urls=["https://example.com/travel#days"]) == []
+async def test_a_reviewed_answer_is_an_example_for_other_questions_on_its_page_at_once(
+    verified_store: VerifiedStore,
+) -> None:
+    await verified_store.verify()
+    assert await verified_store.find() == [Neighbour(TEXT, "26 days.")]
+    assert await verified_store.find(urls=["https://example.com/leave#other"]) == [
+        Neighbour(TEXT, "26 days.")
+    ]
+    assert await verified_store.find(urls=["https://example.com/travel#days"]) == []
 
 
-async def test_what_was_corrected_says_what_was_wrong(desk: Desk) -> None:
+async def test_what_was_corrected_says_what_was_wrong(verified_store: VerifiedStore) -> None:
     correction = {"ruling": Ruling.CORRECTED, "text": "30 days."}
-    await desk.verify(verdict=correction)
-    assert await desk.find() == [Neighbour(TEXT, "30 days.", "26 days.")]
+    await verified_store.verify(verdict=correction)
+    assert await verified_store.find() == [Neighbour(TEXT, "30 days.", "26 days.")]
 
 
 @pytest.mark.parametrize(
@@ -101,88 +105,98 @@ async def test_what_was_corrected_says_what_was_wrong(desk: Desk) -> None:
     ],
 )
 async def test_a_quotation_was_never_wrong_and_an_answer_that_declined_said_nothing(
-    desk: Desk, changes: dict[str, Any]
+    verified_store: VerifiedStore, changes: dict[str, Any]
 ) -> None:
-    await desk.verify(verdict={"ruling": Ruling.CORRECTED, "text": "30 days."}, **changes)
-    assert await desk.find() == [Neighbour(TEXT, "30 days.")]
+    await verified_store.verify(verdict={"ruling": Ruling.CORRECTED, "text": "30 days."}, **changes)
+    assert await verified_store.find() == [Neighbour(TEXT, "30 days.")]
 
 
 @pytest.mark.parametrize("ruling", [Ruling.NOT_ON_PAGE, Ruling.REJECTED])
-async def test_what_is_not_on_the_page_or_no_question_is_no_example(desk: Desk, ruling: Ruling) -> None:
-    await desk.verify(verdict={"ruling": ruling})
-    assert await desk.find() == []
+async def test_what_is_not_on_the_page_or_no_question_is_no_example(
+    verified_store: VerifiedStore, ruling: Ruling
+) -> None:
+    await verified_store.verify(verdict={"ruling": ruling})
+    assert await verified_store.find() == []
 
 
-async def test_the_same_section_comes_first_then_the_nearest_question(desk: Desk) -> None:
+async def test_the_same_section_comes_first_then_the_nearest_question(verified_store: VerifiedStore) -> None:
     elsewhere = (Citation("https://example.com/leave#late", "Leave", "Late", "Ask your supervisor."),)
-    await desk.verify("Who signs a late request for time off?", 1, citations=elsewhere)
-    await desk.verify("Where is the car park?", 2)
-    await desk.verify("How do I ask for time off?", 3)
+    await verified_store.verify("Who signs a late request for time off?", 1, citations=elsewhere)
+    await verified_store.verify("Where is the car park?", 2)
+    await verified_store.verify("How do I ask for time off?", 3)
     asked = "Who signs my late request for time off?"
-    found = [one.question for one in await desk.find(asked)]
+    found = [one.question for one in await verified_store.find(asked)]
     assert found == [
         "How do I ask for time off?",
         "Where is the car park?",
         "Who signs a late request for time off?",
     ]
-    assert [one.question for one in await desk.find(asked, limit=1)] == found[:1]
+    assert [one.question for one in await verified_store.find(asked, limit=1)] == found[:1]
 
 
-async def test_a_stale_one_is_no_example_whoever_has_noticed(desk: Desk) -> None:
-    await desk.verify()
-    desk.page_hash = "new"
-    assert await desk.find() == [], "the page has changed: this process has seen it"
-    desk.page_hash = "ab12"
-    [verified] = desk.known.all()
-    await desk.reviewing.reopen(verified)
-    desk.known.put(verified)
-    assert await desk.find() == [], "another process has seen it"
+async def test_a_stale_one_is_no_example_whoever_has_noticed(verified_store: VerifiedStore) -> None:
+    await verified_store.verify()
+    verified_store.page_hash = "new"
+    assert await verified_store.find() == [], "the page has changed: this process has seen it"
+    verified_store.page_hash = "ab12"
+    [verified] = verified_store.known.all()
+    await verified_store.reviewing.reopen(verified)
+    verified_store.known.put(verified)
+    assert await verified_store.find() == [], "another process has seen it"
 
 
-async def test_one_that_was_taken_back_is_no_example_though_this_process_has_not_heard(desk: Desk) -> None:
-    given = await desk.verify()
-    [verified] = desk.known.all()
-    await desk.desk.drop_verified(given.id)
-    assert desk.known.all()
-    assert await desk.find() == []
-    await desk.desk.put_verified(replace(verified, text="31 days.", verified_at=NOON))
-    assert await desk.find() == [], "nor is one with another ruling, until that is here"
-    desk.known.put(replace(verified, text="31 days.", verified_at=NOON))
-    assert [one.answer for one in await desk.find()] == ["31 days."]
+async def test_one_that_was_taken_back_is_no_example_though_this_process_has_not_heard(
+    verified_store: VerifiedStore,
+) -> None:
+    given = await verified_store.verify()
+    [verified] = verified_store.known.all()
+    await verified_store.repository.drop_verified(given.id)
+    assert verified_store.known.all()
+    assert await verified_store.find() == []
+    await verified_store.repository.put_verified(replace(verified, text="31 days.", verified_at=NOON))
+    assert await verified_store.find() == [], "nor is one with another ruling, until that is here"
+    verified_store.known.put(replace(verified, text="31 days.", verified_at=NOON))
+    assert [one.answer for one in await verified_store.find()] == ["31 days."]
 
 
 @pytest.mark.parametrize("person", ["ada", "robin"])
 async def test_whoever_wants_that_nothing_is_learned_from_them_is_in_no_example(
-    desk: Desk, person: str
+    verified_store: VerifiedStore, person: str
 ) -> None:
-    await desk.verify()
-    await desk.opt_outs.choose(person, out=True, source="a1")
-    assert await desk.find() == []
-    await desk.opt_outs.choose(person, out=False, source="a2")
-    assert len(await desk.find()) == 1
+    await verified_store.verify()
+    await verified_store.opt_outs.choose(person, out=True, source="a1")
+    assert await verified_store.find() == []
+    await verified_store.opt_outs.choose(person, out=False, source="a2")
+    assert len(await verified_store.find()) == 1
 
 
-async def test_what_was_deleted_is_no_example_though_it_is_in_memory(desk: Desk) -> None:
-    await desk.verify()
-    [verified] = desk.known.all()
-    begun = await Deletions(desk.store.documents).begin(Deletion("ada", "name", datetime.now(UTC), by="ada"))
-    await delete(desk.store, begun)
-    desk.known.put(verified)
-    assert await desk.find() == []
+async def test_what_was_deleted_is_no_example_though_it_is_in_memory(verified_store: VerifiedStore) -> None:
+    await verified_store.verify()
+    [verified] = verified_store.known.all()
+    begun = await Deletions(verified_store.store.documents).begin(
+        Deletion("ada", "name", datetime.now(UTC), by="ada")
+    )
+    await delete(verified_store.store, begun)
+    verified_store.known.put(verified)
+    assert await verified_store.find() == []
 
 
-async def test_what_the_chat_pages_reviewer_verified_is_an_example_on_the_chat_page_only(desk: Desk) -> None:
-    await desk.verify(verdict={"reviewer": "local robin"})
+async def test_what_the_chat_pages_reviewer_verified_is_an_example_on_the_chat_page_only(
+    verified_store: VerifiedStore,
+) -> None:
+    await verified_store.verify(verdict={"reviewer": "local robin"})
     for channel in (Channel.TEAMS, Channel.SLACK, Channel.COMMAND_LINE):
-        assert await desk.find(channel=channel) == []
-    assert len(await desk.find(channel=Channel.LOCAL)) == 1
+        assert await verified_store.find(channel=channel) == []
+    assert len(await verified_store.find(channel=Channel.LOCAL)) == 1
 
 
-async def test_what_somebody_asked_about_one_page_is_an_example_for_that_page(desk: Desk) -> None:
+async def test_what_somebody_asked_about_one_page_is_an_example_for_that_page(
+    verified_store: VerifiedStore,
+) -> None:
     page = "https://example.com/leave"
-    await desk.verify(page_url=page)
-    assert await desk.find() == []
-    assert len(await desk.find(page_url=page)) == 1
+    await verified_store.verify(page_url=page)
+    assert await verified_store.find() == []
+    assert len(await verified_store.find(page_url=page)) == 1
 
 
 @pytest.mark.parametrize(
@@ -197,21 +211,21 @@ async def test_what_somebody_asked_about_one_page_is_an_example_for_that_page(de
     ],
 )
 async def test_a_question_that_may_name_somebody_or_needs_another_one_is_no_example(
-    desk: Desk, text: str
+    verified_store: VerifiedStore, text: str
 ) -> None:
-    await desk.verify(text)
-    assert await desk.find() == []
+    await verified_store.verify(text)
+    assert await verified_store.find() == []
 
 
-async def test_who_stands_on_the_page_may_be_named(desk: Desk) -> None:
+async def test_who_stands_on_the_page_may_be_named(verified_store: VerifiedStore) -> None:
     plain = answer(question(1))
     named = replace(plain.passages[0], text="You get 26 days. Karen Oduya signs.")
-    await desk.verify("What does Karen Oduya sign?", passages=(named,))
-    assert len(await desk.find()) == 1
+    await verified_store.verify("What does Karen Oduya sign?", passages=(named,))
+    assert len(await verified_store.find()) == 1
 
 
-async def test_an_answer_does_not_wait_for_a_store_that_is_away(desk: Desk) -> None:
-    await desk.verify()
+async def test_an_answer_does_not_wait_for_a_store_that_is_away(verified_store: VerifiedStore) -> None:
+    await verified_store.verify()
 
     async def fail(_: str) -> bool:
         raise StoreUnavailable("away")
@@ -221,15 +235,17 @@ async def test_an_answer_does_not_wait_for_a_store_that_is_away(desk: Desk) -> N
         return False
 
     for is_out in (fail, hang):
-        finder = NeighbourFinder(desk.finder.verified, People(desk.store.answer, is_out))
+        finder = NeighbourFinder(verified_store.finder.verified, People(verified_store.store.answer, is_out))
         async with asyncio.timeout(5):
             assert await finder.find(question(99, page_url=None), [DAYS], 3) == ()
 
 
-async def test_a_question_finds_examples_by_the_words_that_it_is_asked_with(desk: Desk) -> None:
+async def test_a_question_finds_examples_by_the_words_that_it_is_asked_with(
+    verified_store: VerifiedStore,
+) -> None:
     for number in range(12):
-        await desk.verify(f"How do I ask for thing {number}?", number)
+        await verified_store.verify(f"How do I ask for thing {number}?", number)
     asked: Question = question(99, text="How do I ask for thing 7?", page_url=None)
-    found = await desk.finder.find(asked, [DAYS], 2)
+    found = await verified_store.finder.find(asked, [DAYS], 2)
     assert found[0].question == "How do I ask for thing 7?"
     assert len(found) == 2

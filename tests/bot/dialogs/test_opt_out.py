@@ -26,9 +26,9 @@ __all__ = ["opening"]
 class Scene:
     def __init__(self, store: Any, rules: RatingRules | None = None) -> None:
         self.store = store
-        desk = ReviewRepository(store.documents)
+        repository = ReviewRepository(store.documents)
         self.choices = OptOuts(store.documents)
-        self.rating = Rating(store, Reviewing(desk, store, NothingKnown(), NO_SAMPLE), rules)
+        self.rating = Rating(store, Reviewing(repository, store, NothingKnown(), NO_SAMPLE), rules)
 
     async def answered(self, number: int = 1, **changes: Any) -> Answer:
         asked = question(number, **changes)

@@ -23,14 +23,14 @@ ROBIN, KIM, LEE = "p-robin", "p-kim", "p-lee"
 
 
 class Bench:
-    """A desk on a real store, with answers to review."""
+    """A repository on a real store, with answers to review."""
 
     def __init__(self, store: SqliteStore, rules: ReviewRules) -> None:
         self.store = store
         self.known = NothingKnown()
-        self.desk = ReviewRepository(store.documents)
+        self.repository = ReviewRepository(store.documents)
         self.now_on_the_page: list[Passage] = []
-        self.reviewing = Reviewing(self.desk, store, self.known, rules, self._look_again)
+        self.reviewing = Reviewing(self.repository, store, self.known, rules, self._look_again)
 
     async def _look_again(self, _: object) -> list[Passage]:
         return self.now_on_the_page
@@ -66,20 +66,20 @@ async def test_several_reasons_make_one_review(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.reviewing.flag(given, ReviewReason.EXPERT)
     await bench.reviewing.flag(given, ReviewReason.THUMB_DOWN)
-    [review], _ = await bench.desk.reviews(WAITING, 10)
+    [review], _ = await bench.repository.reviews(WAITING, 10)
     assert review.reasons == (ReviewReason.THUMB_DOWN, ReviewReason.EXPERT)
     assert review.stratum == "example.com|msteams|unknown|base"
-    assert [answer_id for answer_id, _ in await bench.desk.claim_outbox_entries(10)] == [given.id]
+    assert [answer_id for answer_id, _ in await bench.repository.claim_outbox_entries(10)] == [given.id]
 
 
 async def test_an_approved_answer_is_served_with_its_own_words(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.rule(given)
-    [served] = await live(bench.desk)
+    [served] = await live(bench.repository)
     assert (served.text, served.citations) == (given.text, given.citations)
     assert served.pages == (("https://example.com/leave", "ab12"),)
     assert bench.known.served == {given.id: served}
-    assert (await bench.desk.reviews(SETTLED, 10))[0][0].settled_at == served.verified_at
+    assert (await bench.repository.reviews(SETTLED, 10))[0][0].settled_at == served.verified_at
 
 
 async def test_an_approved_quotation_is_served_as_an_answer_with_its_own_words(bench: Bench) -> None:
@@ -98,7 +98,7 @@ async def test_a_correction_is_served_with_the_span_that_the_reviewer_chose(benc
     given = await bench.flagged()
     span = Citation("https://example.com/leave#days", "Leave", "Days", "30 days")
     await bench.rule(given, Ruling.CORRECTED, text="30 days.", citation=span)
-    [served] = await live(bench.desk)
+    [served] = await live(bench.repository)
     assert (served.text, served.citations) == ("30 days. [1]", (span,))
     assert not served.abstained
 
@@ -106,12 +106,12 @@ async def test_a_correction_is_served_with_the_span_that_the_reviewer_chose(benc
 async def test_not_on_the_page_is_served_as_that_and_a_rejected_question_not_at_all(bench: Bench) -> None:
     given = await bench.flagged(1)
     await bench.rule(given, Ruling.NOT_ON_PAGE)
-    [served] = await live(bench.desk)
+    [served] = await live(bench.repository)
     assert served.abstained
     assert not served.citations
     other = await bench.flagged(2)
     await bench.rule(other, Ruling.REJECTED)
-    assert len(await live(bench.desk)) == 1
+    assert len(await live(bench.repository)) == 1
 
 
 async def test_the_second_of_two_reviewers_hears_who_did_what(bench: Bench) -> None:
@@ -131,7 +131,7 @@ async def test_of_many_reviewers_at_once_exactly_one_wins(bench: Bench) -> None:
     ]
     ended = await asyncio.gather(*rulings, return_exceptions=True)
     assert sum(isinstance(end, Review) for end in ended) == 1
-    review = await bench.desk.review(given.id)
+    review = await bench.repository.review(given.id)
     assert review is not None
     assert len(review.verdicts) == 1
 
@@ -150,11 +150,11 @@ async def test_a_claim_holds_others_off_until_it_runs_out(bench: Bench) -> None:
         await bench.reviewing.claim(given.id, 1, KIM, "Kim")
     with pytest.raises(Refused, match="Robin has claimed this; the claim ends in"):
         await bench.reviewing.skip(given.id, 1, Skip(KIM, "unclear", NOON))
-    review = await bench.desk.review(given.id)
+    review = await bench.repository.review(given.id)
     assert review is not None
     assert review.claimed_until is not None
     late = replace(review, claimed_until=review.claimed_until - timedelta(hours=1))
-    assert await bench.desk.change_review(late)
+    assert await bench.repository.change_review(late)
     with pytest.raises(Refused, match="Your claim expired"):
         await bench.rule(given, given_at=datetime.now(UTC))
     await bench.reviewing.claim(given.id, 1, KIM, "Kim")
@@ -172,9 +172,9 @@ async def test_a_reviewer_is_marked_once_while_their_claim_holds_and_again_after
     assert await marked(given) == 1
     other = await bench.flagged(2)
     await bench.reviewing.claim(other.id, 1, ROBIN, "Robin")
-    review = await bench.desk.review(other.id)
+    review = await bench.repository.review(other.id)
     assert review is not None
-    assert await bench.desk.change_review(replace(review, claimed_until=NOON))
+    assert await bench.repository.change_review(replace(review, claimed_until=NOON))
     await bench.reviewing.claim(other.id, 1, ROBIN, "Robin")
     assert await marked(other) == 2
 
@@ -191,20 +191,20 @@ async def test_skipping_gives_a_claim_back_and_is_remembered(bench: Bench) -> No
 async def test_a_changed_page_sends_the_answer_back_with_the_page_as_it_is_now(bench: Bench) -> None:
     given = await bench.flagged()
     await bench.rule(given, Ruling.CORRECTED, text="30 days.")
-    [served] = await live(bench.desk)
+    [served] = await live(bench.repository)
     new = replace(given.passages[0], text="You get 31 days.", page_hash="new")
     bench.now_on_the_page = [new]
     await bench.reviewing.reopen(served)
     await bench.reviewing.reopen(served)
     assert not bench.known.served
-    assert not await live(bench.desk)
-    [review], _ = await bench.desk.reviews(WAITING, 10)
+    assert not await live(bench.repository)
+    [review], _ = await bench.repository.reviews(WAITING, 10)
     assert (review.round, review.reasons, review.passages) == (2, (ReviewReason.STALE,), (new,))
-    assert [past.round for past in (await bench.desk.past_reviews(10))[0]] == [1]
+    assert [past.round for past in (await bench.repository.past_reviews(10))[0]] == [1]
     with pytest.raises(Refused, match="The page has changed since"):
         await bench.rule(given, reviewer=KIM)
     await bench.rule(given, reviewer=KIM, source="act-2", round=2)  # agreeing to what was corrected before
-    [again] = await live(bench.desk)
+    [again] = await live(bench.repository)
     assert (again.text, again.pages) == ("30 days. [1]", (("https://example.com/leave", "new"),))
 
 
@@ -213,8 +213,8 @@ async def test_an_answer_that_a_newer_one_contradicts_goes_back_and_is_served_no
     await bench.rule(older, Ruling.CORRECTED, text="30 days.")
     bench.known.conflicting.add(older.id)
     await bench.rule(newer, Ruling.CORRECTED, text="20 days.", source="act-2")
-    assert [one.answer_id for one in await live(bench.desk)] == [newer.id]
-    [review], _ = await bench.desk.reviews(WAITING, 10)
+    assert [one.answer_id for one in await live(bench.repository)] == [newer.id]
+    [review], _ = await bench.repository.reviews(WAITING, 10)
     assert (review.answer_id, review.round, review.reasons) == (older.id, 2, (ReviewReason.CONFLICT,))
     with pytest.raises(Refused, match="been answered differently"):
         await bench.rule(older, reviewer=KIM)
@@ -226,7 +226,7 @@ async def test_a_second_reviewer_agrees_to_a_correction(tmp_path: Path) -> None:
     given = await bench.flagged()
     review = await bench.rule(given, Ruling.CORRECTED, text="30 days.")
     assert review.proposal is not None
-    assert not await live(bench.desk)
+    assert not await live(bench.repository)
     with pytest.raises(Refused, match="a second reviewer has been asked"):
         await bench.rule(given, source="act-2")
     review = await bench.rule(given, reviewer=KIM, reviewer_name="Kim", source="act-3")
@@ -236,7 +236,7 @@ async def test_a_second_reviewer_agrees_to_a_correction(tmp_path: Path) -> None:
         Ruling.CORRECTED,
         "30 days.",
     )
-    assert [served.text for served in await live(bench.desk)] == ["30 days. [1]"]
+    assert [served.text for served in await live(bench.repository)] == ["30 days. [1]"]
     await store.close()
 
 
@@ -266,14 +266,14 @@ async def test_every_stratum_is_sampled_soon_and_the_weights_stand_for_all(tmp_p
             number += 1
             given = await bench.answered(number, question={"language": language})
             await bench.reviewing.consider(given)
-            review = await bench.desk.review(given.id)
+            review = await bench.repository.review(given.id)
             if review is not None:
                 assert derive_stratum(given) == review.stratum
                 weights[language] += round(review.weight)
     assert weights["fr"] == 5
     assert 5 <= weights["de"] <= 15
     assert 180 <= weights["en"] <= 215
-    waiting, _ = await bench.desk.reviews(WAITING, 100)
+    waiting, _ = await bench.repository.reviews(WAITING, 100)
     assert len(waiting) < 217 * 0.12
     await store.close()
 
@@ -281,7 +281,7 @@ async def test_every_stratum_is_sampled_soon_and_the_weights_stand_for_all(tmp_p
 async def test_a_doubtful_answer_and_what_several_people_were_declined_are_reviewed(bench: Bench) -> None:
     await bench.reviewing.consider(await bench.answered(1, support=0.9))
     await bench.reviewing.consider(await bench.answered(2, support=0.5))
-    [review], _ = await bench.desk.reviews(WAITING, 10)
+    [review], _ = await bench.repository.reviews(WAITING, 10)
     assert review.reasons == (ReviewReason.LOW_SUPPORT,)
     for number, (asker, text) in enumerate(
         [("a1", "Dogs?"), ("a1", "Dogs?"), ("a2", "Cats?"), ("a2", "Dogs?"), ("a3", "Dogs?"), ("a4", "Dogs?")]
@@ -289,7 +289,7 @@ async def test_a_doubtful_answer_and_what_several_people_were_declined_are_revie
         asked = {"asker": asker, "text": text}
         given = await bench.answered(10 + number, kind=AnswerKind.DECLINED, support=0.0, question=asked)
         await bench.reviewing.consider(given)
-    waiting, _ = await bench.desk.reviews(WAITING, 10)
+    waiting, _ = await bench.repository.reviews(WAITING, 10)
     declined = [review for review in waiting if ReviewReason.DECLINED in review.reasons]
     assert [review.answer_id for review in declined] == [answer(question(14)).id]
 
@@ -302,13 +302,13 @@ async def test_what_the_bot_is_hardly_sure_of_is_reviewed_and_a_quotation_needs_
     )
     await bench.reviewing.consider(await bench.answered(2, support=0.9, confidence=0.6))
     await bench.reviewing.consider(await bench.answered(3, kind=AnswerKind.DECLINED, confidence=0.1))
-    assert not (await bench.desk.reviews(WAITING, 10))[0]
+    assert not (await bench.repository.reviews(WAITING, 10))[0]
     unsure = await bench.answered(4, kind=AnswerKind.QUOTED, confidence=0.2)
     await bench.reviewing.consider(unsure)
-    [review], _ = await bench.desk.reviews(WAITING, 10)
+    [review], _ = await bench.repository.reviews(WAITING, 10)
     assert (review.answer_id, review.reasons) == (unsure.id, (ReviewReason.LOW_CONFIDENCE,))
 
 
 async def test_numbers_are_never_given_twice(bench: Bench) -> None:
-    numbers = await asyncio.gather(*(bench.desk.next_number("one") for _ in range(30)))
+    numbers = await asyncio.gather(*(bench.repository.next_number("one") for _ in range(30)))
     assert sorted(numbers) == list(range(1, 31))

@@ -100,8 +100,8 @@ async def test_what_waits_for_a_second_reviewer_has_left_the_queue_of_the_first(
 async def test_a_review_whose_question_is_gone_is_not_offered(store: SqliteStore) -> None:
     await open_review(store, 1)
     await open_review(store, 2)
-    desk = ReviewRepository(store.documents)
-    await desk.add_review(Review("gone", (ReviewReason.THUMB_DOWN,), NOON))
+    repository = ReviewRepository(store.documents)
+    await repository.add_review(Review("gone", (ReviewReason.THUMB_DOWN,), NOON))
     assert await offered(store) == ["a1", "a2"]
 
 

@@ -16,7 +16,7 @@ from feedback.reviews.repository import SETTLED, WAITING
 from feedback.reviews.ruling_changes import read_history, read_standing
 from feedback.store.base import FeedbackStore
 from tests.builders.records import Opening, opening
-from tests.builders.rulings import KIM, LEE, ROBIN, CutDocuments, Desk, Killed
+from tests.builders.rulings import KIM, LEE, ROBIN, CutDocuments, Killed, ReviewProcess
 from tests.builders.world import NO_SAMPLE, live
 
 __all__ = ["opening"]
@@ -25,24 +25,26 @@ TEXTS = {"Robin": "30 days.", "Kim": "31 days.", "Lee": "32 days."}
 PEOPLE = {ROBIN: "Robin", KIM: "Kim", LEE: "Lee"}
 
 
-def at(store: FeedbackStore, rules: ReviewRules = NO_SAMPLE) -> Desk:
-    return Desk(store, store.documents, rules)  # type: ignore[attr-defined]
+def at(store: FeedbackStore, rules: ReviewRules = NO_SAMPLE) -> ReviewProcess:
+    return ReviewProcess(store, store.documents, rules)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-async def desk(opening: Opening) -> Desk:
+async def process(opening: Opening) -> ReviewProcess:
     return at(await opening())
 
 
-async def test_a_ruling_that_is_taken_back_is_served_no_more_and_its_review_is_open_again(desk: Desk) -> None:
-    given = await desk.flagged()
-    await desk.rule(given, "")
-    assert desk.known.served.keys() == {given.id}
-    review = await desk.undo(given)
-    assert not await live(desk.desk)
-    assert not desk.known.served
-    assert await read_standing(desk.desk, given.id) is None
-    [waiting], _ = await desk.desk.reviews(WAITING, 9)
+async def test_a_ruling_that_is_taken_back_is_served_no_more_and_its_review_is_open_again(
+    process: ReviewProcess,
+) -> None:
+    given = await process.flagged()
+    await process.rule(given, "")
+    assert process.known.served.keys() == {given.id}
+    review = await process.undo(given)
+    assert not await live(process.repository)
+    assert not process.known.served
+    assert await read_standing(process.repository, given.id) is None
+    [waiting], _ = await process.repository.reviews(WAITING, 9)
     assert (waiting.round, waiting.reasons, waiting.proposal) == (2, review.reasons, None)
     change = waiting.change
     assert change is not None
@@ -52,60 +54,60 @@ async def test_a_ruling_that_is_taken_back_is_served_no_more_and_its_review_is_o
         "a wrong press",
         Ruling.NOT_ON_PAGE,
     )
-    again = await desk.rule(given, round_=2)
-    assert [one.verified_at for one in await live(desk.desk)] == [again.settled_at]
-    history = await read_history(desk.desk, given.id)
+    again = await process.rule(given, round_=2)
+    assert [one.verified_at for one in await live(process.repository)] == [again.settled_at]
+    history = await read_history(process.repository, given.id)
     assert [(one.ruling.text, one.holds, one.ended is not None) for one in history] == [
         ("", False, True),
         ("30 days.", True, False),
     ]
 
 
-async def test_an_edited_answer_is_served_at_once_and_remembers_what_it_was(desk: Desk) -> None:
-    given = await desk.flagged()
-    first = await desk.rule(given)
-    review = await desk.edit(given, "31 days.")
-    assert [one.text for one in await live(desk.desk)] == ["31 days. [1]"]
-    assert [one.text for one in desk.known.all()] == ["31 days. [1]"]
+async def test_an_edited_answer_is_served_at_once_and_remembers_what_it_was(process: ReviewProcess) -> None:
+    given = await process.flagged()
+    first = await process.rule(given)
+    review = await process.edit(given, "31 days.")
+    assert [one.text for one in await live(process.repository)] == ["31 days. [1]"]
+    assert [one.text for one in process.known.all()] == ["31 days. [1]"]
     assert review.settled_at is not None
     assert first.settled_at is not None
     assert review.settled_at > first.settled_at
-    assert await desk.desk.find_settled(first.settled_at) is not None
-    history = await read_history(desk.desk, given.id)
+    assert await process.repository.find_settled(first.settled_at) is not None
+    history = await read_history(process.repository, given.id)
     assert [one.ruling.text for one in history] == ["30 days.", "31 days."]
     assert history[0].ended is not None
     assert (history[0].ended.kind, history[0].ended.reason) == (ChangeKind.EDITED, "a wrong press")
     with pytest.raises(Refused, match="already says"):
-        await desk.edit(given, "31 days.", 2)
+        await process.edit(given, "31 days.", 2)
 
 
-async def test_the_same_press_twice_changes_a_ruling_once(desk: Desk) -> None:
-    given = await desk.flagged()
-    await desk.rule(given)
-    assert await desk.undo(given) == await desk.undo(given)
+async def test_the_same_press_twice_changes_a_ruling_once(process: ReviewProcess) -> None:
+    given = await process.flagged()
+    await process.rule(given)
+    assert await process.undo(given) == await process.undo(given)
     with pytest.raises(Refused, match=r"Kim has already undone the decision, .+ ago\."):
-        await desk.undo(given, reviewer=LEE)
+        await process.undo(given, reviewer=LEE)
     with pytest.raises(Refused, match="You have already undone the decision"):
-        await desk.undo(given, source="another press")
+        await process.undo(given, source="another press")
     with pytest.raises(Refused, match="nothing to undo"):
-        await desk.undo(given, 2, source="a third press")
+        await process.undo(given, 2, source="a third press")
     with pytest.raises(Refused, match="Kim undid the decision since this card was made"):
-        await desk.rule(given, reviewer=LEE, source="late")
+        await process.rule(given, reviewer=LEE, source="late")
 
 
 async def test_an_earlier_ruling_that_is_written_late_or_goes_stale_leaves_the_later_one_served(
-    desk: Desk,
+    process: ReviewProcess,
 ) -> None:
-    given = await desk.flagged()
-    await desk.rule(given)
-    [earlier] = await live(desk.desk)
-    review = await desk.edit(given, "31 days.")
-    await desk.desk.put_verified(earlier)
-    assert [one.verified_at for one in await live(desk.desk)] == [review.settled_at]
-    await desk.reviewing.reopen(earlier)
-    assert [one.verified_at for one in await live(desk.desk)] == [review.settled_at]
-    assert [one.verified_at for one in desk.known.all()] == [review.settled_at]
-    standing = await read_standing(desk.desk, given.id)
+    given = await process.flagged()
+    await process.rule(given)
+    [earlier] = await live(process.repository)
+    review = await process.edit(given, "31 days.")
+    await process.repository.put_verified(earlier)
+    assert [one.verified_at for one in await live(process.repository)] == [review.settled_at]
+    await process.reviewing.reopen(earlier)
+    assert [one.verified_at for one in await live(process.repository)] == [review.settled_at]
+    assert [one.verified_at for one in process.known.all()] == [review.settled_at]
+    standing = await read_standing(process.repository, given.id)
     assert standing is not None
     assert standing.text == "31 days. [1]"
 
@@ -123,47 +125,47 @@ async def test_of_reviewers_in_two_processes_who_change_a_ruling_at_once_one_win
         )
         [won] = [end for end in ended if isinstance(end, Review)]
         assert [type(end) for end in ended if end is not won] == [Refused, Refused]
-        served = {verified.answer_id: verified.text for verified in await live(one.desk)}
+        served = {verified.answer_id: verified.text for verified in await live(one.repository)}
         assert served.get(given.id) == ("31 days. [1]" if won.settled_at else None)
-        first, *_ = await read_history(one.desk, given.id)
+        first, *_ = await read_history(one.repository, given.id)
         assert first.ruling.text == "30 days."
 
 
 async def test_however_three_people_rule_edit_and_undo_at_once_only_what_holds_is_served(
     opening: Opening,
 ) -> None:
-    desks = [at(await opening()) for _ in range(2)]
-    given = await desks[0].flagged()
-    await asyncio.gather(*(act_at_random(desk, given, who) for desk in desks for who in PEOPLE))
-    review = await desks[0].desk.review(given.id)
+    processes = [at(await opening()) for _ in range(2)]
+    given = await processes[0].flagged()
+    await asyncio.gather(*(act_at_random(process, given, who) for process in processes for who in PEOPLE))
+    review = await processes[0].repository.review(given.id)
     assert review is not None
-    standing = await read_standing(desks[0].desk, given.id)
+    standing = await read_standing(processes[0].repository, given.id)
     holds = [] if review.settled_at is None else [review.settled_at]
-    assert [one.verified_at for one in await live(desks[0].desk)] == holds
+    assert [one.verified_at for one in await live(processes[0].repository)] == holds
     assert ([standing.verified_at] if standing else []) == holds
-    for desk in desks:
-        await desk.restart()
-        assert [one.verified_at for one in desk.known.all()] == holds
-    rounds = sorted(one.round for one in await desks[0].desk.rounds(given.id))
+    for process in processes:
+        await process.restart()
+        assert [one.verified_at for one in process.known.all()] == holds
+    rounds = sorted(one.round for one in await processes[0].repository.rounds(given.id))
     assert rounds == list(range(1, review.round + 1))
     assert review.round > 2
-    times: list[datetime] = [one.since for one in await read_history(desks[0].desk, given.id)]
+    times: list[datetime] = [one.since for one in await read_history(processes[0].repository, given.id)]
     assert times == sorted(set(times))
 
 
-async def act_at_random(desk: Desk, given: Answer, who: str) -> None:
+async def act_at_random(process: ReviewProcess, given: Answer, who: str) -> None:
     lots = random.Random(who)  # noqa: S311
     for step in range(6):
-        review = await desk.desk.review(given.id)
+        review = await process.repository.review(given.id)
         assert review is not None
         me = {"reviewer": who, "reviewer_name": PEOPLE[who], "source": f"{who} {step} {lots.random()}"}
         try:
             if review.settled_at is None:
-                await desk.rule(given, TEXTS[PEOPLE[who]], review.round, **me)
+                await process.rule(given, TEXTS[PEOPLE[who]], review.round, **me)
             elif lots.random() < 0.5:
-                await desk.undo(given, review.round, **me)
+                await process.undo(given, review.round, **me)
             else:
-                await desk.edit(given, f"{step} of {who}", review.round, **me)
+                await process.edit(given, f"{step} of {who}", review.round, **me)
         except Refused:
             await asyncio.sleep(0)
 
@@ -178,73 +180,73 @@ async def test_whenever_a_process_is_killed_nothing_is_lost_and_nothing_served_t
     for writes in range(20):
         given = await whole.flagged(writes)
         first = await whole.rule(given)
-        cut = Desk(store, CutDocuments(store.documents, writes))  # type: ignore[attr-defined]
+        cut = ReviewProcess(store, CutDocuments(store.documents, writes))  # type: ignore[attr-defined]
         try:
             await (cut.undo(given) if kind == "undo" else cut.edit(given, "31 days."))
         except Killed:
             killed = True
         else:
             killed = False
-        review = await whole.desk.review(given.id)
+        review = await whole.repository.review(given.id)
         assert review is not None
         outcomes.append(review.round)
-        served = await read_standing(whole.desk, given.id)  # before anybody cleans up
+        served = await read_standing(whole.repository, given.id)  # before anybody cleans up
         assert served is None or served.verified_at == review.settled_at
         assert review.round == 2 or served is not None
         assert (review.round, kind) != (2, "undo") or served is None
         await whole.restart()
         if review.round == 2:  # its entry was left before
-            assert given.id in {name for name, _ in await whole.desk.claim_outbox_entries(99)}
+            assert given.id in {name for name, _ in await whole.repository.claim_outbox_entries(99)}
         await whole.reviewing.follow(review)
-        standing = {one.answer_id: one.verified_at for one in await live(whole.desk)}
+        standing = {one.answer_id: one.verified_at for one in await live(whole.repository)}
         assert standing.get(given.id) == review.settled_at
-        history = await read_history(whole.desk, given.id)
+        history = await read_history(whole.repository, given.id)
         assert (history[0].ruling.text, history[0].since) == ("30 days.", first.settled_at)
         assert len(history) == (2 if kind == "edit" and review.round == 2 else 1)
-        assert len({one.round for one in await whole.desk.rounds(given.id)}) == review.round
+        assert len({one.round for one in await whole.repository.rounds(given.id)}) == review.round
         if not killed:
             break
     assert outcomes == sorted(outcomes)
     assert set(outcomes) == {1, 2}
-    settled, _ = await whole.desk.reviews(SETTLED, 99)
-    past, _ = await whole.desk.past_reviews(99)
+    settled, _ = await whole.repository.reviews(SETTLED, 99)
+    past, _ = await whole.repository.past_reviews(99)
     names = [(one.answer_id, one.round) for one in (*settled, *past)]
     assert len(names) == len(set(names))
 
 
 async def test_a_judgement_that_was_taken_back_does_not_count_in_the_sample(opening: Opening) -> None:
-    desk = at(await opening(), ReviewRules(sample_share=1.0, double_share=0.0))
-    given = await desk.flagged()
-    await desk.reviewing.consider(given)
-    await desk.rule(given, "")
-    assert (await report(desk.store, desk.desk)).accuracy == 0.0
-    await desk.undo(given)
-    found = await report(desk.store, desk.desk)
+    process = at(await opening(), ReviewRules(sample_share=1.0, double_share=0.0))
+    given = await process.flagged()
+    await process.reviewing.consider(given)
+    await process.rule(given, "")
+    assert (await report(process.store, process.repository)).accuracy == 0.0
+    await process.undo(given)
+    found = await report(process.store, process.repository)
     assert (found.sampled, found.accuracy) == (0, None)
-    await desk.rule(given, round_=2, ruling=Ruling.APPROVED)
-    found = await report(desk.store, desk.desk)
+    await process.rule(given, round_=2, ruling=Ruling.APPROVED)
+    found = await report(process.store, process.repository)
     assert (found.sampled, found.accuracy) == (1, 1.0)
-    await desk.edit(given, "31 days.", 2)
-    found = await report(desk.store, desk.desk)
+    await process.edit(given, "31 days.", 2)
+    found = await report(process.store, process.repository)
     assert (found.sampled, found.accuracy) == (1, 0.0)
-    await desk.edit(given, "32 days.", 3)
-    found = await report(desk.store, desk.desk)
+    await process.edit(given, "32 days.", 3)
+    found = await report(process.store, process.repository)
     assert (found.sampled, found.accuracy) == (1, 0.0)
 
 
 async def test_who_waits_for_a_second_reviewer_may_take_their_own_ruling_back(opening: Opening) -> None:
-    desk = at(await opening(), replace(NO_SAMPLE, second_for_corrections=True))
-    given = await desk.flagged()
-    await desk.rule(given)
+    process = at(await opening(), replace(NO_SAMPLE, second_for_corrections=True))
+    given = await process.flagged()
+    await process.rule(given)
     with pytest.raises(Refused, match="nothing to undo"):
-        await desk.undo(given)
-    review = await desk.undo(given, reviewer=ROBIN)
+        await process.undo(given)
+    review = await process.undo(given, reviewer=ROBIN)
     assert (review.round, review.verdicts, review.change) == (1, (), None)
-    await desk.rule(given, "31 days.")
-    await desk.rule(given, ruling=Ruling.APPROVED, reviewer=KIM, source="2")
-    assert [one.text for one in await live(desk.desk)] == ["31 days. [1]"]
-    review = await desk.edit(given, "33 days.")
+    await process.rule(given, "31 days.")
+    await process.rule(given, ruling=Ruling.APPROVED, reviewer=KIM, source="2")
+    assert [one.text for one in await live(process.repository)] == ["31 days. [1]"]
+    review = await process.edit(given, "33 days.")
     assert review.proposal is not None
-    assert not await live(desk.desk)
-    await desk.rule(given, round_=2, ruling=Ruling.APPROVED, reviewer=LEE, source="3")
-    assert [one.text for one in await live(desk.desk)] == ["33 days. [1]"]
+    assert not await live(process.repository)
+    await process.rule(given, round_=2, ruling=Ruling.APPROVED, reviewer=LEE, source="3")
+    assert [one.text for one in await live(process.repository)] == ["33 days. [1]"]

@@ -22,7 +22,7 @@ from core.records import Question
 from core.translation import LANGUAGES, say, speak
 from feedback.metrics.report import version_stats_since
 from feedback.store.sqlite import SqliteStore
-from tests.builders.asking import NOW, Heard, Scripted
+from tests.builders.asking import NOW, ReplyRecorder, Scripted
 from tests.builders.asking import question as a_question
 
 PAGES = (("/site/leave", "Leave"), ("https://pages.example/travel", "Travel"))
@@ -222,7 +222,7 @@ async def test_the_card_of_help_explains_and_offers(valid: Callable[[dict[str, A
 
 
 async def test_small_talk_is_answered_once_and_leaves_no_answer(store: SqliteStore) -> None:
-    answerer, reply = Scripted(), Heard()
+    answerer, reply = Scripted(), ReplyRecorder()
     asking = Asking(store, answerer, talking=talking())
     assert [await asking.receive(said("thanks!"), reply) for _ in range(2)] == [True, False]
     await asking.drain(5)
@@ -235,7 +235,7 @@ async def test_small_talk_is_answered_once_and_leaves_no_answer(store: SqliteSto
 
 async def test_small_talk_is_no_question_that_failed(store: SqliteStore) -> None:
     asking = Asking(store, Scripted(), talking=talking())
-    await asking.receive(said("thanks!"), Heard())
+    await asking.receive(said("thanks!"), ReplyRecorder())
     await asking.drain(5)
     heard = await version_stats_since(store, NOW - timedelta(days=1), lambda _: "v")
     assert sum(one.failed for one in heard.values()) == 0
@@ -243,9 +243,9 @@ async def test_small_talk_is_no_question_that_failed(store: SqliteStore) -> None
 
 async def test_small_talk_that_a_crash_left_open_is_answered_at_the_next_start(store: SqliteStore) -> None:
     before = Asking(store, Scripted(), talking=talking())
-    await before.receive(said("hello"), Heard(OSError("the channel is away")))
+    await before.receive(said("hello"), ReplyRecorder(OSError("the channel is away")))
     await before.drain(5)
-    reply, after = Heard(), Asking(store, Scripted(), talking=talking())
+    reply, after = ReplyRecorder(), Asking(store, Scripted(), talking=talking())
     assert await after.resume(lambda _: reply) == 1
     await after.drain(5)
     assert reply.said == [SENTENCES[Talk.GREETING]]
@@ -253,7 +253,7 @@ async def test_small_talk_that_a_crash_left_open_is_answered_at_the_next_start(s
 
 
 async def test_a_question_goes_to_the_answerer_as_before(store: SqliteStore) -> None:
-    reply = Heard()
+    reply = ReplyRecorder()
     asking = Asking(store, Scripted(), talking=talking())
     await asking.receive(said("hi, how long is the leave?"), reply)
     await asking.drain(5)

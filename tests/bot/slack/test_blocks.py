@@ -60,8 +60,8 @@ from tests.doubles.slack_api import check_message, check_view
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SITE = "https://bot.example"
-SEAL = "0" * 32
-THUMBS = ThumbsRequest("a" * 32, SEAL, asks_why=True)
+SIGNATURE = "0" * 32
+THUMBS = ThumbsRequest("a" * 32, SIGNATURE, asks_why=True)
 HOSTILE = (
     "<!channel> <!here|here> <@U12345|ada> <#C1|general> <https://evil.example|your bank>",
     "[click](https://evil.example/?q=secret) ![x](https://evil.example/x.png)",
@@ -105,13 +105,13 @@ def every_card(text: str) -> dict[str, Message]:
         skips=tuple(Skip("s", text, NOW) for _ in range(5)),
     )
     settled = replace(waiting, settled_at=NOW)
-    buttons = Buttons(1, dict.fromkeys((f"privacy.{v}" for v in VERBS), SEAL))
+    buttons = Buttons(1, dict.fromkeys((f"privacy.{v}" for v in VERBS), SIGNATURE))
     standing = Standing(
         "corrected",
         NOW,
         text,
         citation,
-        rating_actions(answer.id, SEAL, stars=True, comment=True),
+        rating_actions(answer.id, SIGNATURE, stars=True, comment=True),
         text,
         "",
         brief(),
@@ -119,9 +119,9 @@ def every_card(text: str) -> dict[str, Message]:
     return {
         "answer": replace(compose_messages(answer, SITE, standing)[0], thumbs=THUMBS),
         "review": card_message(
-            review_card(ReviewView(waiting, answer, words, SEAL, NOW, RulingPreview(3, 2, 9, 90)), SITE)
+            review_card(ReviewView(waiting, answer, words, SIGNATURE, NOW, RulingPreview(3, 2, 9, 90)), SITE)
         ),
-        "reviewed": card_message(review_card(ReviewView(settled, answer, words, SEAL, NOW), SITE)),
+        "reviewed": card_message(review_card(ReviewView(settled, answer, words, SIGNATURE, NOW), SITE)),
         "notice": card_message(notice_card(answer, verdict, SITE)),
         "changes": card_message(changes_card([(answer, verdict)] * 30)),
         "model": card_message(a_model_card(text)),
@@ -138,7 +138,9 @@ def a_model_card(text: str) -> Card:
     compared = Comparison(
         "v2", "v1", "d" * 64, Decision.PROMOTE, (text,) * 12, figures, 60, compared_at=NOW, worst=worst
     )
-    return model_card(ModelView(compared, VersionStanding("v1"), present=True, decisions=(), seal=SEAL))
+    return model_card(
+        ModelView(compared, VersionStanding("v1"), present=True, decisions=(), signature=SIGNATURE)
+    )
 
 
 VERBS = ("show", "export", "stop", "learn", "delete", "delete_now")
@@ -165,8 +167,8 @@ def parts_of(block: dict[str, Any]) -> list[dict[str, Any]]:
 def test_forms_are_within_slacks_limits(number: int) -> None:
     answer = hostile(HOSTILE[number].encode("utf-8", "replace").decode())
     review = Review(answer.id, (ReviewReason.EXPERT,), NOW)
-    card = review_card(ReviewView(review, answer, (), SEAL, NOW), SITE)
-    rating = [rating_actions(answer.id, SEAL, stars=stars, comment=True) for stars in (True, False)]
+    card = review_card(ReviewView(review, answer, (), SIGNATURE, NOW), SITE)
+    rating = [rating_actions(answer.id, SIGNATURE, stars=stars, comment=True) for stars in (True, False)]
     forms = [one for one in (*card.actions, *rating[0], *rating[1]) if isinstance(one, Form)]
     assert [one.button.verb for one in forms] == [
         "review.correct",
@@ -174,7 +176,7 @@ def test_forms_are_within_slacks_limits(number: int) -> None:
         "rate.stars",
         "rate.comment",
     ]
-    about = {"data": {"answer_id": answer.id, "seal": SEAL}, "channel": "C1", "ts": "1.1"}
+    about = {"data": {"answer_id": answer.id, "seal": SIGNATURE}, "channel": "C1", "ts": "1.1"}
     for form in (*forms, feedback_form("like"), feedback_form("dislike")):
         check_view(render_form(form, about))
 
@@ -222,7 +224,7 @@ def test_more_blocks_than_slack_takes_lose_text_before_they_lose_buttons() -> No
 
 
 def test_a_star_list_says_which_answer_and_how_many() -> None:
-    data = {"answer_id": "a|b", "seal": SEAL, "verb": "rate.stars"}
+    data = {"answer_id": "a|b", "seal": SIGNATURE, "verb": "rate.stars"}
     assert decode_stars(encode_stars(data, 4)) == data | {"stars": "4"}
     assert decode_stars("nonsense") == {
         "verb": "rate.stars",
@@ -233,7 +235,7 @@ def test_a_star_list_says_which_answer_and_how_many() -> None:
 
 
 def test_stars_of_an_answer_with_a_long_name_are_given_in_a_form() -> None:
-    card = Card((), tuple(rating_actions("a" * 140, SEAL, stars=True, comment=True)), "")
+    card = Card((), tuple(rating_actions("a" * 140, SIGNATURE, stars=True, comment=True)), "")
     (actions,) = render_card(card)
     assert [one["action_id"] for one in actions["elements"]] == [
         "open:rate.stars",

@@ -53,7 +53,10 @@ def settings_for(folder: Path, **fields: Any) -> Settings:
 
 @asynccontextmanager
 async def a_bot(settings: Settings) -> AsyncIterator[Bot]:
-    async with open_parts(settings) as parts, open_bot(settings, parts.shelf, parts.answering, port=1) as bot:
+    async with (
+        open_parts(settings) as parts,
+        open_bot(settings, parts.page_services, parts.answering, port=1) as bot,
+    ):
         yield bot
 
 

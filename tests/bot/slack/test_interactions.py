@@ -47,7 +47,7 @@ async def press(world: SlackWorld, card: Message, action: str, user: str = ROBIN
 
 async def review(world: SlackWorld) -> Any:
     (answer,) = world.store.answers.values()
-    return await world.parts.desk.review(answer.id)
+    return await world.parts.repository.review(answer.id)
 
 
 async def test_a_complaint_becomes_a_card_in_the_reviewers_channel(world: SlackWorld) -> None:
@@ -105,7 +105,7 @@ async def test_a_correction_is_written_in_a_form_and_its_asker_hears_that_it_is_
     status, body = await world.interact(world.submission(view, values, ROBIN))
     assert (status, body) == (200, "")
     await world.settled()
-    (verified,) = await live(world.parts.desk)
+    (verified,) = await live(world.parts.repository)
     assert verified.text == "Parents get 16 weeks, fully paid. [1]"
     await world.card_sync()
     assert "✎ Corrected by a reviewer" in answer.words
@@ -199,7 +199,7 @@ async def test_words_that_were_written_in_slack_are_not_learned_from_wherever_th
     values = {"text": "Parents get 16 weeks, fully paid.", "span": "", "note": ""}
     await world.interact(world.submission(view, values, ROBIN))
     await world.settled()
-    (verified,) = await live(world.parts.desk)
+    (verified,) = await live(world.parts.repository)
     assert verified.written_on == "slack"
     (answer,) = world.store.answers.values()
     in_teams = replace(answer.question, channel="msteams")
@@ -282,10 +282,10 @@ async def test_the_home_page_has_what_holds_now_the_pages_and_whether_i_am_learn
     await doubted(world)
     assert "16 weeks" in json.dumps(await home(world))
     (answer,) = world.store.answers.values()
-    review = await world.parts.desk.review(answer.id)
+    review = await world.parts.repository.review(answer.id)
     assert review is not None
     corrected = Verdict("robin", "Robin", Ruling.CORRECTED, NOW, "Parents get 18 weeks.", source="page")
-    await world.parts.desk.change_review(replace(review, verdicts=(corrected,), settled_at=NOW))
+    await world.parts.repository.change_review(replace(review, verdicts=(corrected,), settled_at=NOW))
     view = await home(world)
     shown = json.dumps(view)
     assert "Corrected by a reviewer: Parents get 18 weeks." in shown

@@ -676,7 +676,7 @@ async def test_a_thumb_that_fits_several_answers_is_counted_and_not_guessed(worl
     assert await thumb(world, "like") == (200, "{}")
     assert await thumb(world, "like", replyToId="somebody-elses") == (200, "{}")
     assert not world.store.feedback
-    assert await count_unmatched(world.parts.desk.documents) == {"thumb": 2}
+    assert await count_unmatched(world.parts.repository.documents) == {"thumb": 2}
     await thumb(world, "like", replyToId="m2")
     assert [feedback.answer_id for feedback in world.store.feedback.values()] == [
         "answer to msteams:a:chat:1"
@@ -708,7 +708,7 @@ async def test_reactions_are_kept_and_taken_back(world: World) -> None:
     assert kept == given | {(ada, "sad"): False}  # taken back before it came
     await world.post(world.activity("messageReaction", replyToId="somebody-elses", **added))
     await world.post(world.activity("messageReaction", **added))
-    assert await count_unmatched(world.parts.desk.documents) == {"reaction": 4}
+    assert await count_unmatched(world.parts.repository.documents) == {"reaction": 4}
 
 
 async def test_a_channel_that_is_named_without_its_thread_is_looked_through(world: World) -> None:
@@ -718,7 +718,7 @@ async def test_a_channel_that_is_named_without_its_thread_is_looked_through(worl
     await thumb(world, "like", replyToId="m2", conversation=channel)  # m1 was typing
     assert [feedback.value for feedback in world.store.feedback.values()] == ["like"]
     await thumb(world, "dislike", conversation=channel)
-    assert await count_unmatched(world.parts.desk.documents) == {"thumb": 1}
+    assert await count_unmatched(world.parts.repository.documents) == {"thumb": 1}
 
 
 async def test_question_edit_feedback_and_deletion_with_the_embedded_store(tmp_path: Path) -> None:

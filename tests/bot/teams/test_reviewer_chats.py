@@ -23,7 +23,7 @@ async def world() -> AsyncIterator[World]:
 def chats(world: World) -> ReviewerChats:
     reviews = world.parts.handlers(world.asking, Reviewers(["aad-robin"])).reviews
     address = TeamsAddress(APP_ID, "t1", world.service_url)
-    return ReviewerChats(world.parts.desk, reviews, world.seam.connector, pseudonym, address)
+    return ReviewerChats(world.parts.repository, reviews, world.seam.connector, pseudonym, address)
 
 
 async def test_a_reviewer_who_never_wrote_gets_a_chat_with_the_cards_once(world: World) -> None:
@@ -37,10 +37,10 @@ async def test_a_reviewer_who_never_wrote_gets_a_chat_with_the_cards_once(world:
     (card,) = [call for call in world.connector.calls if call.conversation == "a:robins"]
     assert "How long is leave?" in json.dumps(card.activity)
 
-    (place,) = await world.parts.desk.places()
-    await world.parts.desk.remove_place(place.id)  # “reviewers stop”
+    (place,) = await world.parts.repository.places()
+    await world.parts.repository.remove_place(place.id)  # “reviewers stop”
     assert await chats(world).reach(["aad-robin"]) == 0
-    assert not await world.parts.desk.places()
+    assert not await world.parts.repository.places()
 
 
 async def test_a_reviewer_without_the_app_is_tried_again_later(world: World) -> None:

@@ -246,7 +246,7 @@ async def test_what_a_reviewer_decided_takes_the_answers_place_and_stands_among_
     assert "Nothing yet." in before["changes"][0]["text"]
     (given,) = tab.world.store.answers.values()
     parts = tab.world.parts
-    await parts.desk.add_notice(Notification(given.id, parts.pseudonym(ADA), moment(NOW)))
+    await parts.repository.add_notice(Notification(given.id, parts.pseudonym(ADA), moment(NOW)))
     await parts.reviewing.flag(given, ReviewReason.THUMB_DOWN)
     await parts.reviewing.rule(given.id, 1, verdict)
     _, after = await tab.ask("overview", tab.entra.token(ADA))

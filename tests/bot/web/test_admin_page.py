@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.administration.desk import Administration, Shown
+from bot.administration.console import Administration, Shown
 from bot.administration.programs import Programs
-from bot.administration.sources import SourceDesk
-from bot.administration.versions import VersionDesk
+from bot.administration.sources import SourceAdmin
+from bot.administration.versions import VersionAdmin
 from bot.bootstrap import PageServices
 from bot.card_tokens import CardSigner
 from bot.dialogs.models import Deciding
@@ -27,7 +27,7 @@ from bot.page_invites import Operators
 from bot.page_passes import LINK_S, PASS_S, PagePasses, Visitor
 from bot.web.access import BODY_LIMIT
 from bot.web.admin.routes import admin_routes
-from bot.web.door import PageDoor
+from bot.web.page_guard import PageGuard
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews import model_decisions
 from feedback.reviews.model_decisions import Choice
@@ -89,13 +89,13 @@ class Office:
             told = await response.json()
             return response.status, told.get("said") or told["error"]["message"]
 
-    async def deeds(self) -> list[tuple[str, AuditAction, str]]:
+    async def audited_actions(self) -> list[tuple[str, AuditAction, str]]:
         entries = Audit(self.documents).entries()
         return [(one.who, one.what, one.about or one.model_version) async for one in entries]
 
 
 def make_token(passes: PagePasses, who: Visitor, page: str = "admin", valid_s: float = PASS_S) -> str:
-    return passes._seal("page pass", page, who, valid_s)  # type: ignore[arg-type]
+    return passes._sign("page pass", page, who, valid_s)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -108,20 +108,20 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         make_version(models_dir, name, age)
     promote(models_dir, "v1")
     documents = MemoryDocuments()
-    desk = ReviewRepository(documents)
+    repository = ReviewRepository(documents)
     await model_decisions.put(documents, a_comparison(candidate="v2", live="v1"))
     async with AsyncExitStack() as closing:
         index = await FileIndex.open(tmp_path / "index", HashedEmbedder(), finished=False)
         closing.push_async_callback(index.close)
         library = Library(index, await closing.enter_async_context(Fetcher(FetchLimits())))
         closing.push_async_callback(library.close)
-        deciding = Deciding(desk, models_dir)
+        deciding = Deciding(repository, models_dir)
         closing.push_async_callback(deciding.close)
-        shelf = PageServices(index, library, HashedEmbedder())
+        page_services = PageServices(index, library, HashedEmbedder())
         administration = Administration(
-            desk,
-            SourceDesk(shelf, tmp_path / "index", [str(docs)]),
-            VersionDesk(deciding, Audit(documents), models_dir),
+            repository,
+            SourceAdmin(page_services, tmp_path / "index", [str(docs)]),
+            VersionAdmin(deciding, Audit(documents), models_dir),
             Programs({}, ["roll_up_metrics"], (sys.executable, "-c", SAYS)),
             Shown([SETTING], {"operators": ["aad-olga"]}, {"roll_up_metrics": "35 * * * *"}),
         )
@@ -132,7 +132,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
             "local": Operators(frozenset({"here"})),
         }
         app = web.Application()
-        app.add_routes(admin_routes(PageDoor("admin", passes, gates, HERE), administration))
+        app.add_routes(admin_routes(PageGuard("admin", passes, gates, HERE), administration))
         url = await closing.enter_async_context(served(app))
         http = await closing.enter_async_context(aiohttp.ClientSession())
         yield Office(url, http, documents, passes, administration, tmp_path / "index", models_dir)
@@ -144,23 +144,23 @@ GOOD = {"verb": "model.promote", "what": "v3", "press": "0" * 32}
 def passes_of_strangers(office: Office) -> dict[str, dict[str, str]]:
     """Return headers that open nothing, by what is wrong with them."""
     good = make_token(office.passes, OLGA)
-    text, _, seal = good.partition(".")
+    text, _, signature = good.partition(".")
     another = PagePasses(CardSigner(b"another key"), MemoryDocuments())
-    link = office.passes._seal("page link", "admin", OLGA, LINK_S)
+    link = office.passes._sign("page link", "admin", OLGA, LINK_S)
     tokens = {
         "garbage": "garbage",
-        "without a seal": text,
-        "an empty seal": f"{text}.",
-        "another's seal": f"{text}.{make_token(office.passes, PETE).partition('.')[2]}",
-        "a cut seal": f"{text}.{seal[:-1]}",
-        "a long seal": f"{text}.{seal}0",
-        "a changed text": f"{text[:-2]}AA.{seal}",
-        "too long": f"{text}{'A' * 5_000}.{seal}",
+        "without a signature": text,
+        "an empty signature": f"{text}.",
+        "another's signature": f"{text}.{make_token(office.passes, PETE).partition('.')[2]}",
+        "a cut signature": f"{text}.{signature[:-1]}",
+        "a long signature": f"{text}.{signature}0",
+        "a changed text": f"{text[:-2]}AA.{signature}",
+        "too long": f"{text}{'A' * 5_000}.{signature}",
         "another key": make_token(another, OLGA),
         "ended": make_token(office.passes, OLGA, valid_s=-1),
         "a pass for the reviewers' page": make_token(office.passes, OLGA, "reviews"),
         "a link": link,
-        "a card's seal": CardSigner(KEY).make("review", "x", {}),
+        "a card's signature": CardSigner(KEY).sign("review", "x", {}),
         "no operator": make_token(office.passes, BOB),
         "nobody": make_token(office.passes, replace(OLGA, directory_id="")),
         "an operator of another channel": make_token(office.passes, replace(OLGA, channel="slack")),
@@ -198,7 +198,7 @@ async def test_whoever_is_not_let_in_reads_and_changes_nothing(
     async with office.http.get(f"{office.url}/admin") as response:
         [token] = re.findall(r"&quot;token&quot;: &quot;([\w-]+)&quot;", await response.text())
     seen = (await office.read())["seen"]
-    before = await office.deeds()
+    before = await office.audited_actions()
     for wrong, given in make(office).items():
         keeps_token = make is ways_from_elsewhere and "token" not in wrong and "Authorization" not in given
         headers = ({"X-Askpage-Token": token} if keeps_token and wrong != "a cookie" else {}) | given
@@ -209,7 +209,7 @@ async def test_whoever_is_not_let_in_reads_and_changes_nothing(
             async with office.http.get(f"{office.url}/admin/data", headers=headers) as response:
                 assert response.status in (401, 403), wrong
     assert read_rollout(office.models_dir).name == "v1"
-    assert await office.deeds() == before
+    assert await office.audited_actions() == before
     assert (await office.read())["seen"] == seen
 
 
@@ -255,7 +255,7 @@ async def test_a_request_that_is_sent_again_does_nothing_whoever_sends_it(office
                 assert status == 409
                 assert "changed since" in said
     assert read_rollout(office.models_dir).name == "v1"
-    moved = [one for one in await office.deeds() if one[1] is not AuditAction.READ_ADMIN]
+    moved = [one for one in await office.audited_actions() if one[1] is not AuditAction.READ_ADMIN]
     assert moved == [("p-olga", AuditAction.PROMOTED, "v3"), ("p-olga", AuditAction.ROLLED_BACK, "v3")]
 
 
@@ -310,7 +310,7 @@ async def test_sources_are_added_read_and_removed_and_the_machine_stays_shut(off
     assert (await office.press("source.remove", inside))[0] == 200
     assert (await office.press("source.remove", inside))[1] == "There is no such source."
     assert read_added_sources(office.folder) == []
-    told = [one[1:] for one in await office.deeds()]
+    told = [one[1:] for one in await office.audited_actions()]
     assert (AuditAction.ADDED_SOURCE, inside) in told
     assert (AuditAction.REMOVED_SOURCE, inside) in told
 
@@ -337,7 +337,7 @@ async def test_a_browser_here_is_the_operator_and_reading_is_noted_once_an_hour(
             assert (response.status, body["me"]) == (200, HERE.name)
     status, said = await office.send(GOOD | {"seen": body["seen"]}, {"X-Askpage-Token": token})
     assert (status, said) == (200, "v3 is live.")
-    assert await office.deeds() == [
+    assert await office.audited_actions() == [
         ("p-here", AuditAction.READ_ADMIN, ""),
         ("p-here", AuditAction.PROMOTED, "v3"),
     ]

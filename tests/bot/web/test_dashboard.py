@@ -502,12 +502,12 @@ async def test_what_is_forgotten_or_was_taken_back_is_not_listed_any_more(store:
 
 async def test_reviews_jobs_and_rulings_stand_beside_the_figures(store: SqliteStore) -> None:
     await long_ago(store)
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     one, other = await ask(store, 1, days_ago(2)), await ask(store, 2, days_ago(1))
     for bad in (one, other):
         await store.put_feedback(stars(bad, 1, days_ago(0.5)))
     await settle(store, one, Ruling.CORRECTED, NOW)
-    await desk.add_review(Review(other.id, (ReviewReason.FEW_STARS,), days_ago(1)))
+    await repository.add_review(Review(other.id, (ReviewReason.FEW_STARS,), days_ago(1)))
     await roll_up(store, NOW)
     run = Run("roll_up_metrics", "done", "2026-11-25T12:00:00+00:00", 1.5, "2026-11-25T13:00:00+00:00")
     body = await Board(store, NOW, runs=(run,)).data().read(Query("7"), NOW, questions=True)
@@ -557,7 +557,7 @@ def bearing(token: str, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("doors", "headers", "page", "data", "questions"),
+    ("access", "headers", "page", "data", "questions"),
     [
         (DashboardAccess(local=True), LOCAL, 200, 200, True),
         (DashboardAccess(local=True), STRANGER, 403, 403, None),
@@ -586,13 +586,13 @@ def bearing(token: str, **more: str) -> dict[str, str]:
 )
 async def test_who_may_see_what(
     store: SqliteStore,
-    doors: DashboardAccess,
+    access: DashboardAccess,
     headers: dict[str, str],
     page: int,
     data: int,
     questions: bool | None,
 ) -> None:
-    async with a_board(Board(store, NOW, doors=doors)) as url, aiohttp.ClientSession() as http:
+    async with a_board(Board(store, NOW, access=access)) as url, aiohttp.ClientSession() as http:
         async with http.get(f"{url}/dashboard", headers=headers) as response:
             assert response.status == page
         async with http.get(f"{url}/dashboard/data", headers=headers) as response:

@@ -18,16 +18,16 @@ from bot.readers.audiences import Audiences
 from core.readers import Audience, Readers
 from core.records import Answer, ReviewReason, Ruling
 from feedback.privacy.audit import Audit, AuditAction
-from tests.browser.desks import (
+from tests.browser.reviews_page import (
     BOB,
     CARRY,
     KIM,
     ROBIN,
     Reader,
-    a_desk,
     asked,
     come_in,
     flag,
+    serve_reviews_page,
     some_answers,
     thumb_down,
 )
@@ -44,17 +44,17 @@ LOCAL = replace(ROBIN, channel="msteams")
 @pytest.fixture
 async def url(world: World) -> AsyncIterator[str]:
     await flag(world, *some_answers())
-    async with a_desk(world) as url:
+    async with serve_reviews_page(world) as url:
         yield url
 
 
-async def deeds(world: World, person: Visitor) -> list[AuditAction]:
-    entries = Audit(world.parts.desk.documents).entries()
+async def audited_actions(world: World, person: Visitor) -> list[AuditAction]:
+    entries = Audit(world.parts.repository.documents).entries()
     return [entry.what async for entry in entries if entry.who == person.person]
 
 
 async def reviews(world: World) -> list[Any]:
-    return [await world.parts.desk.review(one.id) for one in some_answers()]
+    return [await world.parts.repository.review(one.id) for one in some_answers()]
 
 
 # Who is let in
@@ -89,29 +89,29 @@ async def test_a_link_is_given_to_reviewers_alone_and_only_where_nobody_else_rea
 def forge(world: World) -> dict[str, str]:
     """Return passes that open nothing, by what is wrong with them."""
     ours, theirs = world.parts.passes, PagePasses(CardSigner(b"another key"), MemoryDocuments())
-    good = ours._seal("page pass", "reviews", ROBIN, PASS_S)
-    text, _, seal = good.partition(".")
-    other = ours._seal("page pass", "reviews", KIM, PASS_S)
+    good = ours._sign("page pass", "reviews", ROBIN, PASS_S)
+    text, _, signature = good.partition(".")
+    other = ours._sign("page pass", "reviews", KIM, PASS_S)
     return {
         "none at all": "",
         "empty": " ",
         "garbage": "garbage",
         "not of this alphabet": "ä.ö",
-        "without a seal": text,
-        "with an empty seal": f"{text}.",
-        "with another's seal": f"{text}.{other.partition('.')[2]}",
-        "with its seal cut": f"{text}.{seal[:-1]}",
-        "with its seal doubled": f"{text}.{seal}{seal}",
-        "with its text changed": f"{text[:-2]}AA.{seal}",
-        "too long": f"{text}{'A' * 5_000}.{seal}",
-        "sealed with another key": theirs._seal("page pass", "reviews", ROBIN, PASS_S),
-        "that has ended": ours._seal("page pass", "reviews", ROBIN, -1),
-        "for the other page": ours._seal("page pass", "admin", ROBIN, PASS_S),
-        "that is a link": ours._seal("page link", "reviews", ROBIN, LINK_S),
-        "that is a card's seal": CardSigner(KEY).make("review", "x", {}),
-        "of who is no reviewer": ours._seal("page pass", "reviews", BOB, PASS_S),
-        "of nobody": ours._seal("page pass", "reviews", replace(ROBIN, directory_id=""), PASS_S),
-        "of another channel": ours._seal("page pass", "reviews", replace(ROBIN, channel="slack"), PASS_S),
+        "without a signature": text,
+        "with an empty signature": f"{text}.",
+        "with another's signature": f"{text}.{other.partition('.')[2]}",
+        "with its signature cut": f"{text}.{signature[:-1]}",
+        "with its signature doubled": f"{text}.{signature}{signature}",
+        "with its text changed": f"{text[:-2]}AA.{signature}",
+        "too long": f"{text}{'A' * 5_000}.{signature}",
+        "signed with another key": theirs._sign("page pass", "reviews", ROBIN, PASS_S),
+        "that has ended": ours._sign("page pass", "reviews", ROBIN, -1),
+        "for the other page": ours._sign("page pass", "admin", ROBIN, PASS_S),
+        "that is a link": ours._sign("page link", "reviews", ROBIN, LINK_S),
+        "that is a card's signature": CardSigner(KEY).sign("review", "x", {}),
+        "of who is no reviewer": ours._sign("page pass", "reviews", BOB, PASS_S),
+        "of nobody": ours._sign("page pass", "reviews", replace(ROBIN, directory_id=""), PASS_S),
+        "of another channel": ours._sign("page pass", "reviews", replace(ROBIN, channel="slack"), PASS_S),
     }
 
 
@@ -127,7 +127,7 @@ async def test_whoever_shows_no_good_pass_reads_and_changes_nothing(world: World
             assert status in (401, 403), wrong
             assert set(body) == {"error"}, wrong
     assert await reviews(world) == before
-    assert await deeds(world, BOB) == await deeds(world, ROBIN) == []
+    assert await audited_actions(world, BOB) == await audited_actions(world, ROBIN) == []
 
 
 async def test_who_reviews_no_longer_is_refused_with_the_pass_they_had(world: World, url: str) -> None:
@@ -139,7 +139,7 @@ async def test_who_reviews_no_longer_is_refused_with_the_pass_they_had(world: Wo
 
 async def test_a_browser_here_is_the_local_reviewer_and_no_other_sites_page_is(world: World) -> None:
     await flag(world, *some_answers())
-    async with a_desk(world, LOCAL) as url:
+    async with serve_reviews_page(world, LOCAL) as url:
         async with world.http.get(f"{url}/reviews") as response:
             [token] = re.findall(r"&quot;token&quot;: &quot;([\w-]+)&quot;", await response.text())
             assert "script-src 'self'" in response.headers["Content-Security-Policy"]
@@ -158,12 +158,12 @@ async def test_a_browser_here_is_the_local_reviewer_and_no_other_sites_page_is(w
         for headers in refused:
             async with world.http.post(f"{url}/reviews/press", json=body, headers=headers) as response:
                 assert response.status in (401, 403), headers
-        assert await live(world.parts.desk) == []
+        assert await live(world.parts.repository) == []
         async with world.http.post(
             f"{url}/reviews/press", json=body, headers={"X-Askpage-Token": token}
         ) as response:
             assert response.status == 200
-    assert [one.answer_id for one in await live(world.parts.desk)] == [answer.id]
+    assert [one.answer_id for one in await live(world.parts.repository)] == [answer.id]
 
 
 # What a reviewer may read
@@ -190,7 +190,7 @@ async def test_a_page_that_a_reviewer_may_not_read_is_not_there_for_them(world: 
     elsewhere = replace(CARRY, url="/site/canteen#a")
     open_one = replace(an_answer(asked(6, "Where is the canteen?")), passages=(elsewhere,), citations=())
     await flag(world, *some_answers(), open_one)
-    async with a_desk(world) as url:
+    async with serve_reviews_page(world) as url:
         await look(world, url, closed, open_one)
 
 
@@ -225,9 +225,9 @@ async def look(world: World, url: str, closed: dict[str, Readers], open_one: Ans
             | {"others": [{"answer": waits.id, "round": 1}]},
         )
         assert told[1]["told"][1] == {"id": waits.id, "hindered": GONE}
-    entries = Audit(world.parts.desk.documents).entries()
+    entries = Audit(world.parts.repository.documents).entries()
     assert closed_one.id not in [one.answer_id async for one in entries if one.what is AuditAction.OPENED]
-    review = await world.parts.desk.review(closed_one.id)
+    review = await world.parts.repository.review(closed_one.id)
     assert review is not None
     assert review.ruling is not None
 
@@ -251,7 +251,7 @@ async def test_the_first_button_takes_nothing_from_people_and_a_quote_is_ready(
     text, span, _ = firsts["declined"]["fields"]
     assert text["value"] == "You may carry over five days of annual leave until 31 March."
     assert CARRY.heading in {one["value"]: one["title"] for one in span["choices"]}[span["value"]]
-    opened = [what for what in await deeds(world, ROBIN) if what is AuditAction.OPENED]
+    opened = [what for what in await audited_actions(world, ROBIN) if what is AuditAction.OPENED]
     assert len(opened) == 3
 
 
@@ -263,10 +263,10 @@ async def test_not_on_the_page_asks_once_more_where_a_near_sentence_stands(world
     assert "carry over five days" in body["review"]["doubt"]["quote"]
     sure = next(one for one in body["review"]["actions"] if one["verb"] == "review.not_on_page")
     assert sure["sure"] is True
-    assert (await world.parts.desk.review(declined.id)).ruling is None  # type: ignore[union-attr]
+    assert (await world.parts.repository.review(declined.id)).ruling is None  # type: ignore[union-attr]
     status, body = await robin.press("not_on_page", declined, sure=True)
     assert (status, body["done"], body["review"]["settled"]) == (200, True, True)
-    [verified] = await live(world.parts.desk)
+    [verified] = await live(world.parts.repository)
     assert verified.abstained
 
 
@@ -280,15 +280,15 @@ async def test_of_two_who_rule_at_once_one_wins_and_the_other_hears_who_it_was(
     )
     [lost] = [body for status, body in told if status == 409]
     assert "has already" in lost["error"]["message"]
-    review = await world.parts.desk.review(answer.id)
+    review = await world.parts.repository.review(answer.id)
     assert review is not None
     assert len(review.verdicts) == 1
     assert review.ruling is not None
     assert review.ruling.reviewer_name in lost["error"]["message"]
-    assert [one.verified_by for one in await live(world.parts.desk)] == [review.ruling.reviewer]
+    assert [one.verified_by for one in await live(world.parts.repository)] == [review.ruling.reviewer]
     winner, loser = (ROBIN, KIM) if review.ruling.reviewer == ROBIN.person else (KIM, ROBIN)
-    assert AuditAction.RULED in await deeds(world, winner)
-    assert AuditAction.RULED not in await deeds(world, loser)
+    assert AuditAction.RULED in await audited_actions(world, winner)
+    assert AuditAction.RULED not in await audited_actions(world, loser)
 
 
 async def test_the_same_press_twice_is_one_ruling(world: World, url: str) -> None:
@@ -299,7 +299,7 @@ async def test_the_same_press_twice_is_one_ruling(world: World, url: str) -> Non
         assert (status, body["review"]["settled"]) == (200, True)
     status, body = await robin.press("approve", answer)
     assert (status, body["error"]["code"]) == (409, "refused")
-    review = await world.parts.desk.review(answer.id)
+    review = await world.parts.repository.review(answer.id)
     assert review is not None
     assert len(review.verdicts) == 1
 
@@ -336,7 +336,7 @@ async def test_one_ruling_does_for_all_that_ask_the_same_where_the_place_is_know
     assert told[lead.id] == told[same.id] == told[other.id] == ""
     assert "random sample" in told[drawn.id]
     assert "place" in told[elsewhere.id]
-    served = {one.answer_id: one for one in await live(world.parts.desk)}
+    served = {one.answer_id: one for one in await live(world.parts.repository)}
     assert set(served) == {lead.id, same.id, other.id}
     assert {one.citations[0].url for one in served.values()} == {CARRY.url}
 
@@ -402,8 +402,8 @@ async def test_a_verified_answer_is_found_edited_and_withdrawn_with_its_history(
     status, _ = await robin.press("withdraw", answer, 2, note="the rule has ended")
     assert status == 200
     assert (await robin.get(f"verified/{answer.id}"))[0] == 404
-    assert [one.answer_id for one in await live(world.parts.desk)] == [quoted.id]
-    assert AuditAction.TOOK_BACK in await deeds(world, ROBIN)
+    assert [one.answer_id for one in await live(world.parts.repository)] == [quoted.id]
+    assert AuditAction.TOOK_BACK in await audited_actions(world, ROBIN)
 
 
 async def test_two_verified_answers_that_contradict_each_other_are_shown_side_by_side(

@@ -50,7 +50,7 @@ class World:
         """Return a session as somebody could make it; of Ada unless of another visitor."""
         sessions = self.sessions(**made)
         own = self.widget.sessions.read(self.ada.session)
-        return sessions.seal(replace(sessions.begin(origin), visitor=visitor or own.visitor))
+        return sessions.sign(replace(sessions.begin(origin), visitor=visitor or own.visitor))
 
     async def state(self) -> Any:
         """Return all that anything sent could change."""
@@ -97,13 +97,13 @@ def alter(token: str, place: int) -> str:
 
 
 def text_of(world: World, visitor: str) -> str:
-    """Return the signed part of a session of another visitor, with the seal of Ada's."""
+    """Return the signed part of a session of another visitor, with the signature of Ada's."""
     return world.session(visitor).partition(".")[0] + "." + world.ada.session.partition(".")[2]
 
 
-def sealed_as_card(world: World) -> str:
+def signed_as_card(world: World) -> str:
     text = world.ada.session.partition(".")[0]
-    return f"{text}.{CardSigner(KEY).make(RATE, text, {})}"
+    return f"{text}.{CardSigner(KEY).sign(RATE, text, {})}"
 
 
 def message(**fields: object) -> Json:
@@ -118,10 +118,10 @@ FORGED: dict[str, Sent] = {
     "no session": Sent(token=lambda _: ""),
     "a made-up one": Sent(token=lambda _: "e30.0123456789abcdef0123456789abcdef"),
     "words": Sent(token=lambda _: "let me in"),
-    "a changed seal": Sent(token=lambda world: alter(world.ada.session, -1)),
+    "a changed signature": Sent(token=lambda world: alter(world.ada.session, -1)),
     "changed words": Sent(token=lambda world: alter(world.ada.session, 12)),
-    "another visitor under one's own seal": Sent(token=lambda world: text_of(world, "0" * 32)),
-    "the seal of a card": Sent(token=sealed_as_card),
+    "another visitor under one's own signature": Sent(token=lambda world: text_of(world, "0" * 32)),
+    "the signature of a card": Sent(token=signed_as_card),
     "a visit": Sent(token=lambda world: world.ada.visit),
     "a ticket": Sent(token=lambda world: world.widget.sessions.make_ticket(SITE)),
     "another key": Sent(token=lambda world: world.session(key=b"x" * 32)),

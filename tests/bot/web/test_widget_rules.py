@@ -9,7 +9,7 @@ from bot.card_tokens import CardSigner
 from bot.channel import ChannelMisconfigured
 from bot.web.access import RefusedError
 from bot.web.widget.channel import check_settings
-from bot.web.widget.limits import DEEDS_PER_MINUTE, RateLimits, WidgetLimits
+from bot.web.widget.limits import ACTIONS_PER_MINUTE, RateLimits, WidgetLimits
 from bot.web.widget.questions import parse_page
 from bot.web.widget.sessions import SESSION_S, Session, Sessions
 from core.records import Channel
@@ -25,7 +25,7 @@ def test_what_a_site_and_a_visitor_may_do_in_a_minute_is_bounded() -> None:
     for count, take, name in (
         (2, rates.count_visitor, SITE),
         (3, rates.count_question, SITE),
-        (DEEDS_PER_MINUTE, rates.count_deed, "ada"),
+        (ACTIONS_PER_MINUTE, rates.count_action, "ada"),
     ):
         for _ in range(count):
             take(name)
@@ -86,6 +86,6 @@ def test_a_session_says_whose_it_is_until_it_ends() -> None:
     clock = Clock()
     sessions = Sessions(CardSigner(KEY), [SITE], 60.0, clock)
     session = sessions.begin(SITE)
-    assert sessions.read(sessions.seal(session)) == Session(session.visitor, SITE, clock.now + SESSION_S)
-    assert sessions.renew(sessions.seal_visit(session)).visitor == session.visitor
+    assert sessions.read(sessions.sign(session)) == Session(session.visitor, SITE, clock.now + SESSION_S)
+    assert sessions.renew(sessions.sign_visit(session)).visitor == session.visitor
     assert sessions.begin(SITE).visitor != session.visitor

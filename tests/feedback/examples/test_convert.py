@@ -697,11 +697,13 @@ async def test_settled_reviews_are_read_from_a_store_with_all_that_belongs_to_th
     waiting = Review("a00009", (ReviewReason.SAMPLE,), NOON)
     reopened = replace(waiting, answer_id="a00010", round=2, earlier=verdict(Ruling.APPROVED))
     gone = settled(answered(asked(8)), verdict(Ruling.APPROVED))
-    desk = await keep(store, [kept])
+    repository = await keep(store, [kept])
     for review in (waiting, reopened, gone):
-        await desk.add_review(review)
-    await desk.keep_round(settled(kept.answer, verdict(Ruling.APPROVED)))  # an earlier round teaches nothing
-    found = await gather(store, desk, RULES, LATER)
+        await repository.add_review(review)
+    await repository.keep_round(
+        settled(kept.answer, verdict(Ruling.APPROVED))
+    )  # an earlier round teaches nothing
+    found = await gather(store, repository, RULES, LATER)
     assert found.candidates == made([kept]).candidates
     assert (found.reviews, found.waiting, found.reopened) == (2, 2, 1)
     assert found.left_out == {LeftOut.DELETED: 1}
@@ -709,29 +711,29 @@ async def test_settled_reviews_are_read_from_a_store_with_all_that_belongs_to_th
 
 async def test_a_page_that_a_verified_answer_went_stale_on_is_known_from_the_store(store: Store) -> None:
     one, other = approved(1, "question 1"), approved(2, "question 2", passages=(passage(page_hash="new"),))
-    desk = await keep(store, [one, other])
+    repository = await keep(store, [one, other])
     verified = VerifiedAnswer(
         "a00077", "another question", None, "26.", (), (), ((LEAVE, "ab12"),), False, "robin", NOON
     )
-    await desk.put_verified(verified)
-    assert len((await gather(store, desk, RULES, LATER)).candidates) == 2
-    await desk.put_verified(replace(verified, stale_at=NOON))
-    found = await gather(store, desk, RULES, LATER)
+    await repository.put_verified(verified)
+    assert len((await gather(store, repository, RULES, LATER)).candidates) == 2
+    await repository.put_verified(replace(verified, stale_at=NOON))
+    found = await gather(store, repository, RULES, LATER)
     assert [candidate.example.answer_id for candidate in found.candidates] == ["a00002"]
     assert found.left_out == {LeftOut.STALE: 1}
 
 
 async def test_a_deleted_question_is_in_no_dataset_any_more(store: Store) -> None:
-    desk = await keep(store, [approved(1, "question 1"), approved(2, "question 2")])
+    repository = await keep(store, [approved(1, "question 1"), approved(2, "question 2")])
     await store.forget_question("chat/1")
-    found = await gather(store, desk, RULES, LATER)
+    found = await gather(store, repository, RULES, LATER)
     assert [candidate.example.answer_id for candidate in found.candidates] == ["a00002"]
     assert found.reviews == 1
 
 
 async def test_what_is_settled_while_a_dataset_is_built_belongs_to_the_next_one(store: Store) -> None:
-    desk = await keep(store, [approved(1, "question 1"), approved(59, "question 2")])
-    found = await gather(store, desk, RULES, NOON + timedelta(minutes=30))
+    repository = await keep(store, [approved(1, "question 1"), approved(59, "question 2")])
+    found = await gather(store, repository, RULES, NOON + timedelta(minutes=30))
     assert [candidate.example.answer_id for candidate in found.candidates] == ["a00001"]
 
 
@@ -740,9 +742,9 @@ async def test_more_reviews_than_a_page_are_all_read_and_told_of(
 ) -> None:
     monkeypatch.setattr("feedback.store.rows.RECORDS_AT_ONCE", 20)
     store = SqliteStore.open(tmp_path / "s")
-    desk = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(43)])
+    repository = await keep(store, [approved(n, f"question {n}", by=f"asker{n}") for n in range(43)])
     told: Counter[str] = Counter()
-    found = await gather(store, desk, RULES, LATER, lambda step, more: told.update({step: more}))
+    found = await gather(store, repository, RULES, LATER, lambda step, more: told.update({step: more}))
     questions = await gather_asked(store, RULES, lambda step, more: told.update({step: more}))
     await store.close()
     assert len({one.example.answer_id for one in found.candidates}) == 43

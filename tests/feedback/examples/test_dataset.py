@@ -102,8 +102,8 @@ async def built(
     """Build a dataset from a fresh store."""
     store = SqliteStore.open(folder / f"{secrets.token_hex(4)}.sqlite3")
     try:
-        desk = await keep(store, reviews)
-        card = await build(store, desk, folder / "datasets", rules, work)
+        repository = await keep(store, reviews)
+        card = await build(store, repository, folder / "datasets", rules, work)
     finally:
         await store.close()
     return card, folder / "datasets" / card.name
@@ -115,9 +115,11 @@ async def built(
 async def test_the_same_store_gives_the_same_dataset_whatever_came_first(
     store: Store, tmp_path: Path
 ) -> None:
-    desk = await keep(store, some_reviews())
-    one = await build(store, desk, tmp_path / "one", RULES, WORK)
-    again = await build(store, desk, tmp_path / "one", RULES, replace(WORK, now=LATER + timedelta(days=9)))
+    repository = await keep(store, some_reviews())
+    one = await build(store, repository, tmp_path / "one", RULES, WORK)
+    again = await build(
+        store, repository, tmp_path / "one", RULES, replace(WORK, now=LATER + timedelta(days=9))
+    )
     backwards, _ = await built(tmp_path / "two", reversed(some_reviews()))
     assert one.name == again.name == backwards.name == one.sha256[:16]
     assert again.made_at > one.made_at
@@ -131,8 +133,8 @@ async def test_other_words_give_another_dataset(tmp_path: Path) -> None:
 
 
 async def test_a_dataset_comes_back_with_its_examples_and_their_lineage(store: Store, tmp_path: Path) -> None:
-    desk = await keep(store, some_reviews())
-    card = await build(store, desk, tmp_path, RULES, WORK)
+    repository = await keep(store, some_reviews())
+    card = await build(store, repository, tmp_path, RULES, WORK)
     folder = tmp_path / card.name
     examples, lineage = list(read_examples(folder)), list(read_lineage(folder))
     assert [one.answer_id for one in examples] == [one.answer_id for one in lineage]
@@ -217,7 +219,7 @@ async def test_the_sums_of_the_card_add_up(tmp_path: Path) -> None:
 async def test_the_card_says_whose_questions_the_dataset_does_not_know(tmp_path: Path) -> None:
     path = tmp_path / "s"
     store = SqliteStore.open(path)
-    desk = await keep(store, [approved(1, "How many days of leave?")])
+    repository = await keep(store, [approved(1, "How many days of leave?")])
     far = passage("Trains leave daily.", "https://travel.example.com/trains")
     for number in range(2, 6):
         question = asked(number, f"Which trains may I book {number}?", language="fr", by=f"asker{number}")
@@ -227,7 +229,7 @@ async def test_the_card_says_whose_questions_the_dataset_does_not_know(tmp_path:
         question = asked(number, "Anything?", channel=Channel.SLACK)
         await store.add_question(question)
         await store.add_answer(answered(question))
-    card = await build(store, desk, tmp_path / "d", RULES, replace(WORK, embed=HashedEmbedder().embed))
+    card = await build(store, repository, tmp_path / "d", RULES, replace(WORK, embed=HashedEmbedder().embed))
     await store.close()
     said = "\n".join(card.missing)
     assert "No example for the site “travel.example.com”, where 4 questions were asked." in said
@@ -393,7 +395,7 @@ async def test_forgetting_that_is_killed_at_any_step_can_be_repeated(
 
 async def test_a_build_that_is_interrupted_stops_and_leaves_nothing(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "s")
-    desk = await keep(store, some_reviews())
+    repository = await keep(store, some_reviews())
     begun, go_on = asyncio.Event(), threading.Event()
     loop, calls = asyncio.get_running_loop(), Counter[str]()
 
@@ -403,7 +405,9 @@ async def test_a_build_that_is_interrupted_stops_and_leaves_nothing(tmp_path: Pa
         assert go_on.wait(60)
         return HashedEmbedder().embed(texts)
 
-    building = asyncio.ensure_future(build(store, desk, tmp_path / "d", RULES, replace(WORK, embed=embed)))
+    building = asyncio.ensure_future(
+        build(store, repository, tmp_path / "d", RULES, replace(WORK, embed=embed))
+    )
     await begun.wait()
     building.cancel()
     for _ in range(10):
@@ -414,14 +418,14 @@ async def test_a_build_that_is_interrupted_stops_and_leaves_nothing(tmp_path: Pa
         await building
     assert calls["embed"] == 1
     assert [path.name for path in (tmp_path / "d").iterdir()] == [".lock"]
-    assert await build(store, desk, tmp_path / "d", RULES, WORK)
+    assert await build(store, repository, tmp_path / "d", RULES, WORK)
     await store.close()
 
 
 async def test_two_builds_at_once_make_one_dataset(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "s")
-    desk = await keep(store, some_reviews())
-    cards = await asyncio.gather(*(build(store, desk, tmp_path / "d", RULES, WORK) for _ in range(3)))
+    repository = await keep(store, some_reviews())
+    cards = await asyncio.gather(*(build(store, repository, tmp_path / "d", RULES, WORK) for _ in range(3)))
     await store.close()
     assert len({card.name for card in cards}) == 1
     assert len(list(read_examples(find_dataset(tmp_path / "d")))) == cards[0].examples
@@ -430,7 +434,7 @@ async def test_two_builds_at_once_make_one_dataset(tmp_path: Path) -> None:
 async def test_forgetting_waits_for_a_build_that_read_the_question_before(tmp_path: Path) -> None:
     """The question is deleted while a build runs that has read it already: the dataset does not have it."""
     store = SqliteStore.open(tmp_path / "s")
-    desk = await keep(store, some_reviews())
+    repository = await keep(store, some_reviews())
     datasets = tmp_path / "d"
     loop = asyncio.get_running_loop()
     forgetting: list[asyncio.Task[dict[str, int]]] = []
@@ -439,7 +443,7 @@ async def test_forgetting_waits_for_a_build_that_read_the_question_before(tmp_pa
         if step == "Reading questions" and not forgetting:
             forgetting.append(loop.create_task(asyncio.to_thread(forget, datasets, ["a00003"])))
 
-    card = await build(store, desk, datasets, RULES, replace(WORK, tell=tell))
+    card = await build(store, repository, datasets, RULES, replace(WORK, tell=tell))
     await store.close()
     assert await forgetting[0] == {card.name: 1}
     assert "a00003" not in [one.answer_id for one in read_examples(datasets / card.name)]

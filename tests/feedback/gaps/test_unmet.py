@@ -59,7 +59,7 @@ def test_a_quotation_of_a_minute_ago_may_yet_be_used() -> None:
 
 async def test_nothing_is_read_of_people_and_pages_that_are_left_out(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "s")
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
 
     async def ask(number: int, text: str, asker: str = "a1", **changes: object) -> Answer:
         given = replace(answer(question(number, text=text, asker=asker)), **changes)
@@ -76,7 +76,7 @@ async def test_nothing_is_read_of_people_and_pages_that_are_left_out(tmp_path: P
     review = Review(
         rejected.id, (ReviewReason.DECLINED,), NOON, verdicts=(ruling(Ruling.REJECTED),), settled_at=NOON
     )
-    await desk.add_review(review)
+    await repository.add_review(review)
     rated = await ask(7, "Rated?")
     await store.put_feedback(replace(thumb(rated, "dislike"), giver="out"))
     rules = AskedRules(
@@ -84,9 +84,9 @@ async def test_nothing_is_read_of_people_and_pages_that_are_left_out(tmp_path: P
         is_restricted=lambda given, _: given.question.text == "Closed?",
         follows=lambda text: text.startswith("And"),
     )
-    read = [one async for one in read_asked(store, desk, rules, NOON, LATER)]
+    read = [one async for one in read_asked(store, repository, rules, NOON, LATER)]
     assert [(one.text, set(one.lacks)) for one in read] == [("Open?", {Lack.DECLINED}), ("Rated?", set())]
-    assert not [one async for one in read_asked(store, desk, rules, LATER, LATER)]
+    assert not [one async for one in read_asked(store, repository, rules, LATER, LATER)]
     await store.close()
 
 

@@ -162,18 +162,18 @@ async def test_a_deleted_question_is_counted_and_not_named(store: Store) -> None
 async def test_how_long_a_ruling_takes_until_it_is_kept_is_known_of_what_was_written_once(
     store: Store,
 ) -> None:
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for number, (seconds, again) in enumerate(((1.5, False), (90.0, True))):
         ruled_at = MONDAY + number * MINUTE
         verified = VerifiedAnswer(f"a{number}", "?", None, "", (), (), (), True, "r", ruled_at)
-        await desk.put_verified(verified)
+        await repository.put_verified(verified)
         kept = await store.documents.get("verified", f"a{number}", f"a{number}")
         assert kept is not None
         await store.documents.remove("verified", kept.id, kept.answer_id)
         order = (ruled_at + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
         for _ in range(1 + again):
             await store.documents.put(replace(kept, order=order))
-    found = await measure_days(store, desk, 7, NOW)
+    found = await measure_days(store, repository, 7, NOW)
     assert (found.kept.count, found.kept.p50_s) == (1, 1.5)
 
 
@@ -240,20 +240,20 @@ async def test_days_that_an_older_version_summed_up_are_summed_up_anew(store: St
 
 
 async def test_a_round_that_has_begun_again_is_found_by_its_moment(store: Store) -> None:
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     first = await ask_for(store, 1, "Who pays?", MONDAY)
     await settle(store, first, Ruling.CORRECTED, MONDAY + MINUTE)
-    before = await desk.review(first.id)
+    before = await repository.review(first.id)
     assert before is not None
-    await desk.keep_round(before)
+    await repository.keep_round(before)
     again = Review(first.id, (ReviewReason.STALE,), NOW, round=2, version=before.version)
-    assert await desk.change_review(again)
-    assert await desk.find_settled(MONDAY + MINUTE) == replace(before, version=1)
-    assert await desk.find_settled(MONDAY + 2 * MINUTE) is None
+    assert await repository.change_review(again)
+    assert await repository.find_settled(MONDAY + MINUTE) == replace(before, version=1)
+    assert await repository.find_settled(MONDAY + 2 * MINUTE) is None
     verdict = Verdict("r", "R", Ruling.APPROVED, NOW)
-    now = await desk.review(first.id)
+    now = await repository.review(first.id)
     assert now is not None
-    assert await desk.change_review(replace(now, verdicts=(verdict,), settled_at=NOW))
-    found = await desk.find_settled(NOW)
+    assert await repository.change_review(replace(now, verdicts=(verdict,), settled_at=NOW))
+    found = await repository.find_settled(NOW)
     assert found is not None
     assert found.round == 2

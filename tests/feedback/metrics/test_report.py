@@ -44,7 +44,7 @@ def test_accuracy_counts_each_sampled_answer_for_as_many_as_it_stands_for() -> N
 
 async def test_the_report_of_a_store_and_its_command(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "askpage.sqlite3")
-    desk = ReviewRepository(store.documents)
+    repository = ReviewRepository(store.documents)
     for number in range(6):
         asked = question(number)
         given = answer(asked, form="stars@2" if number % 2 else "thumbs@1")
@@ -52,8 +52,8 @@ async def test_the_report_of_a_store_and_its_command(tmp_path: Path) -> None:
         await store.add_answer(given)
         if number in {0, 1, 2}:
             await store.put_feedback(replace(thumb(given), withdrawn_at=NOON if number == 2 else None))
-        await desk.add_review(settled(given.id, Ruling.APPROVED, Ruling.APPROVED, weight=1.0))
-    found = await report(store, desk)
+        await repository.add_review(settled(given.id, Ruling.APPROVED, Ruling.APPROVED, weight=1.0))
+    found = await report(store, repository)
     assert {form: (rate.asked, rate.said) for form, rate in found.forms.items()} == {
         "stars@2": (3, 1),
         "thumbs@1": (3, 1),

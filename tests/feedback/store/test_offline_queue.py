@@ -129,12 +129,12 @@ async def check(afternoon: Afternoon) -> None:
         [(first, "thumb", "dislike"), (third, "reaction", "heart"), (third, "thumb", "dislike")]
     )
     assert {row.fields["giver"] for row in rows if row.table == "feedback"} == {pseudonym("aad-ada")}
-    review = await afternoon.world.parts.desk.review(first)
+    review = await afternoon.world.parts.repository.review(first)
     assert review is not None
     assert [verdict.ruling for verdict in review.verdicts] == [Ruling.CORRECTED]
     assert review.settled_at
-    assert await afternoon.world.parts.desk.review(third)  # the thumb that waited has opened it
-    verified = await afternoon.world.parts.desk.read_verified(first)
+    assert await afternoon.world.parts.repository.review(third)  # the thumb that waited has opened it
+    verified = await afternoon.world.parts.repository.read_verified(first)
     assert verified is not None
     assert "18 weeks" in verified.text
     assert [afternoon.answers_shown(number) for number in (1, 3, 4)] == [1, 1, 1]
@@ -161,7 +161,7 @@ async def test_a_server_that_comes_back_empty_takes_what_waited_once_its_contain
     rows = await afternoon.rows()
     assert [row.key for row in rows if row.table == "question"] == ["msteams:a:chat:3"]
     assert [row.fields["kind"] for row in rows if row.table == "feedback"] == ["thumb"]
-    assert await afternoon.world.parts.desk.review(derive_answer_id("msteams:a:chat:3"))
+    assert await afternoon.world.parts.repository.review(derive_answer_id("msteams:a:chat:3"))
 
 
 async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(afternoon: Afternoon) -> None:
@@ -177,7 +177,7 @@ async def test_a_reviewer_who_was_too_late_while_the_store_was_away_hears_it(aft
     await afternoon.back()
     told = await shown_in(afternoon.world, REVIEWERS_CHANNEL["id"] + ";messageid=m1", "did not take effect")
     assert "Kim has already decided" in told.activity["text"]
-    review = await afternoon.world.parts.desk.review(card["answer_id"])
+    review = await afternoon.world.parts.repository.review(card["answer_id"])
     assert review is not None
     assert [verdict.reviewer for verdict in review.verdicts] == ["p-kim"]
 

@@ -64,24 +64,27 @@ async def test_questions_answers_and_words_are_read(older: SqliteStore) -> None:
 
 
 async def test_reviews_and_verified_answers_are_read(older: SqliteStore) -> None:
-    desk = ReviewRepository(older.documents)
-    assert (await desk.reviews(SETTLED, 9))[0] == [REVIEWS[0]]
-    assert (await desk.reviews(WAITING, 9))[0] == [REVIEWS[1]]
-    assert await desk.rounds(ANSWERS[0].id) == [REVIEWS[0], stored.PAST_REVIEW]
-    assert [await desk.read_verified(one.answer_id) for one in VERIFIED] == VERIFIED
-    assert dict((await desk.list_verified_since(""))[0]) == {ANSWERS[0].id: VERIFIED[0], ANSWERS[1].id: None}
+    repository = ReviewRepository(older.documents)
+    assert (await repository.reviews(SETTLED, 9))[0] == [REVIEWS[0]]
+    assert (await repository.reviews(WAITING, 9))[0] == [REVIEWS[1]]
+    assert await repository.rounds(ANSWERS[0].id) == [REVIEWS[0], stored.PAST_REVIEW]
+    assert [await repository.read_verified(one.answer_id) for one in VERIFIED] == VERIFIED
+    assert dict((await repository.list_verified_since(""))[0]) == {
+        ANSWERS[0].id: VERIFIED[0],
+        ANSWERS[1].id: None,
+    }
 
 
 async def test_what_is_on_screens_and_waits_for_people_is_read(older: SqliteStore) -> None:
-    desk = ReviewRepository(older.documents)
-    assert await desk.places() == [stored.PLACE]
-    assert await desk.list_shown(ANSWERS[0].id) == [stored.SHOWN]
-    assert await desk.list_left_cards(9) == [replace(stored.SHOWN, place="")]
-    assert await desk.notices_on(ANSWERS[0].id) == [stored.NOTICE]
-    assert await list_unmatched(desk.documents, "19:chat", "m9") == [("untied-1", WORDS[2])]
-    assert await count_unmatched(desk.documents) == {"thumb": 1}
+    repository = ReviewRepository(older.documents)
+    assert await repository.places() == [stored.PLACE]
+    assert await repository.list_shown(ANSWERS[0].id) == [stored.SHOWN]
+    assert await repository.list_left_cards(9) == [replace(stored.SHOWN, place="")]
+    assert await repository.notices_on(ANSWERS[0].id) == [stored.NOTICE]
+    assert await list_unmatched(repository.documents, "19:chat", "m9") == [("untied-1", WORDS[2])]
+    assert await count_unmatched(repository.documents) == {"thumb": 1}
     asked = QUESTIONS[2]
-    assert await desk.list_declined(stored.NOON, 9) == [(ANSWERS[2].id, asked.asker, asked.text, None)]
+    assert await repository.list_declined(stored.NOON, 9) == [(ANSWERS[2].id, asked.asker, asked.text, None)]
 
 
 async def test_what_is_decided_about_models_is_read(older: SqliteStore) -> None:

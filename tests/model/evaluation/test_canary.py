@@ -21,7 +21,7 @@ from exporters.in_memory import recording
 from feedback.privacy.audit import Audit
 from feedback.reviews.model_decisions import DRAFT, UNPOSTED, Choice, ModelBoard, ModelDecision, ModelNotice
 from jobs.registry import JOBS, Store
-from jobs.runner import run_job
+from jobs.scheduling.runner import run_job
 from jobs.watch_canary import watch_canary
 from model.evaluation.canary import (
     CanaryRules,

@@ -57,24 +57,25 @@ def reader(tmp_path: Path, wiki: Confluence) -> SourceReader:
 async def test_a_space_is_read_and_what_changed_or_vanished_there_is_so_here(
     wiki: Confluence, reader: SourceReader
 ) -> None:
-    shelf = await reader.read()
-    assert (shelf.failure, shelf.problems, shelf.remarks) == ("", [], [])
-    assert {page.title for page in shelf.pages.values()} == {"Home", "Leave", "News"}
-    assert "26 days" in shelf.texts["2"]
-    assert {page.readers for page in shelf.pages.values()} == {STAFF}
+    collected = await reader.read()
+    assert (collected.failure, collected.problems, collected.remarks) == ("", [], [])
+    assert {page.title for page in collected.pages.values()} == {"Home", "Leave", "News"}
+    assert "26 days" in collected.texts["2"]
+    assert {page.readers for page in collected.pages.values()} == {STAFF}
     assert all(
-        page.url.startswith("http://") and "/spaces/HR/pages/" in page.url for page in shelf.pages.values()
+        page.url.startswith("http://") and "/spaces/HR/pages/" in page.url
+        for page in collected.pages.values()
     )
 
     wiki.asked.clear()
-    assert ((await reader.read()).unchanged, shelf.fetched) == (3, 0)
+    assert ((await reader.read()).unchanged, collected.fetched) == (3, 0)
     assert not [one for one in wiki.asked if one.endswith(("pages/2", "content/2"))]
 
     wiki.add(replace(wiki.contents["2"], version=2, html="<p>Everyone gets 28 days of leave.</p>"))
     del wiki.contents["3"]
     await reader.read()
-    assert (shelf.fetched, shelf.unchanged, sorted(shelf.texts)) == (1, 1, ["1", "2"])
-    assert "28 days" in shelf.texts["2"]
+    assert (collected.fetched, collected.unchanged, sorted(collected.texts)) == (1, 1, ["1", "2"])
+    assert "28 days" in collected.texts["2"]
 
 
 async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
@@ -90,21 +91,21 @@ async def test_a_page_is_open_to_those_whom_it_and_the_pages_above_it_let_in(
         Content("8", "Both", "<p>Nobody is in both groups.</p>", ancestors=("4",), groups=("others",)),
     )
     wiki.subjects = [("group", "staff"), ("group", "confluence-users")]
-    shelf = await reader.read()
+    collected = await reader.read()
     board, team = {"confluence:group:board", "entra:group:b"}, {"confluence:group:hr%20team"}
-    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
+    readers = {url.rpartition("/")[2]: page.readers for url, page in collected.pages.items()}
     assert readers["2"] == EVERYONE
     assert readers["4"] == readers["7"] == Readers(frozenset(board | team))
     assert readers["5"] == Readers(frozenset(team))
     assert readers["6"] == Readers(frozenset({"confluence:user:kim-1"}))
     assert readers["8"] == NOBODY
-    assert "“hr team”, “others”" in shelf.remarks[0]
-    assert "such as “Both”" in shelf.remarks[1]
+    assert "“hr team”, “others”" in collected.remarks[0]
+    assert "such as “Both”" in collected.remarks[1]
 
     wiki.add(replace(wiki.contents["4"], groups=("board",)))  # no new version of the page
     await reader.read()
-    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
-    assert shelf.fetched == 0
+    readers = {url.rpartition("/")[2]: page.readers for url, page in collected.pages.items()}
+    assert collected.fetched == 0
     assert readers["4"] == readers["7"] == Readers(frozenset(board))
     assert readers["5"] == NOBODY
 
@@ -122,21 +123,21 @@ async def test_files_of_pages_are_read_by_those_who_may_read_the_pages(
         File("att5", "2", "far.md", b"Elsewhere.", download="//evil.example.com/far.md"),
     ]
     wiki.files = {one.id: one for one in files}
-    shelf = await reader.read()
-    readers = {url.rpartition("/")[2]: page.readers for url, page in shelf.pages.items()}
+    collected = await reader.read()
+    readers = {url.rpartition("/")[2]: page.readers for url, page in collected.pages.items()}
     assert {name for name in readers if "." in name} == {"days.csv", "pay.md"}
     assert readers["days.csv"] == readers["2"] == STAFF
     assert readers["pay.md"] == readers["4"]
     assert readers["4"] != STAFF
-    assert "Grade | Days" in shelf.texts["days.csv"]
+    assert "Grade | Days" in collected.texts["days.csv"]
 
-    assert ((await reader.read()).fetched, shelf.failure) == (0, "")
+    assert ((await reader.read()).fetched, collected.failure) == (0, "")
     wiki.add(replace(wiki.contents["2"], groups=("board",)))  # its file follows it
     wiki.files["att2"] = replace(files[1], version=2, body=b"# Pay\n\nThe board earns less.")
     del wiki.files["att1"]
     await reader.read()
-    assert "earns less" in shelf.texts["pay.md"]
-    assert "days.csv" not in shelf.texts
+    assert "earns less" in collected.texts["pay.md"]
+    assert "days.csv" not in collected.texts
 
 
 async def test_where_no_files_can_be_listed_the_pages_are_read(
@@ -145,23 +146,23 @@ async def test_where_no_files_can_be_listed_the_pages_are_read(
     if wiki.cloud:
         return  # its pages are listed by the same call
     wiki.forbidden.add("/rest/api/content/search")
-    shelf = await reader.read()
-    assert sorted(shelf.texts) == ["1", "2", "3"]
-    assert "Files that are attached to its pages are not read" in shelf.remarks[0]
+    collected = await reader.read()
+    assert sorted(collected.texts) == ["1", "2", "3"]
+    assert "Files that are attached to its pages are not read" in collected.remarks[0]
 
 
 async def test_what_cannot_be_told_is_closed_and_said(wiki: Confluence, reader: SourceReader) -> None:
     wiki.add(Content("9", "Below a hidden page", "<p>Who may read this is not known.</p>", ancestors=("77",)))
     wiki.forbidden.add("/api/v2/spaces/98306/permissions" if wiki.cloud else "/rest/api/space/HR/permissions")
-    shelf = await reader.read()
-    assert {page.readers for page in shelf.pages.values()} == {NOBODY}
-    assert "administer it" in shelf.remarks[0]
-    assert "restrictions of 1 pages cannot be read" in shelf.remarks[1]
+    collected = await reader.read()
+    assert {page.readers for page in collected.pages.values()} == {NOBODY}
+    assert "administer it" in collected.remarks[0]
+    assert "restrictions of 1 pages cannot be read" in collected.remarks[1]
 
     reader.source += "#readers=everyone"
     await reader.read()
-    assert {page.readers for page in shelf.pages.values()} == {EVERYONE}
-    assert shelf.remarks == []
+    assert {page.readers for page in collected.pages.values()} == {EVERYONE}
+    assert collected.remarks == []
 
 
 async def test_a_service_that_asks_for_patience_gets_it(
@@ -174,12 +175,12 @@ async def test_a_service_that_asks_for_patience_gets_it(
 
     monkeypatch.setattr("pages.sources.rest.pause", wait)
     wiki.busy = ["3", "Mon, 01 Jan 2024 00:00:00 GMT", "soon"]
-    shelf = await reader.read()
-    assert (len(shelf.pages), waited) == (3, [3.0, 0.0, 5.0])
+    collected = await reader.read()
+    assert (len(collected.pages), waited) == (3, [3.0, 0.0, 5.0])
 
     wiki.busy = ["100000"]
     assert "longer pause" in (await reader.read()).failure
-    assert len(shelf.pages) == 3
+    assert len(collected.pages) == 3
 
     wiki.busy = ["1"] * 50
     assert "is busy" in (await reader.read()).failure
@@ -205,10 +206,10 @@ async def test_a_fault_is_one_sentence_without_the_token_and_nothing_is_forgotte
     await reader.read()
     for name, value in fault.items():
         setattr(wiki, name, value)
-    shelf = await reader.read()
-    assert any(one in shelf.failure for one in [*sentence.split("|"), "more than 60 calls"])
-    assert TOKEN not in shelf.failure
-    assert len(shelf.pages) == 3
+    collected = await reader.read()
+    assert any(one in collected.failure for one in [*sentence.split("|"), "more than 60 calls"])
+    assert TOKEN not in collected.failure
+    assert len(collected.pages) == 3
 
 
 async def test_a_page_that_a_list_leaves_out_by_mistake_is_not_forgotten(
@@ -216,11 +217,11 @@ async def test_a_page_that_a_list_leaves_out_by_mistake_is_not_forgotten(
 ) -> None:
     await reader.read()
     wiki.unlisted = {"2"}
-    shelf = await reader.read()
-    assert "the page 2 is there and not listed" in shelf.failure
-    assert len(shelf.pages) == 3
+    collected = await reader.read()
+    assert "the page 2 is there and not listed" in collected.failure
+    assert len(collected.pages) == 3
     wiki.unlisted = set()
-    assert ((await reader.read()).failure, shelf.unchanged) == ("", 3)
+    assert ((await reader.read()).failure, collected.unchanged) == ("", 3)
 
 
 async def test_a_token_is_for_one_host_and_a_redirect_does_not_get_it(
@@ -242,8 +243,8 @@ async def test_a_part_of_a_space_is_a_page_with_what_stands_below_it(
 async def test_the_old_service_tells_who_may_see_a_space(wiki: Confluence, reader: SourceReader) -> None:
     wiki.has_permissions_api = False
     wiki.subjects = [("user", "kim"), ("group", "staff")]
-    shelf = await reader.read()
-    assert {page.readers for page in shelf.pages.values()} == {
+    collected = await reader.read()
+    assert {page.readers for page in collected.pages.values()} == {
         Readers(STAFF.principals and STAFF.principals | {"confluence:user:kim"})
     }
 
@@ -255,12 +256,12 @@ async def test_links_of_a_hostile_service_stay_on_its_site(wiki: Confluence, rea
         Content("2", "Script", "<p>Its link is a script of a kind.</p>", webui="javascript:alert(1)"),
         Content("3", "<b>Bold</b>", "<p>Its title has tags, which are no tags.</p>", webui="/../../x\\y"),
     )
-    shelf = await reader.read()
-    assert len(shelf.pages) == 3
+    collected = await reader.read()
+    assert len(collected.pages) == 3
     assert {parse_space_address(reader.source.partition("+")[2]).site.site} == {
-        url.split("/")[2] for url in shelf.pages
+        url.split("/")[2] for url in collected.pages
     }
-    assert "<b>Bold</b>" in {page.title for page in shelf.pages.values()}
+    assert "<b>Bold</b>" in {page.title for page in collected.pages.values()}
 
 
 @pytest.mark.parametrize(

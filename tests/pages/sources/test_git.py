@@ -37,19 +37,19 @@ async def test_a_folder_is_read_and_only_what_a_commit_changed_is_read_again(
     repository.commit(
         {"docs/leave.md": LEAVE, "docs/guide/travel.md": TRAVEL, "src/main.py": "pass", "x.md": "X"}
     )
-    shelf = await reader.read()
-    assert sorted(shelf.pages) == ["/site/handbook/docs/guide/travel", "/site/handbook/docs/leave"]
-    assert (shelf.fetched, shelf.expected) == (2, 2)
-    assert "26 days" in shelf.texts["leave"]
-    assert {page.readers for page in shelf.pages.values()} == {EVERYONE}
+    collected = await reader.read()
+    assert sorted(collected.pages) == ["/site/handbook/docs/guide/travel", "/site/handbook/docs/leave"]
+    assert (collected.fetched, collected.expected) == (2, 2)
+    assert "26 days" in collected.texts["leave"]
+    assert {page.readers for page in collected.pages.values()} == {EVERYONE}
 
-    assert ((await reader.read()).unchanged, shelf.fetched) == (2, 0)
+    assert ((await reader.read()).unchanged, collected.fetched) == (2, 0)
 
     repository.commit({"docs/leave.md": LEAVE.replace("26", "28"), "docs/new.txt": "Some news of the day."})
     await reader.read()
-    assert (shelf.fetched, shelf.unchanged, shelf.failure) == (2, 0, "")
-    assert sorted(shelf.pages) == ["/site/handbook/docs/leave", "/site/handbook/docs/new.txt"]
-    assert "28 days" in shelf.texts["leave"]
+    assert (collected.fetched, collected.unchanged, collected.failure) == (2, 0, "")
+    assert sorted(collected.pages) == ["/site/handbook/docs/leave", "/site/handbook/docs/new.txt"]
+    assert "28 days" in collected.texts["leave"]
 
 
 async def test_what_was_begun_before_a_kill_is_finished_and_nothing_is_read_twice(
@@ -57,7 +57,7 @@ async def test_what_was_begun_before_a_kill_is_finished_and_nothing_is_read_twic
 ) -> None:
     repository.commit({f"docs/page{at}.md": f"# Page {at}\n\nThis is the page {at}." for at in range(12)})
     await reader.read(most=3)
-    begun = set(reader.shelf.pages)
+    begun = set(reader.collected.pages)
     assert len(begun) == 3
     copy = own_folder(reader.folder, reader.source)
     (copy / "shallow.lock").touch()
@@ -66,9 +66,9 @@ async def test_what_was_begun_before_a_kill_is_finished_and_nothing_is_read_twic
         pack.chmod(0o600)
         pack.write_bytes(pack.read_bytes()[:40])
     await reader.read()
-    assert (reader.shelf.failure, reader.shelf.problems) == ("", [])
-    assert len(reader.shelf.pages) == 12
-    assert reader.shelf.unchanged == 3
+    assert (reader.collected.failure, reader.collected.problems) == ("", [])
+    assert len(reader.collected.pages) == 12
+    assert reader.collected.unchanged == 3
 
 
 async def test_what_a_repository_must_not_do_to_us_is_left_out_and_said(
@@ -89,17 +89,17 @@ async def test_what_a_repository_must_not_do_to_us_is_left_out_and_said(
             "docs/bad.pdf": "no PDF",
         }
     )
-    shelf = await reader.read()
-    assert sorted(shelf.texts) == ["--upload-pack%3Dx", "leave"]
-    said = {one.url.rpartition("/")[2]: one.sentence for one in shelf.problems}
+    collected = await reader.read()
+    assert sorted(collected.texts) == ["--upload-pack%3Dx", "leave"]
+    said = {one.url.rpartition("/")[2]: one.sentence for one in collected.problems}
     assert "larger than 5 MB" in said["big.txt"]
     assert "Git LFS" in said["large"]
     assert "bad.pdf" in said
-    assert len([one for one in shelf.problems if "no plain name" in one.sentence]) == 2
-    assert "2 links in it are left out" in shelf.remarks[0]
+    assert len([one for one in collected.problems if "no plain name" in one.sentence]) == 2
+    assert "2 links in it are left out" in collected.remarks[0]
 
     await reader.read()
-    assert "Git LFS" in next(one.sentence for one in shelf.problems if one.url.endswith("/large"))
+    assert "Git LFS" in next(one.sentence for one in collected.problems if one.url.endswith("/large"))
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ async def test_an_address_is_refused_with_what_to_do(
 ) -> None:
     repository.commit({"docs/leave.md": LEAVE})
     reader.source = source.format(folder=repository.path.parent)
-    shelf = await reader.read()
-    assert sentence in shelf.failure
-    assert "secret" not in shelf.failure
-    assert not shelf.pages
+    collected = await reader.read()
+    assert sentence in collected.failure
+    assert "secret" not in collected.failure
+    assert not collected.pages
 
 
 async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
@@ -144,12 +144,12 @@ async def test_a_source_word_says_who_may_read_and_new_readers_need_no_new_look(
 ) -> None:
     repository.commit({"leave.html": f"<h1>Leave</h1><p>{LEAVE}"})
     reader.source = f"git+{repository.url}@main#published=https://handbook.example.com&readers=entra:group:a"
-    shelf = await reader.read()
+    collected = await reader.read()
     url = "https://handbook.example.com/leave.html"
-    assert shelf.pages[url].readers == Readers(frozenset({"entra:group:a"}))
+    assert collected.pages[url].readers == Readers(frozenset({"entra:group:a"}))
     reader.source = reader.source.replace("entra:group:a", "everyone")
     await reader.read()
-    assert (shelf.fetched, shelf.pages[url].readers) == (0, EVERYONE)
+    assert (collected.fetched, collected.pages[url].readers) == (0, EVERYONE)
 
 
 async def test_files_are_shown_where_the_source_word_says(

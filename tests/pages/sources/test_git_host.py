@@ -44,30 +44,30 @@ def reader(tmp_path: Path, host: GitHost) -> SourceReader:
 
 
 async def test_a_repository_is_read_with_the_token_of_its_host(host: GitHost, reader: SourceReader) -> None:
-    shelf = await reader.read()
-    assert (shelf.failure, list(shelf.pages)) == ("", ["/site/docs/a"])
+    collected = await reader.read()
+    assert (collected.failure, list(collected.pages)) == ("", ["/site/docs/a"])
     kept = b"".join(path.read_bytes() for path in reader.folder.rglob("*") if path.is_file())
     assert TOKEN.encode() not in kept
 
 
 async def test_a_wrong_token_is_said_without_being_shown(host: GitHost, reader: SourceReader) -> None:
     reader.access = replace(reader.access, git_tokens=f"{NAME}:{host.port}=wrong-SECRET")
-    shelf = await reader.read()
-    assert "the token in git_tokens" in shelf.failure
-    assert "SECRET" not in shelf.failure
+    collected = await reader.read()
+    assert "the token in git_tokens" in collected.failure
+    assert "SECRET" not in collected.failure
     reader.access = replace(reader.access, git_tokens="")
     assert "the token in git_tokens" in (await reader.read()).failure
     reader.access = replace(reader.access, git_tokens=TOKEN)
     assert "not written as HOST=TOKEN" in (await reader.read()).failure
-    assert TOKEN not in reader.shelf.failure
+    assert TOKEN not in reader.collected.failure
 
 
 async def test_a_redirect_is_not_followed_so_that_the_token_stays(
     host: GitHost, reader: SourceReader
 ) -> None:
     host.redirect = f"https://evil.example.com:{host.port}/team/docs.git/info/refs?service=git-upload-pack"
-    shelf = await reader.read()
-    assert "sends git on to another address" in shelf.failure
+    collected = await reader.read()
+    assert "sends git on to another address" in collected.failure
     assert len(host.asked) == 1
 
 

@@ -80,22 +80,22 @@ def give_groups(reader: SourceReader, *pairs: str) -> None:
 
 
 def readers_of(reader: SourceReader) -> dict[str, Readers]:
-    return {url.split("/d/")[1].split("/")[0]: page.readers for url, page in reader.shelf.pages.items()}
+    return {url.split("/d/")[1].split("/")[0]: page.readers for url, page in reader.collected.pages.items()}
 
 
 async def test_a_folder_is_read_with_what_google_exports_and_only_what_changed_is_read_again(
     drive: GoogleDrive, reader: SourceReader
 ) -> None:
-    shelf = await reader.read()
-    assert (shelf.failure, shelf.problems) == ("", [])
-    text = " ".join(section.text for page in shelf.pages.values() for section in page.sections)
+    collected = await reader.read()
+    assert (collected.failure, collected.problems) == ("", [])
+    text = " ".join(section.text for page in collected.pages.values() for section in page.sections)
     for said in ("Everyone gets 26 days.", "Gabon | 55", "Bring a badge."):
         assert said in text
-    assert len(shelf.pages) == 3
-    assert "https://docs.google.com/document/d/leave/edit" in shelf.pages
+    assert len(collected.pages) == 3
+    assert "https://docs.google.com/document/d/leave/edit" in collected.pages
 
     drive.asked.clear()
-    assert ((await reader.read()).unchanged, shelf.fetched) == (3, 0)
+    assert ((await reader.read()).unchanged, collected.fetched) == (3, 0)
     assert [one for one in drive.asked if one != "POST /token"] == [
         f"GET /drive/v3/files/{TOP}", "GET /drive/v3/changes"
     ]  # fmt: skip
@@ -103,7 +103,7 @@ async def test_a_folder_is_read_with_what_google_exports_and_only_what_changed_i
     drive.add("notes", "notes.md", "text/markdown", b"# Notes\n\nBring two badges.", parent=TOP)
     drive.remove("rates")
     await reader.read()
-    assert (shelf.fetched, len(shelf.pages)) == (1, 2)
+    assert (collected.fetched, len(collected.pages)) == (1, 2)
 
 
 @pytest.mark.parametrize("change", ["moved", "in the bin", "folder in the bin", "renamed to no page"])
@@ -120,20 +120,20 @@ async def test_what_is_no_longer_in_the_folder_is_forgotten(
     else:
         drive.files["leave"] |= {"mimeType": "image/png", "name": "leave.png"}
     drive.note("inner" if change == "folder in the bin" else "leave")
-    shelf = await reader.read()
-    assert (shelf.failure, len(shelf.pages)) == ("", 2)
+    collected = await reader.read()
+    assert (collected.failure, len(collected.pages)) == ("", 2)
 
 
 async def test_permissions_become_readers_and_what_google_does_not_tell_opens_nothing(
     drive: GoogleDrive, reader: SourceReader
 ) -> None:
-    shelf = await reader.read()
+    collected = await reader.read()
     assert readers_of(reader) == {
         "leave": EVERYONE,
         "rates": Readers(frozenset({"google:group:hr@example.com", "google:user:kim@example.com"})),
         "notes": NOBODY,
     }
-    assert "“hr@example.com”, “link:anyone”, “link:example.com”" in shelf.remarks[0]
+    assert "“hr@example.com”, “link:anyone”, “link:example.com”" in collected.remarks[0]
     give_groups(
         reader, "hr@example.com=entra:group:7", "kim@example.com=entra:user:8", "link:anyone=everyone"
     )
@@ -150,7 +150,7 @@ async def test_permissions_become_readers_and_what_google_does_not_tell_opens_no
     drive.note("leave")
     await reader.read()
     assert readers_of(reader)["leave"] == NOBODY
-    assert shelf.fetched == 0, "other readers need no bytes"
+    assert collected.fetched == 0, "other readers need no bytes"
 
 
 async def test_in_a_shared_drive_permissions_are_asked_for_and_asked_again(
@@ -170,10 +170,10 @@ async def test_where_permissions_are_hidden_pages_are_closed_and_readers_may_be_
     shared_drive: str, drive: GoogleDrive, reader: SourceReader
 ) -> None:
     drive.shared_drive, drive.hides_permissions = shared_drive, True
-    shelf = await reader.read()
+    collected = await reader.read()
     assert set(readers_of(reader).values()) == {NOBODY}
-    assert "closed to everybody" in shelf.remarks[0]
-    assert "#readers=" in shelf.remarks[0]
+    assert "closed to everybody" in collected.remarks[0]
+    assert "#readers=" in collected.remarks[0]
     reader.source = f"{SOURCE}#readers=entra:group:7"
     assert not (await reader.read()).remarks
     assert set(readers_of(reader).values()) == {Readers(frozenset({"entra:group:7"}))}
@@ -187,9 +187,9 @@ async def test_limits_of_use_are_waited_for_longer_each_time(
     refusal: tuple[int, str], waited: bool, drive: GoogleDrive, reader: SourceReader, pauses: list[float]
 ) -> None:
     drive.refusals = [refusal] * 3
-    shelf = await reader.read()
+    collected = await reader.read()
     assert pauses == ([5.0, 10.0, 20.0] if waited else [])
-    assert (shelf.failure == "") == waited
+    assert (collected.failure == "") == waited
 
 
 FAULTS = {
@@ -210,12 +210,12 @@ async def test_a_fault_is_one_sentence_and_nothing_is_forgotten(
     await reader.read()
     for name, value in fault.items():
         setattr(drive, name, value)
-    shelf = await reader.read()
-    assert sentence in shelf.failure
-    assert bool(sentence) == bool(shelf.failure)
-    assert len(shelf.pages) == left
+    collected = await reader.read()
+    assert sentence in collected.failure
+    assert bool(sentence) == bool(collected.failure)
+    assert len(collected.pages) == left
     for secret in (TOKEN, "PRIVATE KEY"):
-        assert secret not in shelf.failure + repr(reader.access)
+        assert secret not in collected.failure + repr(reader.access)
 
 
 async def test_it_acts_for_a_person_where_the_settings_say_so(
@@ -230,11 +230,11 @@ async def test_a_document_that_google_does_not_export_is_a_problem_of_its_own(
     drive: GoogleDrive, reader: SourceReader
 ) -> None:
     drive.add("large", "Large", f"{GOOGLE}document", b" " * 10_000_001, parent=TOP)
-    shelf = await reader.read()
-    assert [one.sentence for one in shelf.problems] == [
+    collected = await reader.read()
+    assert [one.sentence for one in collected.problems] == [
         "Google exports no document of more than 10 MB; please split it."
     ]
-    assert len(shelf.pages) == 3
+    assert len(collected.pages) == 3
 
 
 @pytest.mark.parametrize(

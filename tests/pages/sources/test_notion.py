@@ -58,11 +58,11 @@ def reader(tmp_path: Path, notion: Notion) -> SourceReader:
 async def test_pages_are_read_and_what_changed_or_went_to_the_trash_is_so_here(
     notion: Notion, reader: SourceReader
 ) -> None:
-    shelf = await reader.read()
-    assert (shelf.failure, shelf.problems, shelf.remarks) == ("", [], [])
-    assert {page.title for page in shelf.pages.values()} == {"Handbook", "Leave", "Private"}
-    assert {page.readers for page in shelf.pages.values()} == {EVERYONE}
-    leave = next(page for page in shelf.pages.values() if page.title == "Leave")
+    collected = await reader.read()
+    assert (collected.failure, collected.problems, collected.remarks) == ("", [], [])
+    assert {page.title for page in collected.pages.values()} == {"Handbook", "Leave", "Private"}
+    assert {page.readers for page in collected.pages.values()} == {EVERYONE}
+    leave = next(page for page in collected.pages.values() if page.title == "Leave")
     text = "\n".join(section.text for section in leave.sections)
     for said in (
         "26 days a year",
@@ -74,23 +74,23 @@ async def test_pages_are_read_and_what_changed_or_went_to_the_trash_is_so_here(
     assert "How many days" in {section.heading for section in leave.sections}
 
     notion.asked.clear()
-    assert ((await reader.read()).unchanged, shelf.fetched) == (3, 0)
+    assert ((await reader.read()).unchanged, collected.fetched) == (3, 0)
     assert not [one for one in notion.asked if "/blocks/" in one]
 
     notion.add(2, "Leave", "2026-11-30T11:00:00.000Z", parent=1)
     notion.pages[3]["in_trash"] = True
     await reader.read()
-    assert (shelf.fetched, shelf.unchanged, len(shelf.pages)) == (1, 1, 2)
+    assert (collected.fetched, collected.unchanged, len(collected.pages)) == (1, 1, 2)
 
 
 async def test_without_readers_its_pages_are_closed_and_a_page_is_read_with_those_below_it(
     reader: SourceReader,
 ) -> None:
     reader.source = f"notion+https://www.notion.so/example/Handbook-{number(1).replace('-', '')}"
-    shelf = await reader.read()
-    assert {page.title for page in shelf.pages.values()} == {"Handbook", "Leave"}
-    assert {page.readers for page in shelf.pages.values()} == {NOBODY}
-    assert "#readers=everyone" in shelf.remarks[0]
+    collected = await reader.read()
+    assert {page.title for page in collected.pages.values()} == {"Handbook", "Leave"}
+    assert {page.readers for page in collected.pages.values()} == {NOBODY}
+    assert "#readers=everyone" in collected.remarks[0]
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ async def test_a_fault_is_one_sentence_and_nothing_is_forgotten(
     for name, value in fault.items():
         setattr(notion, name, value)
     reader.access = SourceAccess(reader.folder, notion_token=token, notion_url=reader.access.notion_url)
-    shelf = await reader.read()
-    assert sentence in shelf.failure
-    assert TOKEN not in shelf.failure + repr(reader.access)
-    assert len(shelf.pages) == 3
+    collected = await reader.read()
+    assert sentence in collected.failure
+    assert TOKEN not in collected.failure + repr(reader.access)
+    assert len(collected.pages) == 3
 
 
 async def test_a_page_that_the_search_leaves_out_is_not_forgotten_while_it_is_there(
@@ -122,12 +122,12 @@ async def test_a_page_that_the_search_leaves_out_is_not_forgotten_while_it_is_th
 ) -> None:
     await reader.read()
     notion.unlisted = {2}
-    shelf = await reader.read()
-    assert "is there and not listed" in shelf.failure
-    assert len(shelf.pages) == 3
+    collected = await reader.read()
+    assert "is there and not listed" in collected.failure
+    assert len(collected.pages) == 3
     del notion.pages[2]
     await reader.read()
-    assert (shelf.failure, len(shelf.pages)) == ("", 2)
+    assert (collected.failure, len(collected.pages)) == ("", 2)
 
 
 @pytest.mark.parametrize(

@@ -78,17 +78,17 @@ def reader(tmp_path: Path, tenant: GraphTenant) -> SourceReader:
 async def test_a_site_is_read_by_what_changed_and_a_folder_that_is_renamed_takes_its_files_along(
     tenant: GraphTenant, docs: Library, reader: SourceReader
 ) -> None:
-    shelf = await reader.read()
-    assert (shelf.failure, shelf.problems, shelf.remarks) == ("", [], [])
-    assert sorted(shelf.pages) == [
+    collected = await reader.read()
+    assert (collected.failure, collected.problems, collected.remarks) == ("", [], [])
+    assert sorted(collected.pages) == [
         f"{SITE}/Shared%20Documents/Leave%20%26%20more/leave.md",
         f"{SITE}/Shared%20Documents/travel.txt",
     ]
-    assert {page.readers for page in shelf.pages.values()} == {STAFF}
+    assert {page.readers for page in collected.pages.values()} == {STAFF}
     assert tenant.leaked == []
 
     tenant.asked.clear()
-    assert ((await reader.read()).unchanged, shelf.fetched) == (2, 0)
+    assert ((await reader.read()).unchanged, collected.fetched) == (2, 0)
     assert not [one for one in tenant.asked if one.endswith("/content")]
 
     docs.add_file("i1", "leave.md", "# Leave\n\nEveryone gets 28 days of leave.", [group("staff")], "f1")
@@ -97,13 +97,13 @@ async def test_a_site_is_read_by_what_changed_and_a_folder_that_is_renamed_takes
     docs.add_file("i4", "new.md", "# New\n\nIt is a new page.", [group("staff")], "f1")
     docs.add_file("i4", "newer.md", "# New\n\nIt is a newer page.", [group("staff")], "f1")
     await reader.read()
-    assert sorted(shelf.texts) == ["leave.md", "newer.md"]
-    assert "28 days" in shelf.texts["leave.md"]
-    assert all("/Leave/" in url for url in shelf.pages)
+    assert sorted(collected.texts) == ["leave.md", "newer.md"]
+    assert "28 days" in collected.texts["leave.md"]
+    assert all("/Leave/" in url for url in collected.pages)
 
     docs.remove("f1", "@removed")
     await reader.read()
-    assert shelf.pages == {}
+    assert collected.pages == {}
 
 
 @pytest.mark.parametrize("says_where", [True, False])
@@ -115,9 +115,9 @@ async def test_a_link_that_is_too_old_lists_all_anew_and_what_is_not_there_is_go
     tenant.oldest = len(docs.log) + 1
     tenant.resync_location = says_where
     docs.add_file("i5", "late.md", "# Late\n\nIt came later than the others.", [group("staff")])
-    shelf = await reader.read()
-    assert (shelf.failure, sorted(shelf.texts)) == ("", ["late.md", "leave.md"])
-    assert shelf.fetched == 1
+    collected = await reader.read()
+    assert (collected.failure, sorted(collected.texts)) == ("", ["late.md", "leave.md"])
+    assert collected.fetched == 1
 
 
 async def test_a_list_that_was_cut_off_goes_on_where_it_was_and_no_file_is_read_twice(
@@ -127,14 +127,14 @@ async def test_a_list_that_was_cut_off_goes_on_where_it_was_and_no_file_is_read_
         docs.add_file(f"n{at}", f"n{at}.md", f"# N {at}\n\nThis is the page {at}.", [group("staff")])
     tenant.deltas_left = 2
     assert "longer pause" in (await reader.read()).failure
-    assert not reader.shelf.pages
+    assert not reader.collected.pages
 
     tenant.deltas_left = None
     tenant.asked.clear()
     await reader.read(most=4)
     assert len([one for one in tenant.asked if one.endswith("/delta")]) == 3  # of five
-    shelf = await reader.read()
-    assert (len(shelf.pages), shelf.unchanged, shelf.fetched) == (11, 4, 7)
+    collected = await reader.read()
+    assert (len(collected.pages), collected.unchanged, collected.fetched) == (11, 4, 7)
 
 
 async def test_rights_are_read_along_and_a_change_of_them_needs_no_new_look_at_a_file(
@@ -143,39 +143,39 @@ async def test_rights_are_read_along_and_a_change_of_them_needs_no_new_look_at_a
     docs.rights["i1"] = [user("kim"), link("users", "lee"), link("organization", "max"), link("anonymous")]
     docs.rights["i2"] = [site_group("HR Members"), user("old", expirationDateTime="2020-01-01T00:00:00Z")]
     docs.add_file("i6", "rules.html", "<h1>Rules</h1><p>They hold for everybody here.</p>", [user("Kim")])
-    shelf = await reader.read()
-    assert shelf.pages[f"{SITE}/Shared%20Documents/Leave%20%26%20more/leave.md"].readers == Readers(
+    collected = await reader.read()
+    assert collected.pages[f"{SITE}/Shared%20Documents/Leave%20%26%20more/leave.md"].readers == Readers(
         frozenset({"entra:user:kim", "entra:user:lee", "entra:user:max"})
     )
-    assert shelf.pages[f"{SITE}/Shared%20Documents/travel.txt"].readers == NOBODY
-    assert "“HR Members”" in shelf.remarks[0]
+    assert collected.pages[f"{SITE}/Shared%20Documents/travel.txt"].readers == NOBODY
+    assert "“HR Members”" in collected.remarks[0]
 
     reader.access = replace(reader.access, sharepoint_groups=("HR Members=entra:group:hr",))
     docs.rights["i1"] = docs.rights["i6"] = [user("lee")]
     tenant.asked.clear()
     await reader.read()
     assert not [one for one in tenant.asked if one.endswith("/i6/content")]
-    readers = {url.rpartition("/")[2]: str(page.readers) for url, page in shelf.pages.items()}
+    readers = {url.rpartition("/")[2]: str(page.readers) for url, page in collected.pages.items()}
     assert readers == {
         "leave.md": "entra:user:lee",
         "travel.txt": "entra:group:hr",
         "rules.html": "entra:user:lee",
     }
-    assert shelf.remarks == []
+    assert collected.remarks == []
 
 
 async def test_rights_that_cannot_be_read_close_a_page(
     tenant: GraphTenant, docs: Library, reader: SourceReader
 ) -> None:
     tenant.forbidden.add("/items/i2/permissions")
-    shelf = await reader.read()
-    assert shelf.pages[f"{SITE}/Shared%20Documents/travel.txt"].readers == NOBODY
-    assert "rights of 1 pages cannot be read" in shelf.remarks[0]
-    assert "Sites.Selected" in shelf.remarks[0]
+    collected = await reader.read()
+    assert collected.pages[f"{SITE}/Shared%20Documents/travel.txt"].readers == NOBODY
+    assert "rights of 1 pages cannot be read" in collected.remarks[0]
+    assert "Sites.Selected" in collected.remarks[0]
 
     reader.source += "#readers=everyone"
     await reader.read()
-    assert {page.readers for page in shelf.pages.values()} == {EVERYONE}
+    assert {page.readers for page in collected.pages.values()} == {EVERYONE}
 
 
 async def test_published_pages_of_a_site_are_read_and_drafts_are_not(
@@ -189,27 +189,27 @@ async def test_published_pages_of_a_site_are_read_and_drafts_are_not(
         "2": _page("2", "Draft", "Not yet."),
     }
     tenant.pages["2"]["publishingState"]["level"] = "draft"
-    shelf = await reader.read()
-    assert shelf.failure == ""
-    (page,) = shelf.pages.values()
+    collected = await reader.read()
+    assert collected.failure == ""
+    (page,) = collected.pages.values()
     assert (page.url, page.title, page.readers) == (f"{SITE}/SitePages/Home.aspx", "Home", STAFF)
-    assert "Welcome to the team of HR." in shelf.texts["Home.aspx"]
-    assert "Call 555" in shelf.texts["Home.aspx"]
+    assert "Welcome to the team of HR." in collected.texts["Home.aspx"]
+    assert "Call 555" in collected.texts["Home.aspx"]
 
     tenant.pages["1"] |= {"eTag": "2", "publishingState": {"level": "draft"}}
     await reader.read()
-    assert (shelf.unchanged, len(shelf.pages)) == (1, 1)
+    assert (collected.unchanged, len(collected.pages)) == (1, 1)
 
     tenant.forbidden.add("/pages/microsoft.graph.sitePage")
     await reader.read()
-    assert (shelf.failure, len(shelf.pages)) == ("", 1)
-    assert "only its files" in shelf.remarks[0]
-    assert "Sites.Read.All" in shelf.remarks[0]
+    assert (collected.failure, len(collected.pages)) == ("", 1)
+    assert "only its files" in collected.remarks[0]
+    assert "Sites.Read.All" in collected.remarks[0]
 
     tenant.forbidden.clear()
     del tenant.pages["1"]
     await reader.read()
-    assert shelf.pages == {}
+    assert collected.pages == {}
 
 
 def _page(number: str, name: str, text: str) -> dict[str, Any]:
@@ -267,8 +267,8 @@ async def test_a_service_that_asks_for_patience_gets_it_in_batches_too(
     monkeypatch.setattr("pages.sources.rest.pause", wait)
     tenant.busy = ["4"]
     tenant.busy_in_batch = 3
-    shelf = await reader.read()
-    assert (shelf.failure, len(shelf.pages)) == ("", 2)
+    collected = await reader.read()
+    assert (collected.failure, len(collected.pages)) == ("", 2)
     assert waited == [4.0, 2.0, 2.0]
 
 
@@ -276,8 +276,8 @@ async def test_a_token_that_expired_is_got_anew_once(
     tenant: GraphTenant, docs: Library, reader: SourceReader
 ) -> None:
     tenant.expired.add("token-1")
-    shelf = await reader.read()
-    assert (shelf.failure, len(shelf.pages), tenant.tokens) == ("", 2, 2)
+    collected = await reader.read()
+    assert (collected.failure, len(collected.pages), tenant.tokens) == ("", 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -306,11 +306,11 @@ async def test_a_fault_is_one_sentence_without_a_secret_and_nothing_is_forgotten
     for name, value in fault.items():
         setattr(tenant, name, value)
     reader.access = replace(reader.access, **access)
-    shelf = await reader.read()
-    assert sentence in shelf.failure
-    assert SECRET not in shelf.failure + repr(reader.access)
-    assert "token-" not in shelf.failure
-    assert len(shelf.pages) == 2
+    collected = await reader.read()
+    assert sentence in collected.failure
+    assert SECRET not in collected.failure + repr(reader.access)
+    assert "token-" not in collected.failure
+    assert len(collected.pages) == 2
     assert tenant.leaked == []
 
 
@@ -327,9 +327,9 @@ async def test_what_a_hostile_library_has_is_left_out_and_said(
     docs.add_folder("h8", "circle", "h7")
     docs.add_file("h9", "round.md", "# Round", [group("staff")], "h7")
     docs.add_file("h10", "grown.txt", b"word " * 2_000_000, [group("staff")], size=10)
-    shelf = await reader.read()
-    assert sorted(shelf.texts) == ["a%2Fb.md", "leave.md", "travel.txt"]
-    said = {one.url.rpartition("/")[2]: one.sentence for one in shelf.problems}
+    collected = await reader.read()
+    assert sorted(collected.texts) == ["a%2Fb.md", "leave.md", "travel.txt"]
+    said = {one.url.rpartition("/")[2]: one.sentence for one in collected.problems}
     assert said.keys() == {"big.txt", "grown.txt"}
     assert all("larger than 5 MB" in one for one in said.values())
 

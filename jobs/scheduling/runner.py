@@ -39,7 +39,7 @@ from feedback.store.job_runs import (
     name_lease,
 )
 from jobs.registry import JobContext, JobFailed, Result, Run
-from jobs.schedule import Schedule, read_schedule
+from jobs.scheduling.schedule import Schedule, read_schedule
 
 log = logging.getLogger(__name__)
 

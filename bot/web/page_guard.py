@@ -1,4 +1,4 @@
-"""The door of a page that only some people may see: who looks, may they, and did they mean it.
+"""The guard of a page that only some people may see: who looks, may they, and did they mean it.
 
     a browser on this machine, where the chat page is served     is its reviewer, or the machine's operator
     whoever shows a pass that the bot gave them in their chat    is who they were there (bot/page_passes.py)
@@ -19,7 +19,7 @@ from html import escape
 
 from aiohttp import web
 
-from bot.page_language import DESK_SCRIPTS, describe_language, list_tags, translate_page
+from bot.page_language import PAGE_SCRIPTS, describe_language, list_tags, translate_page
 from bot.page_passes import Gate, Page, PagePasses, Visitor
 from bot.web.access import (
     HEADERS,
@@ -49,7 +49,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
-class PageDoor:
+class PageGuard:
     """Lets people in to one page. `gates` say who may, by the channel where they said who they are.
 
     `local` is who a browser on this machine is, None where the page is not for browsers here.
@@ -125,7 +125,7 @@ class PageDoor:
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         local = self.local is not None and _is_here(request)
-        told = describe_language(request, DESK_SCRIPTS)
+        told = describe_language(request, PAGE_SCRIPTS)
         config = {"token": self.token if local else "", "local": local, "texts": told["texts"]}
         theme = request.cookies.get("askpage-theme", "")
         html = translate_page(STATIC / f"{self.page}.html")

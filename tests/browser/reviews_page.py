@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.page_passes import Visitor
-from bot.web.door import PageDoor
+from bot.web.page_guard import PageGuard
 from bot.web.reviews.routes import reviews_routes
 from core.records import (
     Answer,
@@ -78,11 +78,11 @@ class Reader:
 
 
 @asynccontextmanager
-async def a_desk(world: World, local: Visitor | None = None) -> AsyncGenerator[str]:
+async def serve_reviews_page(world: World, local: Visitor | None = None) -> AsyncGenerator[str]:
     """Serve the page; `local` is who a browser on this machine is. Yields its address."""
     app = web.Application()
-    door = PageDoor("reviews", world.parts.passes, world.parts.reviewer_gates, local)
-    app.add_routes(reviews_routes(door, world.parts.review_actions, world.known))  # type: ignore[arg-type]
+    guard = PageGuard("reviews", world.parts.passes, world.parts.reviewer_gates, local)
+    app.add_routes(reviews_routes(guard, world.parts.review_actions, world.known))  # type: ignore[arg-type]
     async with served(app) as url:
         yield url
 

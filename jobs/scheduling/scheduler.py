@@ -50,16 +50,16 @@ from feedback.store.job_runs import (
     name_lease,
     plan,
 )
-from jobs.schedule import Schedule, read_schedule
+from jobs.scheduling.schedule import Schedule, read_schedule
 
-log = logging.getLogger("jobs.scheduler")  # its own name is __main__ where it runs
+log = logging.getLogger("jobs.scheduling.scheduler")  # its own name is __main__ where it runs
 
 AT_ONCE = 2
 """Jobs that run beside each other: a long one holds nobody up, and making up for much is no storm."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class JobLauncher:
     """How a job is started as a process, and with how much patience (seconds)."""
 
     command: Callable[[str], Sequence[str]]
@@ -74,7 +74,7 @@ class Runner:
 
     documents: Documents
     schedule: Schedule
-    way: Way
+    launcher: JobLauncher
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict[str, "asyncio.Task[None]"])
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _met: set[str] = field(default_factory=set[str])
@@ -115,7 +115,7 @@ class Runner:
                 await self.look()
             except Exception:
                 log.exception("a look at the schedule failed; the next one goes on")
-            await asyncio.sleep(self.way.look_every_s)
+            await asyncio.sleep(self.launcher.look_every_s)
 
     async def _last_run(self, name: str) -> JobRun:
         """Return how a job stands.
@@ -134,7 +134,7 @@ class Runner:
     async def _one(self, name: str) -> None:
         async with self._gate:
             process, said = await run_process(
-                self.way.command(name), self.way.environment, self.way.stop_within_s
+                self.launcher.command(name), self.launcher.environment, self.launcher.stop_within_s
             )
         log.info("%s", said.strip() or f"{name} said nothing")
         if process.returncode is not None and process.returncode < 0:
@@ -242,7 +242,7 @@ def end_with_parent() -> None:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-m", "jobs.scheduler"]
+    return [sys.executable, "-m", "jobs.scheduling.scheduler"]
 
 
 def _job_command(name: str) -> list[str]:
@@ -255,12 +255,12 @@ async def serve_schedule(settings: Settings) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    way = Way(_job_command, build_environment(settings))
+    launcher = JobLauncher(_job_command, build_environment(settings))
     log.info("the schedule of %s begins", ", ".join(schedule.names) or "nothing")
     while not stop.is_set():
         try:
             async with open_store(settings) as store:
-                await Runner(store.documents, schedule, way).run(stop)
+                await Runner(store.documents, schedule, launcher).run(stop)
         except StoreError as error:
             log.warning("the schedule waits for the store: %s", error)
             with contextlib.suppress(TimeoutError):

@@ -27,7 +27,7 @@ _SEEN = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AdminAction:
     """One press: `what` it is about (a source, a version, a job); `press` names it.
 
     `seen` is the number of the last change that the page knew of, `known` how many decisions about a version.
@@ -45,7 +45,7 @@ class Deed:
         return self.verb.partition(".")[0]
 
 
-def parse_deed(body: dict[str, Any]) -> Deed:
+def parse_action(body: dict[str, Any]) -> AdminAction:
     """Read a press. Raises RefusedError for what no page of ours sends."""
     verb, what, press, seen = (body.get(name, "") for name in ("verb", "what", "press", "seen"))
     texts = all(isinstance(one, str) for one in (verb, what, press, seen))
@@ -56,4 +56,4 @@ def parse_deed(body: dict[str, Any]) -> Deed:
     known = body.get("known", 0)
     if not isinstance(known, int):
         raise RefusedError(400, "This request did not come from the page.", "bad_request")
-    return Deed(verb, what, press, seen, known)
+    return AdminAction(verb, what, press, seen, known)

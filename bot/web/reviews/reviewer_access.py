@@ -19,7 +19,7 @@ from feedback.reviews.ruling_changes import PastRuling
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ReviewerAccess:
     """What one reviewer may see at this moment."""
 
     audience: Audience
@@ -38,13 +38,13 @@ class Sight:
         return self.access.select_steps(history, self.audience)
 
 
-class Sights:
+class ReviewerAccessFinder:
     """Finds what reviewers may see. One per process."""
 
     def __init__(self, audiences: Audiences) -> None:
         self._audiences = audiences
 
-    async def find(self, visitor: Visitor) -> Sight:
+    async def find(self, visitor: Visitor) -> ReviewerAccess:
         """Return what somebody may see now."""
         audience = await self._audiences.find(visitor.chat, visitor.directory_id)
-        return Sight(audience, self._audiences.access.freeze())
+        return ReviewerAccess(audience, self._audiences.access.freeze())

@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.administration.programs import Programs
-from bot.administration.sources import SourceDesk
-from bot.administration.versions import VersionDesk
+from bot.administration.sources import SourceAdmin
+from bot.administration.versions import VersionAdmin
 from bot.dialogs.review import Refused
 from bot.page_passes import Visitor
-from bot.web.admin.deeds import CHANGED_SINCE, Deed
+from bot.web.admin.actions import CHANGED_SINCE, AdminAction
 from core.bounded_dict import BoundedDict
 from feedback.privacy.audit import Audit, AuditAction
 from feedback.reviews.model_decisions import Choice
@@ -38,7 +38,7 @@ _ACTIVE = timedelta(days=90)
 _NOTED = timedelta(hours=1)
 Json = dict[str, Any]
 
-_DEEDS: Mapping[str, AuditAction] = {
+_AUDIT_ACTIONS: Mapping[str, AuditAction] = {
     "source.add": AuditAction.ADDED_SOURCE,
     "source.refresh": AuditAction.REFRESHED_SOURCE,
     "source.remove": AuditAction.REMOVED_SOURCE,
@@ -60,9 +60,9 @@ class Shown:
 class Administration:
     """One per process: `bot.web.admin.routes.Administers`."""
 
-    desk: ReviewRepository
-    sources: SourceDesk
-    versions: VersionDesk
+    repository: ReviewRepository
+    sources: SourceAdmin
+    versions: VersionAdmin
     programs: Programs
     shown: Shown
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -93,18 +93,18 @@ class Administration:
         """Write down that somebody reads the page: once an hour, for it is read again every few seconds."""
         now = datetime.now(UTC)
         if self._read_at.get(visitor.person, now - _NOTED) <= now - _NOTED:
-            await Audit(self.desk.documents).write(visitor.person, AuditAction.READ_ADMIN)
+            await Audit(self.repository.documents).write(visitor.person, AuditAction.READ_ADMIN)
             self._read_at[visitor.person] = now
 
-    async def perform(self, deed: Deed, visitor: Visitor) -> str:
+    async def perform(self, action: AdminAction, visitor: Visitor) -> str:
         """Do it; return what is said of it. Raises Refused and StoreError."""
         async with self._turn:
-            known = self._pressed.get((visitor.person, deed.press))
+            known = self._pressed.get((visitor.person, action.press))
             if known is not None:
                 return known
-            await self._take_turn(deed)
-            said = await self._do(deed, visitor)
-            self._pressed[visitor.person, deed.press] = said
+            await self._take_turn(action)
+            said = await self._do(action, visitor)
+            self._pressed[visitor.person, action.press] = said
             return said
 
     async def close(self) -> None:
@@ -112,29 +112,31 @@ class Administration:
         await self.sources.close()
         await self.programs.close()
 
-    async def _do(self, deed: Deed, visitor: Visitor) -> str:
-        if deed.matter == "model":
-            choice = Choice(deed.verb.partition(".")[2])
-            return await self.versions.decide(deed, choice, visitor)
-        await Audit(self.desk.documents).write(visitor.person, _DEEDS[deed.verb], about=deed.what)
-        if deed.verb == "job.run":
-            return self.programs.run_job(deed.what)
+    async def _do(self, action: AdminAction, visitor: Visitor) -> str:
+        if action.matter == "model":
+            choice = Choice(action.verb.partition(".")[2])
+            return await self.versions.decide(action, choice, visitor)
+        await Audit(self.repository.documents).write(
+            visitor.person, _AUDIT_ACTIONS[action.verb], about=action.what
+        )
+        if action.verb == "job.run":
+            return self.programs.run_job(action.what)
         doing: Mapping[str, Callable[[], Awaitable[str]]] = {
-            "source.add": lambda: self.sources.add(deed.what),
-            "source.refresh": lambda: self.sources.refresh(deed.what),
-            "source.remove": lambda: self.sources.remove(deed.what),
+            "source.add": lambda: self.sources.add(action.what),
+            "source.refresh": lambda: self.sources.refresh(action.what),
+            "source.remove": lambda: self.sources.remove(action.what),
             "doctor.look": self.programs.look,
         }
-        return await doing[deed.verb]()
+        return await doing[action.verb]()
 
-    async def _take_turn(self, deed: Deed) -> None:
+    async def _take_turn(self, action: AdminAction) -> None:
         """Take the next number of change. Raises Refused where the page did not know of the last one."""
         state = await self._read_state()
-        if str(state.version) != deed.seen or not await self.desk.documents.replace(state):
+        if str(state.version) != action.seen or not await self.repository.documents.replace(state):
             raise Refused(CHANGED_SINCE)
 
     async def _read_state(self) -> Document:
-        documents = self.desk.documents
+        documents = self.repository.documents
         await documents.add(_STATE)
         return await documents.get(_STATE.kind, _STATE.id) or _STATE
 
@@ -154,7 +156,7 @@ class Administration:
         ]
 
     async def _jobs(self) -> list[Json]:
-        runs = {one.name: one for one in await job_runs(self.desk.documents)}
+        runs = {one.name: one for one in await job_runs(self.repository.documents)}
         return [
             {
                 "name": name,
@@ -177,14 +179,14 @@ class Administration:
         return {
             "named": {key: list(ids) for key, ids in self.shown.reviewers.items()},
             "active": self._active,
-            "places": len(await self.desk.places()),
+            "places": len(await self.repository.places()),
         }
 
     async def _count_rulings(self, since: datetime) -> list[Json]:
         counts: Counter[str] = Counter()
 
         async def settled(limit: int, after: tuple[str, str]) -> Any:
-            return await self.desk.reviews(SETTLED, limit, after)
+            return await self.repository.reviews(SETTLED, limit, after)
 
         async for review in every(settled, (moment(since), "")):
             counts.update(one.reviewer_name for one in review.verdicts)

@@ -22,27 +22,27 @@ _SHORTEST_ID = 4
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedDesk:
+class VerifiedContext:
     """What a command works with, and who the operator is in the audit trail."""
 
     store: WholeStore
-    desk: ReviewRepository
+    repository: ReviewRepository
     taking_back: TakingBack
     operator: str
 
-    async def record(self, deed: AuditAction, answer: Answer | None = None) -> None:
+    async def record(self, action: AuditAction, answer: Answer | None = None) -> None:
         """Write into the audit trail what is about to be read. Raises StoreError: then it is not read."""
         about = {"answer_id": answer.id, "person": answer.question.asker} if answer else {}
-        await Audit(self.store.documents).write(self.operator, deed, **about)
+        await Audit(self.store.documents).write(self.operator, action, **about)
 
     async def find(self, beginning: str) -> CatalogueEntry:
         """Return the verified answer whose id begins so. Raises StoreError."""
-        served = await list_verified(self.desk, CatalogueFilter())
+        served = await list_verified(self.repository, CatalogueFilter())
         meant = [one for one in served if one.answer_id.startswith(beginning)]
         exact = [one for one in meant if one.answer_id == beginning]
         if len(beginning) < _SHORTEST_ID or len(exact or meant) > 1:
             raise StoreError(f"Several verified answers begin with {beginning!r}: give more of the id.")
-        entries = await read_entries(self.desk, exact or meant)
+        entries = await read_entries(self.repository, exact or meant)
         if not entries:
             raise StoreError(f"No verified answer begins with {beginning!r}: see `askpage verified list`.")
         return entries[0]
@@ -56,12 +56,12 @@ class VerifiedDesk:
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncGenerator[VerifiedDesk]:
+async def open_context(settings: Settings) -> AsyncGenerator[VerifiedContext]:
     """Open the store for a command. Raises StoreError."""
     operator = name_operator(read_keys(settings))
     async with open_store(settings) as store:
-        desk = ReviewRepository(store.documents, operator)
+        repository = ReviewRepository(store.documents, operator)
         second = settings.review.second_for_corrections
-        yield VerifiedDesk(
-            store, desk, open_taking_back(store, desk, second_for_corrections=second), operator
+        yield VerifiedContext(
+            store, repository, open_taking_back(store, repository, second_for_corrections=second), operator
         )
