@@ -19,14 +19,13 @@ from bot.cards.elements import Paragraph, Quotation, TextRun, name_place, read_q
 from core.records import Answer, AnswerKind, Citation
 from core.text import absolute, calm, clip_text, escape_markdown, printable
 from core.translation import mark, name_language, say
+from model.answering.quoting import MOST_FURTHER
 from model.text.languages import OTHER, build_language_hint, detect_language
 
 MOST_LINES = 60
 CHARACTERS, SUMMARY_CHARACTERS = 4_000, 1_000
 """More than any quotation has; a record from elsewhere must not burst a message."""
 _INDENT = "\u2003"
-MOST_FURTHER = 3
-"""How many further places stand below a quotation."""
 SEE_ALSO = mark("See also")
 SOURCES = mark("From")
 NEAREST = mark("The nearest section I found")

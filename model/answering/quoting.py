@@ -26,6 +26,7 @@ MOST_LIST_WORDS = 150
 MOST_MARKED = 30
 """Words of what is marked: somebody who looks for a fact should not have to look for it in the mark."""
 MOST_FURTHER = 3
+"""How many further places stand below a quotation."""
 _FURTHER_WORDS = 60
 """Words that are shown of a further place."""
 _SOURCE_WORDS = 40
