@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -100,6 +101,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     A packed body holds the time of its packing, and the processes of one run must collect the same names.
     """
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(autouse=True)
+def _log_handlers() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """Take away the handlers of a command that ran here: their stream is closed after its test."""
+    yield
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if type(handler) is logging.StreamHandler:  # pytest's own are of classes of their own
+            root.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

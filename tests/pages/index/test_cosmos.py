@@ -201,7 +201,7 @@ async def test_a_machine_that_has_heard_nothing_for_long_looks_before_it_searche
 
 
 async def test_machines_tidy_up_by_themselves(place: Place) -> None:
-    index = await place.open(pace=Pace(every_s=0.05, grace_s=0.0))
+    index = await place.open(pace=Pace(every_s=0.05, grace_s=1.0))  # longer than one write takes
     for draft in (1, 2, 3):
         await index.add(rules("/site/rules", draft), source="docs")
     for _ in range(3000):
