@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def _list_pages(data: Path) -> Iterator[Page]:
-    yield from question_sets.handbook(data).pages
+    yield from question_sets.read_folder(data / "handbook" / "pages")
     yield from question_sets.xquad(data).pages
-    yield from question_sets.over_pages("docs", data / "questions" / "dev.jsonl", _DOCS).pages
+    yield from question_sets.read_folder(_DOCS)
 
 
 def _list_texts(page: Page, embedder: Embedder) -> Iterator[str]:

@@ -65,6 +65,12 @@ def handbook(data: Path) -> QuestionSet:
 
 def over_pages(name: str, file: Path, root: Path) -> QuestionSet:
     """Return the questions of a file and the pages of the folder that they are about."""
+    asked = [_of_handbook(question) for question in read_questions(file) if not question.is_absent]
+    return QuestionSet(name, tuple(read_folder(root)), tuple(asked))
+
+
+def read_folder(root: Path) -> list[Page]:
+    """Return the pages of a folder, without those that only lead elsewhere."""
     pages: list[Page] = []
     for page in sorted(root.rglob("*.md")):
         url = page.relative_to(root).as_posix()
@@ -76,8 +82,7 @@ def over_pages(name: str, file: Path, root: Path) -> QuestionSet:
             )
         except PageRefused:  # it only leads elsewhere
             continue
-    asked = [_of_handbook(question) for question in read_questions(file) if not question.is_absent]
-    return QuestionSet(name, tuple(pages), tuple(asked))
+    return pages
 
 
 def _of_handbook(asked: PageQuestion) -> Asked:

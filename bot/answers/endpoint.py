@@ -17,7 +17,7 @@ from typing import Any, cast
 from aiohttp import web
 
 from bot.answers.direct import DirectAnswers
-from bot.answers.reply import HOST, PATH, encode_reply
+from bot.answers.reply import HOST, OTHER_SETTINGS, PATH, encode_reply
 from bot.answers.socket import is_ours
 from bot.dialogs.ask import StillReading
 from bot.http import PROXIED
@@ -28,7 +28,6 @@ from model.onnx_infer import EngineFailed
 from pages.fetch.client import PageRefused
 from pages.index.base import IndexUnavailable
 
-OTHER_SETTINGS = "other_settings"
 _BROWSERS = ("Origin", "Referer", "Cookie", "Sec-Fetch-Site")
 _AT_ONCE = 2
 _MOST_WAITING = 8

@@ -14,6 +14,8 @@ from feedback.store.serialization import from_json, to_json
 HOST = "askpage"
 """The Host of a request: nobody comes here by an address."""
 PATH = "/answers"
+OTHER_SETTINGS = "other_settings"
+"""The code of a refusal whose message names the settings that the bot has otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

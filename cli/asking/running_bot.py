@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.answers.reply import HOST, PATH, DirectReply, decode_reply
+from bot.answers.reply import HOST, OTHER_SETTINGS, PATH, DirectReply, decode_reply
 from bot.answers.socket import connect_to_any
 
 PATIENCE_S = 30.0
@@ -63,6 +63,6 @@ def _ask(connection: http.client.HTTPConnection, body: str) -> DirectReply:
         raise NoRunningBot("The running bot ended before it had answered.") from None
     except (ValueError, KeyError, TypeError):
         raise NoRunningBot("The running bot is of another version of askpage.") from None
-    if error["code"] == "other_settings":
+    if error["code"] == OTHER_SETTINGS:
         raise NoRunningBot(f"The running bot has another {error['message']}.")
     raise RunningBotRefused(error["message"])
