@@ -25,14 +25,8 @@ from tests.builders.records import answer, question
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 JURY = Passage("/pay#jury", "Pay", "Jury service", "You get your full pay during jury service.", "h", NOW)
-DEATH = Passage(
-    "/death#grant",
-    "Death in service",
-    "Grant",
-    "It rains. The grant is three times your yearly salary.",
-    "h",
-    NOW,
-)
+SAYS = "It rains. The grant is three times your yearly salary."
+DEATH = Passage("/death#grant", "Death in service", "Grant", SAYS, "h", NOW)
 OWN = Citation(JURY.url, JURY.title, JURY.heading, JURY.text)
 GIVEN = replace(
     answer(question(text="How much does my family get?")), passages=(JURY, DEATH), citations=(OWN,)
