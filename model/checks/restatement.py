@@ -5,8 +5,9 @@
 A model that leaves the page's words is not to be trusted, and `support` refuses it. A reviewer who does so is
 right, and the question is only where it stands. So this asks for less: every number has to stand in the
 place, each sentence must not say the opposite of the sentence there that is nearest to it, and at least half
-of the content words and numbers must be there or in the headings above, whatever their order. A yes or no before it is
-the answer to a question that the page does not repeat, so it counts only where nothing else is said.
+of the content words and numbers must be there or in the headings above, whatever their order. A yes or no
+before it is the answer to a question that the page does not repeat, so it counts only where nothing else is
+said.
 
 Of 176 honest corrections in a handbook's own words the right passage says 171, of 117 in other words 111; of
 1,157 passages about other things 5 do (benchmarks/correction_places.py, LOG.md).
