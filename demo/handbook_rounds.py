@@ -23,7 +23,8 @@ from uuid import uuid4
 from bot.app import Bot, open_bot
 from bot.bootstrap import PageServices, open_answering, open_pages
 from bot.cards.answer_text import render_shown_text
-from bot.cards.review_actions import spans, to_reviewed
+from bot.cards.places import spans
+from bot.cards.review_actions import to_reviewed
 from bot.channels.review_actions import Presser, ReviewAction
 from bot.dialogs.ask import Answerer
 from bot.dialogs.rate import Said

@@ -22,6 +22,7 @@ from bot.cards.elements import (
     source,
     title,
 )
+from bot.cards.places import NOT_FOUND, spans
 from bot.cards.review_actions import (
     CORRECTION_CHARACTERS,
     QUESTION_CHARACTERS,
@@ -30,7 +31,6 @@ from bot.cards.review_actions import (
     list_actions,
     make_refresh,
     make_take_back,
-    spans,
 )
 from bot.cards.rulings import describe_change, describe_ruling
 from core.records import Answer, AnswerKind, Feedback, FeedbackKind, Review, ReviewReason, Verdict
@@ -240,6 +240,8 @@ def _draw_ruling(verdict: Verdict) -> list[Element]:
         drawn.append(line(clip_text(verdict.text, CORRECTION_CHARACTERS)))
     if verdict.citation is not None:
         drawn.append(source(verdict.citation, None))
+    elif verdict.text:
+        drawn.append(small_print(say(NOT_FOUND)))
     if verdict.note:
         drawn.append(small_print(say("Note: {text}", text=clip_text(verdict.note, COMMENT_CHARACTERS))))
     return drawn

@@ -21,29 +21,22 @@ from bot.cards.elements import (
     Refresh,
     Style,
     TextInput,
-    name_place,
 )
-from bot.cards.near_quote import find_near_quote
+from bot.cards.places import AUTO, find_choice, find_near_quote, list_choices, read_draft
 from core.records import Answer, AnswerKind, Citation, Feedback, Passage, Review
 from core.text import clip_text
 from core.translation import mark, say
-from model.answering.grounding import cite
 
-MAX_SPANS = 12
-MAX_CITED = 6
 NOTE_CHARACTERS = 500
 QUESTION_CHARACTERS = 1_000
 CORRECTION_CHARACTERS = 4_000
 """The longest correction. It is shown and offered again whole: who agrees to it loses nothing."""
-SPAN_CHARACTERS = 120
 
 _AGREE = {
     AnswerKind.ANSWERED: mark("Approve"),
     AnswerKind.QUOTED: mark("Use this quote"),
     AnswerKind.DECLINED: mark("Right, it is not on the page"),
 }
-_NEAR = "near"
-"""The choice of the nearest sentence as what a correction stands on."""
 SKIP_REASONS = (
     ("not my field", mark("Not my field")),
     ("the question is unclear", mark("The question is unclear")),
@@ -97,22 +90,6 @@ class ReviewView:
 def to_reviewed(answer: Answer, passages: Sequence[Passage]) -> Answer:
     """Return the answer with the passages that its reviewers look at: those of its review, if it has any."""
     return replace(answer, passages=tuple(passages), citations=()) if passages else answer
-
-
-def spans(answer: Answer) -> Sequence[tuple[str, Citation]]:
-    """Return what a correction can stand on, by its choice's value: citations first, then passages."""
-    found = [
-        (f"c{number}", citation) for number, citation in enumerate(answer.citations[:MAX_CITED], start=1)
-    ]
-    quoted = {citation.quote for _, citation in found}
-    for number, passage in enumerate(answer.passages, start=1):
-        citation = cite(passage, passage.text)
-        if citation.quote not in quoted:
-            found.append((f"p{number}", citation))
-    near = find_near_quote(answer)
-    if near is None or near.quote in {one.quote for _, one in found}:
-        return found[:MAX_SPANS]
-    return [*found[: MAX_SPANS - 1], (_NEAR, near)]
 
 
 def list_actions(view: ReviewView) -> tuple[Action, ...]:
@@ -195,35 +172,30 @@ def _find_quote(view: ReviewView) -> Citation | None:
 
 
 def _correction(view: ReviewView, near: Citation | None) -> tuple[Input, ...]:
-    answer, proposal = view.answer, view.review.proposal
-    before = proposal.text if proposal and proposal.text else near.quote if near else _begin_with(view)
+    """Return what is asked for a correction; its text begins as a ruling, a page or the bot has it."""
+    answer, ruled = view.answer, read_draft(view.answer, view.review)
+    proposal = view.review.proposal
+    begins = ruled.text if (proposal and proposal.text) or not near else near.quote
     text = TextInput(
         "text",
         say("The right answer"),
         CORRECTION_CHARACTERS,
-        value=clip_text(before, CORRECTION_CHARACTERS),
+        value=clip_text(begins or _read_words(answer), CORRECTION_CHARACTERS),
         required=say("Please write the right answer."),
     )
     note = TextInput("note", say("Note for the record (optional)"), NOTE_CHARACTERS, multiline=False)
-    choices = list_places(answer)
-    if not choices:
-        return text, note
-    chosen = next((value for value, one in spans(answer) if near and one.quote == near.quote), choices[0][0])
-    return text, ChoiceInput("span", say("Where the page says it"), choices, chosen, wrap=True), note
+    chosen = find_choice(answer, ruled) if ruled.text and begins == ruled.text else AUTO
+    return text, *ask_place(answer, begins, chosen), note
 
 
-def list_places(answer: Answer) -> tuple[tuple[str, str], ...]:
-    """Return what a correction can stand on, as a choice shows it."""
-    return tuple(
-        (value, clip_text(f"{name_place(one)}: {one.quote}", SPAN_CHARACTERS)) for value, one in spans(answer)
-    )
+def ask_place(answer: Answer, text: str, chosen: str = AUTO) -> tuple[ChoiceInput, ...]:
+    """Return the choice of where a page says a text; () where nothing is offered."""
+    choices = list_choices(answer, text)
+    return (ChoiceInput("span", say("Where the page says it"), choices, chosen, wrap=True),) * bool(choices)
 
 
-def _begin_with(view: ReviewView) -> str:
-    """Return what a correction begins with: one taken back, or the answer without our marks."""
-    answer, change = view.answer, view.review.change
-    if change is not None and change.before is not None and change.before.text and not view.review.blind:
-        return change.before.text
+def _read_words(answer: Answer) -> str:
+    """Return what the bot said, without our marks."""
     match answer.kind:
         case AnswerKind.ANSWERED:
             return re.sub(r"(?:(?<!\s)\s+)?\[\d+\]", "", answer.text)

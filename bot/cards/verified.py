@@ -11,7 +11,6 @@ from bot.cards.elements import (
     ActionButton,
     ButtonRow,
     Card,
-    ChoiceInput,
     Element,
     Form,
     Input,
@@ -24,7 +23,8 @@ from bot.cards.elements import (
     source,
     title,
 )
-from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans
+from bot.cards.places import Draft, find_choice
+from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, ask_place
 from bot.cards.rulings import describe_change, describe_ruling
 from core.records import Answer, VerifiedAnswer
 from core.text import clip_text, strip_markers
@@ -124,23 +124,16 @@ def verified_card(view: VerifiedView, answer: Answer, history: Sequence[PastRuli
 
 
 def _edit(verified: VerifiedAnswer, answer: Answer) -> tuple[Input, ...]:
+    draft = Draft(strip_markers(verified.text), next(iter(verified.citations), None))
     text = TextInput(
         "text",
         say("The right answer"),
         CORRECTION_CHARACTERS,
-        value=clip_text(strip_markers(verified.text), CORRECTION_CHARACTERS),
+        value=clip_text(draft.text, CORRECTION_CHARACTERS),
         required=say("Please write the right answer."),
     )
-    places = list_places(answer)
-    cited = {one.quote for one in verified.citations}
-    chosen = next((value for value, one in spans(answer) if one.quote in cited), "")
-    if not places:
-        return text, _why("note")
-    return (
-        text,
-        ChoiceInput("span", say("Where the page says it"), places, chosen or places[0][0], wrap=True),
-        _why("note"),
-    )
+    place = ask_place(answer, draft.text, find_choice(answer, draft))
+    return text, *place, _why("note")
 
 
 def _why(name: str) -> TextInput:

@@ -7,6 +7,7 @@ those is asked when it is done; for that the press keeps who they are, encrypted
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -15,8 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.card_tokens import BadAction, no_such_action
-from bot.cards.near_quote import find_near_quote
-from bot.cards.review_actions import CORRECTION_CHARACTERS, spans, to_reviewed
+from bot.cards import places
+from bot.cards.places import NoSuchPlace, find_near_quote, read_draft
+from bot.cards.review_actions import CORRECTION_CHARACTERS, to_reviewed
 from bot.channels.asides.one_person import ContactCipher
 from bot.channels.card_sync import CardSync
 from bot.channels.incoming import CardAction, Incoming, Reference
@@ -146,7 +148,7 @@ class ReviewActions:
             channel=action.channel,
         )
         if ruling is Ruling.CORRECTED:
-            verdict = replace(verdict, text=action.text, citation=await self._find_span(action, seen))
+            verdict = replace(verdict, text=action.text, citation=await self.find_place(action, seen))
         return await self.reviewing.rule(action.answer_id, action.round, verdict)
 
     async def _change(self, action: ReviewAction, at: datetime, seen: Seen) -> Review:
@@ -156,7 +158,7 @@ class ReviewActions:
             return await self._taking_back.take_back(action.answer_id, action.round, change)
         verdict = replace(
             build_correction(change, action.text, action.channel),
-            citation=await self._find_span(action, seen),
+            citation=await self.find_place(action, seen),
         )
         return await self._taking_back.edit(action.answer_id, action.round, change, verdict)
 
@@ -174,15 +176,17 @@ class ReviewActions:
             return None
         return find_near_quote(to_reviewed(answer, review.passages))
 
-    async def _find_span(self, action: ReviewAction, seen: Seen) -> Citation | None:
-        """Return the place on the page that a correction stands on."""
+    async def find_place(self, action: ReviewAction, seen: Seen) -> Citation | None:
+        """Return the place on the page that a correction stands on, None where none says it."""
         answer, review = seen if None not in seen else await self.read(action.answer_id)
         if answer is None:
             raise Refused(say(GONE))
-        known = dict(spans(to_reviewed(answer, review.passages if review else ())))
-        if action.span and action.span not in known:
-            raise BadAction(say("Please choose one of the places that the card offers."))
-        return known.get(action.span)
+        seen_then = to_reviewed(answer, review.passages if review else ())
+        draft = replace(read_draft(seen_then, review), text=action.text)
+        try:
+            return await asyncio.to_thread(places.find_place, seen_then, action.span, draft)
+        except NoSuchPlace as error:
+            raise BadAction(say("Please choose one of the places that the card offers.")) from error
 
     async def read(self, answer_id: str) -> Seen:
         """Return an answer and its review, each None where it is gone. Raises StoreUnavailable."""

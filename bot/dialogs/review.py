@@ -430,7 +430,7 @@ def build_verified_answer(answer: Answer, verdict: Verdict, verified_at: datetim
     text, citations = _extract_approved(answer)
     abstained = answer.abstained or declined
     if verdict.ruling is Ruling.CORRECTED:
-        citations = (verdict.citation,) if verdict.citation else answer.citations[:1]
+        citations = (verdict.citation,) if verdict.citation else ()
         text = f"{verdict.text} [1]" if citations else verdict.text
         abstained = False
     elif declined:

@@ -51,7 +51,7 @@ export function drawVerified(verified, on) {
     send: say("Save"),
     fields: [
       { kind: "text", id: "text", label: say("The right answer"), most: verified.most.text, long: true, value: verified.text, required: say("Please write the right answer.") },
-      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: say("Where the page says it"), choices: verified.choices, value: verified.chosen || verified.choices[0].value }] : []),
+      ...(verified.choices.length ? [{ kind: "choice", id: "span", label: say("Where the page says it"), choices: verified.choices, value: verified.chosen }] : []),
       { kind: "text", id: "note", label: say("Why? (for the record)"), most: verified.most.note, long: false, value: "", required: "" },
     ],
   };

@@ -16,7 +16,19 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from bot.cards.review_actions import spans
+from bot.cards.places import (
+    AUTO,
+    FIND_IT,
+    NO_PLACE,
+    NONE,
+    NOT_FOUND,
+    Draft,
+    NoSuchPlace,
+    find_choice,
+    find_place,
+    list_choices,
+    list_places,
+)
 from bot.dialogs.review import Refused
 from bot.dialogs.rulings import build_correction
 from cli.console import Json, out, print_json, with_settings
@@ -25,6 +37,7 @@ from cli.tables import print_table
 from core.records import Answer, ChangeKind, Citation, Review, RulingChange
 from core.settings import Settings
 from core.text import CHANGED, RULED, clip_text, strip_markers
+from core.translation import say
 from feedback.metrics.verified_use import USE_DAYS, count_use
 from feedback.privacy.audit import AuditAction
 from feedback.reviews.ruling_changes import PastRuling, read_history
@@ -147,13 +160,14 @@ def show_command(settings: Settings, answer: AnswerId, as_json: Json = False) ->
     shown, history, places = asyncio.run(_show(settings, answer))
     if as_json:
         steps = [_step_to_json(step) for step in history]
-        print_json(to_json(shown) | {"history": steps, "can_stand_on": dict(places)})
+        offered = {value: place.quote for value, place in places}
+        print_json(to_json(shown) | {"history": steps, "can_stand_on": offered})
         return
     for sentence in _describe(shown, history, places):
         out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-Places = Sequence[tuple[str, str]]
+Places = Sequence[tuple[str, Citation]]
 
 
 async def _show(settings: Settings, beginning: str) -> tuple[Listed, Sequence[PastRuling], Places]:
@@ -163,7 +177,7 @@ async def _show(settings: Settings, beginning: str) -> tuple[Listed, Sequence[Pa
         await context.record(AuditAction.OPENED, answer)
         served = await count_use(context.store, context.store.documents, datetime.now(UTC))
         history = await read_history(context.repository, answer.id)
-    places = [(value, place.quote) for value, place in spans(answer)]
+    places = list_places(answer, _read_draft(entry).text)
     return Listed(entry, served.get(moment(entry.verified.verified_at), 0)), history, places
 
 
@@ -190,7 +204,7 @@ def _describe(shown: Listed, history: Sequence[PastRuling], places: Places) -> l
     lines = [
         f"Question: {verified.question_text}",
         f"People get: {said}",
-        *(f"Based on {place.url}: “{place.quote}”" for place in verified.citations),
+        *(_say_place(place) for place in verified.citations),
         f"Served {shown.served} times in {USE_DAYS} days.",
     ]
     for step in history:
@@ -200,7 +214,17 @@ def _describe(shown: Listed, history: Sequence[PastRuling], places: Places) -> l
             why = f" ({step.ended.reason})" if step.ended.reason else ""
             done = f"{step.ended.reviewer_name} {CHANGED[step.ended.kind]}{why}"
             lines.append(f"{_stamp(step.ended.changed_at)} {done}")
-    return [*lines, "Places for `edit --place`:", *(f"  {value}  “{quote}”" for value, quote in places)]
+    return [
+        *lines,
+        "Places for `edit --place`:",
+        f"  {AUTO}  {say(FIND_IT)}",
+        *(f"  {value}  “{place.quote}”" for value, place in places),
+        f"  {NONE}  {say(NO_PLACE)}",
+    ]
+
+
+def _say_place(place: Citation) -> str:
+    return f"Based on {place.url}: “{place.quote}”"
 
 
 def _stamp(at: datetime) -> str:
@@ -216,25 +240,31 @@ def edit_command(
     settings: Settings,
     answer: AnswerId,
     text: Annotated[str, typer.Option("--text", help="The text that people will get.")],
-    place: Annotated[str, typer.Option("--place", help="The place that says it, as `show` lists it.")] = "",
+    place: Annotated[
+        str,
+        typer.Option("--place", help="Where the page says it: `auto`, `none`, or a place that `show` lists."),
+    ] = "",
     reason: Reason = "",
 ) -> None:
     """Replace the text of a verified answer; the old text stays in its history."""
     if not text.strip():
         raise typer.BadParameter("The text is empty; to serve nothing, use `askpage verified withdraw`.")
     review = asyncio.run(_edit(settings, answer, (text.strip(), place), reason))
+    cited = review.verdicts[-1].citation
     live = (
         "It is served from now on."
         if review.settled_at
         else "A second reviewer is asked before it is served."
     )
-    out.print(live)
+    based = _say_place(cited) if cited else say(NOT_FOUND)
+    for sentence in (live, based):
+        out.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _edit(settings: Settings, beginning: str, said: tuple[str, str], reason: str) -> Review:
     async with open_context(settings) as context:
         entry = await context.find(beginning)
-        citation = _choose_place(await context.read_answer(entry.review), entry, said[1])
+        citation = _choose_place(await context.read_answer(entry.review), entry, *said)
         change = _make_change(context.operator, ChangeKind.EDITED, reason)
         verdict = replace(build_correction(change, said[0]), citation=citation)
         try:
@@ -245,14 +275,24 @@ async def _edit(settings: Settings, beginning: str, said: tuple[str, str], reaso
             raise StoreError(str(refused)) from refused
 
 
-def _choose_place(answer: Answer, entry: CatalogueEntry, place: str) -> Citation | None:
-    """Return where the new text stands: the named place, or where the text before it does."""
-    if not place:
-        return next(iter(entry.verified.citations), None)
-    known = dict(spans(answer))
-    if place not in known:
-        raise StoreError(f"There is no place {place!r}: choose one of {', '.join(known) or 'none'}.")
-    return known[place]
+def _choose_place(answer: Answer, entry: CatalogueEntry, text: str, place: str) -> Citation | None:
+    """Return where a new text stands: the named place; else that of the text before, where it says this, too.
+
+    A place that somebody chose for a text that it does not say by its words is kept.
+    """
+    before = _read_draft(entry)
+    if not place and find_choice(answer, before) != AUTO:
+        return before.place
+    try:
+        return find_place(answer, place, replace(before, text=text))
+    except NoSuchPlace as error:
+        known = ", ".join(value for value, _ in list_choices(answer))
+        raise StoreError(f"There is no place {place!r}: choose one of {known or NONE}.") from error
+
+
+def _read_draft(entry: CatalogueEntry) -> Draft:
+    verified = entry.verified
+    return Draft(strip_markers(verified.text), next(iter(verified.citations), None))
 
 
 @verified_app.command("withdraw")

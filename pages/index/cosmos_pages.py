@@ -9,7 +9,8 @@ What a writer would leave behind is noted before it can come to be: its own gene
 it, and the one that it replaces. What is noted is deleted when it is due, by whichever machine is there then,
 unless it is current: the replaced passages after `grace_s`, while which every machine has learnt of the
 change, the passages of a write that was cut off after `abandoned_s`. A writer that takes half as long gives
-up.
+up. The note of what is still current then stays, since a slow writer may be about to replace it, and is
+looked at again after `abandoned_s`.
 
 Of two machines that change a page at once, the entry's etag lets one through. The other looks again: the same
 text needs nothing, a text that was fetched earlier gives way.
@@ -311,16 +312,17 @@ class Pages:
 
     async def _delete(self, leftover: Leftover) -> None:
         entry = await self._items.read(ENTRIES, leftover.key)
-        if entry is None or entry["generation"] != leftover.generation:
-            found = await self._items.query(
-                "SELECT c.id FROM c WHERE c.pk = @pk AND c.generation = @generation",
-                leftover.key,
-                pk=leftover.key,
-                generation=leftover.generation,
-            )
-            await self._items.together(
-                [partial(self._items.delete, leftover.key, item["id"]) for item in found]
-            )
+        if entry is not None and entry["generation"] == leftover.generation:
+            again = self._pace.now() + self._pace.abandoned_s
+            self._table.leftovers[leftover.id] = replace(leftover, due=again)
+            return
+        found = await self._items.query(
+            "SELECT c.id FROM c WHERE c.pk = @pk AND c.generation = @generation",
+            leftover.key,
+            pk=leftover.key,
+            generation=leftover.generation,
+        )
+        await self._items.together([partial(self._items.delete, leftover.key, item["id"]) for item in found])
         await self._drop(leftover)
 
     async def _drop(self, leftover: Leftover) -> None:

@@ -39,7 +39,7 @@ async def test_what_was_verified_stands_in_the_prompt_of_the_next_question(tmp_p
         given = answer(question(text="How far ahead do I ask?", page_url=None, channel=Channel.LOCAL))
         citation = Citation(found.url, found.title, found.heading, "Ask your supervisor two weeks ahead.")
         given = replace(given, text="A day ahead [1].", passages=(found,), citations=(citation,))
-        ruled = Verdict("robin", "Robin", Ruling.CORRECTED, datetime.now(UTC), text="Two weeks ahead.")
+        ruled = Verdict("robin", "Robin", Ruling.CORRECTED, datetime.now(UTC), "Two weeks ahead.", citation)
         async with open_store(settings) as store:
             await store.add_question(given.question)
             await store.add_answer(given)

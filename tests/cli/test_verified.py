@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from bot.cards.places import NO_PLACE
 from cli import main
 from core.records import Answer
 from feedback.privacy.audit import Audit, AuditAction
@@ -77,7 +78,8 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
         found = json.loads((await call("list", "--json", *words)).stdout)["verified"]
         assert [one["answer"] for one in found] == wanted, words
     edited = await call("edit", dog.id, "--text", "No dogs.", "--place", "p2", "--reason", "a new rule")
-    assert (edited.exit_code, edited.output) == (0, "It is served from now on.\n")
+    based = "Based on https://example.com/leave#days: “Ask your supervisor.”"
+    assert (edited.exit_code, edited.output) == (0, f"It is served from now on.\n{based}\n")
     shown = json.loads((await call("show", dog.id, "--json")).stdout)
     assert (shown["text"], shown["places"][0]["quote"]) == ("No dogs.", "Ask your supervisor.")
     assert [(step["by"], step["text"], step["holds"]) for step in shown["history"]] == [
@@ -87,6 +89,11 @@ async def test_an_operator_lists_shows_edits_and_withdraws(tmp_path: Path, run: 
     assert shown["history"][0]["ended"]["reason"] == "a new rule"
     in_words = (await call("show", dog.id)).output
     assert "An operator edited the decision (a new rule)" in in_words
+    assert f"  none  {NO_PLACE}" in in_words
+    for text, place, cited in (("You get 26 days.", "auto", "You get 26 days."), ("Ask Kim.", "none", "")):
+        await call("edit", dog.id, "--text", text, "--place", place)
+        places = json.loads((await call("show", dog.id, "--json")).stdout)["places"]
+        assert [one["quote"] for one in places] == ([cited] if cited else [])
     gone = await call("withdraw", dog.id, "--reason", "never")
     assert gone.exit_code == 0
 

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from bot.card_tokens import BadAction
-from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, spans, to_reviewed
+from bot.cards.places import AUTO, NONE, spans
+from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, to_reviewed
 from bot.channels.review_actions import NOT_READ, Presser, ReviewAction, ReviewActions, Seen
 from bot.dialogs.review import GONE, Refused
 from bot.page_passes import Visitor
 from bot.web.access import RefusedError
 from bot.web.reviews.reviewer_access import ReviewerAccess
-from core.records import Citation, Review
+from core.records import Answer, Citation, Review
 from core.translation import mark, say
 from feedback.store.base import StoreUnavailable
 
@@ -124,9 +125,7 @@ class Presses:
         self, lead: Press, others: Sequence[tuple[str, int]], visitor: Visitor
     ) -> list[tuple[str, str]]:
         """Do the same for several; return (answer id, what hinders it: "" where it is done) of each."""
-        answer, review = await self._read_visible(lead.answer_id)
-        found = spans(to_reviewed(answer, review.passages if review else ())) if answer else ()
-        place = dict(found).get(lead.span)
+        place = await self._find_place(lead, visitor, await self._read_visible(lead.answer_id))
         told: list[tuple[str, str]] = []
         for answer_id, round_ in ((lead.answer_id, lead.round), *others):
             press = replace(lead, answer_id=answer_id, round=round_)
@@ -140,12 +139,10 @@ class Presses:
         if review.blind:
             return say(SAMPLED)
         if place is not None:
-            found = [
-                value for value, one in spans(to_reviewed(answer, review.passages)) if _is_same(one, place)
-            ]
-            if not found:
+            if press.span not in {"", AUTO}:
+                press = replace(press, span=_find_span(to_reviewed(answer, review.passages), place))
+            if await self._find_place(press, visitor, (answer, review)) is None:
                 return say(NO_SUCH_PLACE)
-            press = replace(press, span=found[0])
         try:
             done, doubt = await self._perform(press, visitor, (answer, review))
         except RefusedError as refused:
@@ -153,6 +150,15 @@ class Presses:
         if doubt is not None:
             return say("The page says: “{quote}”. Open the review to decide.", quote=doubt.quote)
         return "" if done else say(KEPT)
+
+    async def _find_place(self, press: Press, visitor: Visitor, seen: Seen) -> Citation | None:
+        """Return the place of a correction; None for another ruling, and where there is none."""
+        if press.verb != "review.correct" or None in seen:
+            return None
+        try:
+            return await self._actions.find_place(_build_wish(press, visitor), seen)
+        except BadAction:
+            return None  # said where it is done
 
     async def _read_visible(self, answer_id: str) -> Seen:
         """Return what is pressed on; what this reviewer may not read is as if it were not there.
@@ -168,8 +174,10 @@ class Presses:
         return answer, review
 
 
-def _is_same(one: Citation, other: Citation) -> bool:
-    return (one.url, one.quote) == (other.url, other.quote)
+def _find_span(answer: Answer, place: Citation) -> str:
+    """Return the choice by which an answer offers a place, NONE where it does not."""
+    found = (value for value, one in spans(answer) if (one.url, one.quote) == (place.url, place.quote))
+    return next(found, NONE)
 
 
 def _build_wish(press: Press, visitor: Visitor) -> ReviewAction:

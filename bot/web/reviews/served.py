@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, list_places, spans, to_reviewed
+from bot.cards.places import Draft, find_choice, list_choices
+from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, to_reviewed
 from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.review_actions import ReviewActions
 from bot.dialogs.review import Known
@@ -17,6 +18,7 @@ from bot.readers.access import list_pages
 from bot.web.reviews.reviewer_access import ReviewerAccess
 from bot.web.reviews.waiting import describe_place, describe_served
 from core.records import VerifiedAnswer
+from core.text import strip_markers
 from feedback.metrics.reach import Served
 from feedback.metrics.verified_use import USE_DAYS, read_use
 from feedback.reviews.repository import ReviewRepository
@@ -103,13 +105,12 @@ class ServedAnswers:
             return None
         seen = to_reviewed(answer, entry.review.passages)
         use, steps = await self._read_use(datetime.now(UTC)), await read_history(self._repository, answer_id)
-        quotes = {one.quote for one in verified.citations}
-        chosen = next((value for value, one in spans(seen) if one.quote in quotes), "")
+        draft = Draft(strip_markers(verified.text), next(iter(verified.citations), None))
         rivals = await asyncio.to_thread(self._find_rivals, verified)
         return _summarise(entry, use) | {
             "places": [describe_place(one, site_url) for one in verified.citations],
-            "choices": [{"value": value, "title": title} for value, title in list_places(seen)],
-            "chosen": chosen,
+            "choices": [{"value": value, "title": title} for value, title in list_choices(seen, draft.text)],
+            "chosen": find_choice(seen, draft),
             "most": {"text": CORRECTION_CHARACTERS, "note": NOTE_CHARACTERS},
             "history": [_describe_step(one) for one in self._access.select_steps(steps)],
             "rivals": [describe_served(one) for one in rivals],

@@ -14,8 +14,9 @@ from bot.cards.adaptive import render_card, render_form
 from bot.cards.answer import Standing, State, answer_card, feedback_form, rating_actions
 from bot.cards.elements import ActionButton
 from bot.cards.notice import changes_card, notice_card, taken_back_card
+from bot.cards.places import spans
 from bot.cards.review import review_card
-from bot.cards.review_actions import ReviewView, RulingPreview, spans
+from bot.cards.review_actions import ReviewView, RulingPreview
 from bot.cards.verified import VerifiedPage, VerifiedView, verified_card, verified_list_card
 from bot.dialogs.review import build_verified_answer
 from core.records import (

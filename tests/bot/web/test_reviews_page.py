@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.card_tokens import CardSigner
+from bot.cards.places import FIND_IT, NO_PLACE
 from bot.dialogs.review import GONE
 from bot.page_passes import LINK_S, PASS_S, PagePasses, Visitor
 from bot.readers.access import PageAccess
@@ -250,7 +251,9 @@ async def test_the_first_button_takes_nothing_from_people_and_a_quote_is_ready(
     assert (firsts["declined"]["verb"], firsts["declined"]["title"]) == ("review.correct", "Use this quote…")
     text, span, _ = firsts["declined"]["fields"]
     assert text["value"] == "You may carry over five days of annual leave until 31 March."
-    assert CARRY.heading in {one["value"]: one["title"] for one in span["choices"]}[span["value"]]
+    assert span["value"] == "auto"
+    assert [span["choices"][at]["title"] for at in (0, -1)] == [FIND_IT, NO_PLACE]
+    assert CARRY.heading in span["choices"][1]["title"]
     opened = [what for what in await audited_actions(world, ROBIN) if what is AuditAction.OPENED]
     assert len(opened) == 3
 
