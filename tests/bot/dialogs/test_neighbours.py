@@ -29,6 +29,11 @@ from tests.builders.world import NO_SAMPLE
 
 DAYS = "https://example.com/leave#days"
 TEXT = "How many days of leave are there?"
+CORRECTION: dict[str, Any] = {
+    "ruling": Ruling.CORRECTED,
+    "text": "30 days.",
+    "citation": Citation(DAYS, "Leave", "Days", "There are 30 days of leave."),
+}
 
 
 class VerifiedStore:
@@ -91,8 +96,7 @@ async def test_a_reviewed_answer_is_an_example_for_other_questions_on_its_page_a
 
 
 async def test_what_was_corrected_says_what_was_wrong(verified_store: VerifiedStore) -> None:
-    correction = {"ruling": Ruling.CORRECTED, "text": "30 days."}
-    await verified_store.verify(verdict=correction)
+    await verified_store.verify(verdict=CORRECTION)
     assert await verified_store.find() == [Neighbour(TEXT, "30 days.", "26 days.")]
 
 
@@ -107,7 +111,7 @@ async def test_what_was_corrected_says_what_was_wrong(verified_store: VerifiedSt
 async def test_a_quotation_was_never_wrong_and_an_answer_that_declined_said_nothing(
     verified_store: VerifiedStore, changes: dict[str, Any]
 ) -> None:
-    await verified_store.verify(verdict={"ruling": Ruling.CORRECTED, "text": "30 days."}, **changes)
+    await verified_store.verify(verdict=CORRECTION, **changes)
     assert await verified_store.find() == [Neighbour(TEXT, "30 days.")]
 
 
