@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from bot.cards.elements import name_place
-from core.records import Answer, Citation, Passage, Review
+from core.records import Answer, Citation, Passage, Review, VerifiedAnswer
 from core.text import clip_text, strip_markers
 from core.translation import mark, say
 from model.answering.grounding import cite, is_verbatim, sentences
@@ -136,6 +136,11 @@ def read_draft(answer: Answer, review: Review | None) -> Draft:
     if ruling is not None and ruling.text:
         return Draft(ruling.text, ruling.citation)
     return Draft("", next(iter(answer.citations), None))
+
+
+def read_served_draft(verified: VerifiedAnswer) -> Draft:
+    """Return the text that people get, without our marks, and the place above which it stands."""
+    return Draft(strip_markers(verified.text), next(iter(verified.citations), None))
 
 
 def _find_restating(answer: Answer, draft: Draft) -> Citation | None:

@@ -191,7 +191,9 @@ def _correction(view: ReviewView, near: Citation | None) -> tuple[Input, ...]:
 def ask_place(answer: Answer, text: str, chosen: str = AUTO) -> tuple[ChoiceInput, ...]:
     """Return the choice of where a page says a text; () where nothing is offered."""
     choices = list_choices(answer, text)
-    return (ChoiceInput("span", say("Where the page says it"), choices, chosen, wrap=True),) * bool(choices)
+    if not choices:
+        return ()
+    return (ChoiceInput("span", say("Where the page says it"), choices, chosen, wrap=True),)
 
 
 def _read_words(answer: Answer) -> str:

@@ -23,7 +23,7 @@ from bot.cards.elements import (
     source,
     title,
 )
-from bot.cards.places import Draft, find_choice
+from bot.cards.places import find_choice, read_served_draft
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, ask_place
 from bot.cards.rulings import describe_change, describe_ruling
 from core.records import Answer, VerifiedAnswer
@@ -124,7 +124,7 @@ def verified_card(view: VerifiedView, answer: Answer, history: Sequence[PastRuli
 
 
 def _edit(verified: VerifiedAnswer, answer: Answer) -> tuple[Input, ...]:
-    draft = Draft(strip_markers(verified.text), next(iter(verified.citations), None))
+    draft = read_served_draft(verified)
     text = TextInput(
         "text",
         say("The right answer"),

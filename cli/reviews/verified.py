@@ -22,12 +22,12 @@ from bot.cards.places import (
     NO_PLACE,
     NONE,
     NOT_FOUND,
-    Draft,
     NoSuchPlace,
     find_choice,
     find_place,
     list_choices,
     list_places,
+    read_served_draft,
 )
 from bot.dialogs.review import Refused
 from bot.dialogs.rulings import build_correction
@@ -177,7 +177,7 @@ async def _show(settings: Settings, beginning: str) -> tuple[Listed, Sequence[Pa
         await context.record(AuditAction.OPENED, answer)
         served = await count_use(context.store, context.store.documents, datetime.now(UTC))
         history = await read_history(context.repository, answer.id)
-    places = list_places(answer, _read_draft(entry).text)
+    places = list_places(answer, read_served_draft(entry.verified).text)
     return Listed(entry, served.get(moment(entry.verified.verified_at), 0)), history, places
 
 
@@ -280,7 +280,7 @@ def _choose_place(answer: Answer, entry: CatalogueEntry, text: str, place: str) 
 
     A place that somebody chose for a text that it does not say by its words is kept.
     """
-    before = _read_draft(entry)
+    before = read_served_draft(entry.verified)
     if not place and find_choice(answer, before) != AUTO:
         return before.place
     try:
@@ -288,11 +288,6 @@ def _choose_place(answer: Answer, entry: CatalogueEntry, text: str, place: str) 
     except NoSuchPlace as error:
         known = ", ".join(value for value, _ in list_choices(answer))
         raise StoreError(f"There is no place {place!r}: choose one of {known or NONE}.") from error
-
-
-def _read_draft(entry: CatalogueEntry) -> Draft:
-    verified = entry.verified
-    return Draft(strip_markers(verified.text), next(iter(verified.citations), None))
 
 
 @verified_app.command("withdraw")

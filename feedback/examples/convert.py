@@ -308,8 +308,7 @@ def _stands_on(reviewed: Reviewed, verdict: Verdict, passages: Sequence[Passage]
     hashes = {urldefrag(passage.url).url: passage.page_hash for passage in passages}
     answer = reviewed.answer
     declines = _declines(answer, verdict)
-    corrects = verdict.ruling is Ruling.CORRECTED
-    own = () if corrects else answer.citations
+    own = () if verdict.ruling is Ruling.CORRECTED else answer.citations
     citations = (verdict.citation,) if verdict.citation else own
     cited = {urldefrag(one.url).url for one in citations if not declines} & hashes.keys()
     return {(url, page_hash) for url, page_hash in hashes.items() if url in (cited or hashes)}

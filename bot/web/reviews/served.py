@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.cards.places import Draft, find_choice, list_choices
+from bot.cards.places import find_choice, list_choices, read_served_draft
 from bot.cards.review_actions import CORRECTION_CHARACTERS, NOTE_CHARACTERS, to_reviewed
 from bot.cards.rulings import describe_change, describe_ruling
 from bot.channels.review_actions import ReviewActions
@@ -18,7 +18,6 @@ from bot.readers.access import list_pages
 from bot.web.reviews.reviewer_access import ReviewerAccess
 from bot.web.reviews.waiting import describe_place, describe_served
 from core.records import VerifiedAnswer
-from core.text import strip_markers
 from feedback.metrics.reach import Served
 from feedback.metrics.verified_use import USE_DAYS, read_use
 from feedback.reviews.repository import ReviewRepository
@@ -105,7 +104,7 @@ class ServedAnswers:
             return None
         seen = to_reviewed(answer, entry.review.passages)
         use, steps = await self._read_use(datetime.now(UTC)), await read_history(self._repository, answer_id)
-        draft = Draft(strip_markers(verified.text), next(iter(verified.citations), None))
+        draft = read_served_draft(verified)
         rivals = await asyncio.to_thread(self._find_rivals, verified)
         return _summarise(entry, use) | {
             "places": [describe_place(one, site_url) for one in verified.citations],
